@@ -1,0 +1,107 @@
+"""A request and a response as values: what the web adapter hands in, and what it writes out."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from http import HTTPStatus
+from typing import Any, Protocol, TypeVar, cast
+
+import attrs
+
+from calserver.dav.href import Href
+
+T = TypeVar("T")
+
+
+class Headers(Mapping[str, str]):
+    """Header fields by name in any case; fields of one name are joined with a comma (RFC 9110 section 5.3)."""
+
+    __slots__ = ("_fields",)
+
+    def __init__(self, fields: Iterable[tuple[str, str]] = ()) -> None:
+        self._fields: dict[str, str] = {}
+        for name, value in fields:
+            key = name.lower()
+            self._fields[key] = f"{self._fields[key]}, {value}" if key in self._fields else value
+
+    def __getitem__(self, name: str) -> str:
+        return self._fields[name.lower()]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._fields)
+
+    def __len__(self) -> int:
+        return len(self._fields)
+
+
+class Actor(Protocol):
+    """Who asks: authenticated, or nobody. `directory.Actor` is the implementation."""
+
+    @property
+    def href(self) -> Href | None:
+        """The principal's href; None where nobody has authenticated."""
+
+    @property
+    def administrator(self) -> bool:
+        """Whether every privilege on everything is held."""
+
+
+@attrs.define(slots=True)
+class Request:
+    """One request below the DAV root, its body read and decoded (no transfer or content coding left).
+
+    ``href`` is where it goes; ``spelled`` the same path as the client wrote it, escaped and with the public prefix;
+    ``prefix`` the public path of the DAV root (``/dav/``); ``origin`` is ``scheme://host[:port]`` as the client sees us.
+    """
+
+    method: str
+    href: Href
+    headers: Headers
+    body: bytes
+    actor: Actor
+    prefix: str = "/dav/"
+    spelled: str = ""
+    origin: str = ""
+    query: str = ""
+    _parsed: dict[Any, Any] = attrs.field(factory=dict, init=False, repr=False)
+
+    def parsed(self, parse: "Callable[[Request], T]") -> T:
+        """What `parse` makes of this request, computed once - before the transaction where the method declares it.
+
+        What it raised is raised again at each call.
+        """
+        if parse not in self._parsed:
+            try:
+                self._parsed[parse] = (parse(self), None)
+            except Exception as refusal:  # noqa: BLE001 - kept, and raised where the handler asks for the value
+                self._parsed[parse] = (None, refusal)
+        value, refusal = self._parsed[parse]
+        if refusal is not None:
+            raise refusal
+        return cast(T, value)
+
+    def path(self, href: Href) -> str:
+        """The absolute escaped path of an href as this client sees it."""
+        return self.prefix + str(href)
+
+
+Body = bytes | Iterable[bytes]
+
+
+@attrs.frozen(slots=True)
+class Response:
+    """What to answer. A body of chunks is built completely inside the transaction, or reads nothing from it."""
+
+    status: HTTPStatus = HTTPStatus.OK
+    headers: tuple[tuple[str, str], ...] = ()
+    body: Body = b""
+
+    def with_headers(self, *fields: tuple[str, str]) -> "Response":
+        """The same response with header fields added."""
+        return attrs.evolve(self, headers=(*self.headers, *fields))
+
+
+class RolledBack(Exception):
+    """Answer `response`, and undo what the transaction wrote (a PROPPATCH that failed in part, for example)."""
+
+    def __init__(self, response: Response) -> None:
+        super().__init__(response.status)
+        self.response = response

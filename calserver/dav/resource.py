@@ -1,0 +1,182 @@
+"""What the methods of WebDAV need to know of a resource: the abstract classes that the tree's resources derive from.
+
+A resource is a snapshot made for one request inside one transaction. Reading its attributes costs no query; what
+does (members, bodies, changes) is a method. Everything that changes state is a method too, and raises `MethodNotAllowed`
+until a class says otherwise.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+import attrs
+
+from calserver.dav.errors import MethodNotAllowed
+from calserver.dav.href import Href
+from calserver.dav.message import Request
+from calserver.names import D
+
+if TYPE_CHECKING:
+    from calserver.dav.extension import Extensions
+
+
+class Tree(Protocol):
+    """Finds resources. The composition root puts one together from the mounts of the protocol rooms."""
+
+    def find(self, view: "View", href: Href) -> "Resource":
+        """The resource at `href`: `Unmapped` where there is none (its ``parent`` is None where that lacks too)."""
+
+
+@attrs.define(slots=True)
+class View:
+    """All that is the same for every resource of one request.
+
+    ``txn`` is the store's transaction (its type is not known here), ``settings`` the limits and switches of
+    `calserver.config.Dav` (again by duck type).
+    """
+
+    txn: Any
+    request: Request
+    tree: Tree
+    spoken: "Extensions"
+    settings: Any
+
+    def find(self, href: Href) -> "Resource":
+        """The resource at another href of this server, seen by the same actor."""
+        return self.tree.find(self, href)
+
+    def path(self, href: Href) -> str:
+        """The absolute escaped path of an href as the client sees it."""
+        return self.request.path(href)
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class Change:
+    """One line of a sync report (RFC 6578 section 3): a member that is new or changed, or one that is gone.
+
+    ``resource`` is None for what was removed; ``href`` is always set.
+    """
+
+    href: Href
+    resource: "Resource | None"
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class Changes:
+    """What happened since a token: the new token, the changes, and whether a limit cut them short."""
+
+    token: str
+    changes: Sequence[Change]
+    truncated: bool = False
+
+
+class Resource:
+    """A resource at an href (RFC 4918 section 5). Attributes that a class does not have are None."""
+
+    resourcetype: ClassVar[tuple[str, ...]] = ()
+    """Clark names inside ``DAV:resourcetype`` (RFC 4918 section 15.9)."""
+
+    def __init__(self, view: View, href: Href) -> None:
+        self.view = view
+        self.href = href
+
+    exists = True
+    is_collection = False
+
+    etag: str | None = None
+    """The entity tag with its quotes (RFC 9110 section 8.8.3)."""
+    schedule_tag: str | None = None
+    """The schedule tag with its quotes (RFC 6638 section 3.2.10)."""
+    content_type: str | None = None
+    content_length: int | None = None
+    created: datetime | None = None
+    modified: datetime | None = None
+    display_name: str | None = None
+    resource_id: str | None = None
+    """URI that stays with the resource when it moves (RFC 5842 section 3.1)."""
+    owner: Href | None = None
+    sync_token: str | None = None
+    """Current token where the collection has the sync-collection report (RFC 6578 section 4)."""
+
+    @property
+    def path(self) -> str:
+        """Absolute escaped path as the client sees it."""
+        return self.view.path(self.href)
+
+    @property
+    def privileges(self) -> frozenset[str]:
+        """Clark names of all privileges that the actor holds here, aggregated ones included (RFC 3744 section 5.5)."""
+        return frozenset()
+
+    # -- properties that a client stores -------------------------------------------------------------------
+
+    @property
+    def stored_properties(self) -> Mapping[str, str]:
+        """Dead properties and live ones kept verbatim: Clark name to the whole element as XML text."""
+        return {}
+
+    def store_properties(self, changes: Mapping[str, str | None]) -> None:
+        """Set (element as XML text) or remove (None) stored properties."""
+        raise MethodNotAllowed("properties of this resource cannot be set")
+
+    # -- content ---------------------------------------------------------------------------------------------
+
+    def read(self) -> bytes:
+        """The whole content, as GET sends it (RFC 9110 section 9.3.1)."""
+        raise MethodNotAllowed("this resource has no content")
+
+    # -- namespace -------------------------------------------------------------------------------------------
+
+    def delete(self) -> None:
+        """Remove this and everything below it (RFC 4918 section 9.6)."""
+        raise MethodNotAllowed("this resource cannot be deleted")
+
+    def copy(self, target: "Resource", *, deep: bool = True) -> None:
+        """Copy this to where `target` is - `Unmapped` or an existing resource that is replaced (section 9.8)."""
+        raise MethodNotAllowed("this resource cannot be copied")
+
+    def move(self, target: "Resource") -> None:
+        """Move this to where `target` is - `Unmapped` or an existing resource that is replaced (section 9.9)."""
+        raise MethodNotAllowed("this resource cannot be moved")
+
+
+class Collection(Resource):
+    """A resource with members (RFC 4918 section 5.2)."""
+
+    resourcetype = (D("collection"),)
+    is_collection = True
+
+    def members(self, wanted: frozenset[str] | None = None) -> Iterator[Resource]:
+        """The direct members that the actor may see, in one query; `wanted` are the Clark names to be asked of them.
+
+        None stands for all properties. A class may leave out of the snapshot what `wanted` does not need.
+        """
+        return iter(())
+
+    def member(self, name: str) -> Resource | None:
+        """One direct member, or None."""
+        return None
+
+    def make_collection(self, name: str, resourcetype: tuple[str, ...]) -> "Collection":
+        """Make a collection in this one (MKCOL, extended MKCOL, MKCALENDAR) and return it, empty."""
+        raise MethodNotAllowed("collections cannot be made here")
+
+    def changes(self, since: str | None, *, deep: bool, limit: int | None) -> Changes:
+        """What changed since a token, None for everything (RFC 6578 section 3).
+
+        Args:
+            since: the client's token; a wrong one raises `ValidSyncToken`.
+            deep: members of member collections too (sync-level infinite).
+            limit: the most changes to answer.
+        """
+        raise MethodNotAllowed("this collection does not keep a record of changes")
+
+
+class Unmapped(Resource):
+    """Where nothing is. ``parent`` is the collection that would hold it, None where that does not exist either."""
+
+    exists = False
+
+    def __init__(self, view: View, href: Href, parent: Collection | None) -> None:
+        super().__init__(view, href)
+        self.parent = parent

@@ -1,0 +1,514 @@
+"""The contract of persistence: values, and what a transaction offers, grouped by subject.
+
+Everything above the store speaks these values and never rows or SQL. A store is opened by `calserver.store.open_store`;
+its `read` and `write` run a plain function over a `Transaction` in a worker thread:
+
+    found = await store.read(lambda txn: txn.collections.by_path(home.id, ("Default",)))
+
+The tree. Everything that clients see lies in **collections** that belong to a principal: homes (no parent, one per
+principal and kind), collections in them, and **objects** in those. Names are unique among the members of a collection,
+objects and collections together. Each has a resource id (a UUID) that stays with it when it is moved.
+
+Revisions. Every home has a counter. A change anywhere below it takes the next number, which becomes the revision of
+the home, of the collections on the way and of the object itself. So one number orders all changes in a home, a
+collection's revision says whether anything in it changed, and a sync token is a revision with the collection's id.
+What is removed leaves a tombstone with its revision, kept until `purge_tombstones`; ``floor`` is the oldest revision from
+which a collection can still tell all changes.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Protocol, TypeVar
+
+import attrs
+
+T = TypeVar("T")
+
+
+class NameTaken(Exception):
+    """A member of this name exists in the collection already."""
+
+
+class UidTaken(Exception):
+    """Another object in the home has the UID; `holder` is that object."""
+
+    def __init__(self, holder: "Object") -> None:
+        super().__init__(holder.name)
+        self.holder = holder
+
+
+class AddressTaken(Exception):
+    """Another principal has the address, the uid or the GUID."""
+
+
+class Busy(Exception):
+    """The database stayed locked longer than the configured wait; nothing was written."""
+
+
+# -- principals ----------------------------------------------------------------------------------------------------
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class Principal:
+    """A person, group, room or thing (RFC 3744 section 2).
+
+    ``kind`` is ``user``, ``group``, ``resource`` or ``location``; ``uid`` is unique per kind and the last segment of
+    the principal's URL; ``guid`` an upper-case UUID; ``password_hash`` an argon2id string or None; ``revision``
+    grows with each change of this row, of its memberships or delegates (it is what caches compare).
+    """
+
+    id: int
+    kind: str
+    uid: str
+    guid: str
+    name: str = ""
+    first_name: str = ""
+    last_name: str = ""
+    addresses: tuple[str, ...] = ()
+    """Calendar user addresses besides the URLs and the GUID, normalized: ``mailto:ann@example.com``. First is preferred."""
+    password_hash: str | None = None
+    administrator: bool = False
+    enabled: bool = True
+    scheduling: bool = True
+    """Whether the principal may be invited."""
+    auto_schedule: str = "none"
+    auto_accept_group: str | None = None
+    revision: int = 0
+    properties: Mapping[str, str] = attrs.field(factory=dict)
+    """Stored WebDAV properties: Clark name to the element as XML text."""
+
+
+class Principals(Protocol):
+    """Principals, their groups and delegates."""
+
+    def get(self, id: int) -> Principal | None:
+        """By primary key."""
+
+    def get_many(self, ids: Iterable[int]) -> Sequence[Principal]:
+        """By primary keys, in one query."""
+
+    def by_uid(self, kind: str, uid: str) -> Principal | None:
+        """By kind and uid."""
+
+    def by_login(self, uid: str) -> Principal | None:
+        """The one whose uid, or mail address, is typed as user name; users first."""
+
+    def by_address(self, address: str) -> Principal | None:
+        """By a normalized calendar user address (``mailto:``) or GUID (``urn:uuid:``)."""
+
+    def by_addresses(self, addresses: Iterable[str]) -> Mapping[str, Principal]:
+        """The same for many addresses, in one query."""
+
+    def list(self, kind: str | None = None) -> Sequence[Principal]:
+        """All of a kind, by uid."""
+
+    def search(
+        self, terms: Sequence[tuple[str, str, str]], *, any_of: bool, kinds: Sequence[str] = (), limit: int | None = None
+    ) -> Sequence[Principal]:
+        """Case-insensitive search.
+
+        Args:
+            terms: triples of field (``name``, ``first_name``, ``last_name``, ``email``, ``uid``, ``guid``), match type
+                (``contains``, ``starts-with``, ``ends-with``, ``equals``) and text.
+            any_of: one term is enough; otherwise all must match.
+            kinds: limit to these kinds; empty means all.
+            limit: the most principals to return.
+        """
+
+    def add(self, principal: Principal) -> Principal:
+        """Insert (``id`` and ``revision`` are given by the store); raises `AddressTaken`."""
+
+    def update(self, principal: Principal) -> Principal:
+        """Replace all columns and addresses; raises `AddressTaken`."""
+
+    def remove(self, id: int) -> None:
+        """Remove the principal with its homes and everything in them."""
+
+    def set_members(self, group: int, members: Iterable[int]) -> None:
+        """Replace the direct members of a group."""
+
+    def members(self, group: int) -> Sequence[Principal]:
+        """Direct members of a group."""
+
+    def memberships(self, member: int) -> Sequence[Principal]:
+        """Groups the principal is a direct member of."""
+
+    def all_memberships(self, member: int) -> frozenset[int]:
+        """Ids of all groups the principal is in, nested ones included, in one query."""
+
+    def set_delegates(self, principal: int, access: str, delegates: Iterable[int]) -> None:
+        """Replace the delegates with this access (``read`` or ``write``; caldav-proxy)."""
+
+    def delegates(self, principal: int, access: str) -> Sequence[Principal]:
+        """The direct delegates with this access."""
+
+    def delegators(self, delegates: Iterable[int], access: str) -> Sequence[Principal]:
+        """Those who gave this access to one of `delegates`."""
+
+
+# -- the tree ------------------------------------------------------------------------------------------------------
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class Collection:
+    """A collection: a home (``parent_id`` None, empty name) or one below it.
+
+    ``kind`` says what it is for: ``calendar-home``, ``addressbook-home``, ``drive-home``; ``calendar``, ``inbox``,
+    ``outbox``, ``attachments``, ``notifications``, ``addressbook``; ``plain`` for any other.
+    """
+
+    id: int
+    principal_id: int
+    home_id: int
+    parent_id: int | None
+    name: str
+    kind: str
+    resource_id: str
+    revision: int
+    floor: int
+    created: datetime
+    modified: datetime
+    properties: Mapping[str, str] = attrs.field(factory=dict)
+    """Stored properties: Clark name to the whole element as XML text."""
+    display_name: str | None = None
+    components: tuple[str, ...] = ()
+    """Component types a calendar takes; empty means all that the server takes."""
+    transparent: bool = False
+    """CALDAV:schedule-calendar-transp (RFC 6638 section 9.1)."""
+    timezone: str | None = None
+    """iCalendar text of CALDAV:calendar-timezone (RFC 4791 section 5.2.2)."""
+    quota_used_bytes: int = 0
+    """Bytes below a home; 0 elsewhere."""
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class Instance:
+    """One row of the instance index: an occurrence, or the marker of an endless series beyond the horizon.
+
+    ``start`` and ``end`` are seconds since the epoch, end exclusive; for a ``floating`` one (floating times and days)
+    they are the wall-clock time read as if it were UTC. ``busy`` is the FBTYPE letter: ``B`` busy, ``T`` busy-tentative,
+    ``U`` busy-unavailable, ``F`` free. ``marker`` rows stand for all occurrences after ``start``.
+    """
+
+    start: int
+    end: int
+    floating: bool = False
+    busy: str = "B"
+    marker: bool = False
+    recurrence_id: str | None = None
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class Object:
+    """A member of a collection that has content. The content itself is read by `Objects.text`.
+
+    For calendar objects the columns below ``size`` are what queries and scheduling need without parsing.
+    ``etag`` and ``schedule_tag`` are bare: without quotes.
+    """
+
+    id: int
+    collection_id: int
+    home_id: int
+    name: str
+    resource_id: str
+    revision: int
+    created: datetime
+    modified: datetime
+    etag: str
+    content_type: str
+    size: int
+    properties: Mapping[str, str] = attrs.field(factory=dict)
+    component: str | None = None
+    """``VEVENT``, ``VTODO``, ``VJOURNAL``, ``VAVAILABILITY``; ``VCARD`` for contacts; None for files."""
+    uid: str | None = None
+    organizer: str | None = None
+    """Normalized address of the organizer where this is a scheduling object resource."""
+    schedule_tag: str | None = None
+    first: int | None = None
+    """Start of the first instance, seconds since the epoch; None where there is none (a VTODO without dates)."""
+    last: int | None = None
+    """End of the last instance; None for endless ones."""
+    recurring: bool = False
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class Draft:
+    """What is to be stored as an object: the content and all that is derived from it."""
+
+    name: str
+    text: bytes
+    content_type: str
+    etag: str
+    component: str | None = None
+    uid: str | None = None
+    organizer: str | None = None
+    schedule_tag: str | None = None
+    first: int | None = None
+    last: int | None = None
+    recurring: bool = False
+    instances: tuple[Instance, ...] = ()
+    properties: Mapping[str, str] = attrs.field(factory=dict)
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class Tombstone:
+    """A member that was removed."""
+
+    collection_id: int
+    name: str
+    was_collection: bool
+    revision: int
+
+
+class Collections(Protocol):
+    """Homes and collections."""
+
+    def home(self, principal_id: int, kind: str) -> Collection | None:
+        """The principal's home of this kind."""
+
+    def add_home(self, principal_id: int, kind: str) -> Collection:
+        """Make it."""
+
+    def get(self, id: int) -> Collection | None:
+        """By primary key."""
+
+    def child(self, parent_id: int, name: str) -> Collection | None:
+        """A direct member collection."""
+
+    def by_path(self, home_id: int, names: Sequence[str]) -> Collection | None:
+        """The collection at a path below a home; the home itself for an empty path."""
+
+    def children(self, parent_id: int) -> Sequence[Collection]:
+        """Direct member collections, by name."""
+
+    def ancestors(self, id: int) -> Sequence[Collection]:
+        """From the home down to the collection itself."""
+
+    def below(self, id: int) -> Sequence[Collection]:
+        """All collections below, nearest first, in one query."""
+
+    def add(
+        self,
+        parent_id: int,
+        name: str,
+        kind: str,
+        *,
+        properties: Mapping[str, str] | None = None,
+        display_name: str | None = None,
+        components: tuple[str, ...] = (),
+        transparent: bool = False,
+        timezone: str | None = None,
+    ) -> Collection:
+        """Make a collection; raises `NameTaken`."""
+
+    def update(self, collection: Collection) -> Collection:
+        """Write the properties and the columns derived from them; takes a new revision."""
+
+    def remove(self, id: int) -> None:
+        """Remove with everything below; leaves a tombstone in the parent."""
+
+    def move(self, id: int, parent_id: int, name: str) -> Collection:
+        """Rename, or move to another collection; the resource id stays; raises `NameTaken`.
+
+        The old place gets a tombstone; every row below takes the new revision.
+        """
+
+    def touch(self, id: int) -> int:
+        """Take the next revision for a collection (and its ancestors) without another change; returns it."""
+
+
+class Objects(Protocol):
+    """Members with content."""
+
+    def get(self, collection_id: int, name: str) -> Object | None:
+        """By name."""
+
+    def by_id(self, id: int) -> Object | None:
+        """By primary key."""
+
+    def text(self, id: int) -> bytes:
+        """The content as received."""
+
+    def texts(self, ids: Iterable[int]) -> Mapping[int, bytes]:
+        """The contents of many objects, in one query."""
+
+    def in_collection(self, collection_id: int) -> Sequence[Object]:
+        """All members, by name."""
+
+    def named(self, collection_id: int, names: Iterable[str]) -> Mapping[str, tuple[Object, bytes]]:
+        """The members with these names and their contents, in one query (multiget)."""
+
+    def iterate(self, collection_id: int, *, component: str | None = None) -> Iterator[tuple[Object, bytes]]:
+        """All members with their contents, by name; never all in memory at once."""
+
+    def by_uid(self, home_id: int, uid: str) -> Sequence[Object]:
+        """The objects of a home with this UID."""
+
+    def in_range(
+        self,
+        collection_ids: Iterable[int],
+        start: int,
+        end: int,
+        *,
+        floating_offset: tuple[int, int] = (0, 0),
+        component: str | None = None,
+    ) -> Sequence[tuple[Object, bytes]]:
+        """Objects with an instance, or a marker, that overlaps ``[start, end)``, with their contents.
+
+        Args:
+            collection_ids: where to look.
+            start: seconds since the epoch.
+            end: the same, exclusive.
+            floating_offset: seconds to add to `start` and `end` for the comparison with floating rows (the offset of
+                the calendar's zone from UTC at that time).
+            component: only objects of this type.
+        """
+
+    def busy(
+        self, collection_ids: Iterable[int], start: int, end: int, *, floating_offset: tuple[int, int] = (0, 0)
+    ) -> Sequence[tuple[Object, Instance]]:
+        """The instance rows (markers too) that overlap ``[start, end)`` and are not free, ordered by start."""
+
+    def put(self, collection_id: int, draft: Draft, *, unique_uid: bool = False) -> tuple[Object, bool]:
+        """Store an object under its name; returns it and whether it is new.
+
+        An existing one keeps its id, resource id, creation time and stored properties (unless the draft has some).
+
+        Args:
+            collection_id: where.
+            draft: what.
+            unique_uid: refuse a UID that another object in any ``calendar`` collection of the home has: `UidTaken`.
+
+        Raises:
+            NameTaken: a collection has the name.
+        """
+
+    def patch(self, id: int, *, properties: Mapping[str, str]) -> Object:
+        """Replace the stored properties; the ETag stays; takes a new revision."""
+
+    def set_instances(self, id: int, instances: Iterable[Instance]) -> None:
+        """Replace the index rows of an object (the horizon moved). No new revision."""
+
+    def remove(self, id: int) -> None:
+        """Remove; leaves a tombstone."""
+
+    def move(self, id: int, collection_id: int, name: str, *, unique_uid: bool = False) -> Object:
+        """Rename, or move to another collection, maybe of another home; the resource id stays.
+
+        Raises:
+            NameTaken: there is a member of that name.
+            UidTaken: see `put`.
+        """
+
+    def count(self, collection_id: int) -> int:
+        """How many members with content a collection has."""
+
+    def unindexed(self, horizon: int, limit: int) -> Sequence[tuple[Object, bytes]]:
+        """Objects whose marker row lies before `horizon`: those to be indexed anew when it moves."""
+
+
+class ChangeLog(Protocol):
+    """What changed since a revision (RFC 6578)."""
+
+    def objects(self, collection_id: int, since: int, limit: int | None = None) -> Sequence[Object]:
+        """Members with content that changed after `since`, by revision."""
+
+    def collections(self, parent_id: int, since: int) -> Sequence[Collection]:
+        """Member collections that changed after `since`, by revision."""
+
+    def tombstones(self, collection_id: int, since: int, limit: int | None = None) -> Sequence[Tombstone]:
+        """Members removed after `since` (and not made again), by revision."""
+
+    def purge_tombstones(self, before: datetime) -> int:
+        """Forget removals older than `before` and raise the floors; returns how many."""
+
+
+# -- locks and settings --------------------------------------------------------------------------------------------
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class Lock:
+    """A WebDAV lock (RFC 4918 section 6). ``path`` is the canonical href below the DAV root without a final slash."""
+
+    token: str
+    path: str
+    principal_id: int
+    exclusive: bool
+    deep: bool
+    owner: str
+    """The DAV:owner element as XML text; empty where none was sent."""
+    expires: datetime
+
+
+class Locks(Protocol):
+    """Locks that have not expired at ``txn.now``."""
+
+    def covering(self, path: str) -> Sequence[Lock]:
+        """Locks on the path itself, and deep ones on what lies above it."""
+
+    def below(self, path: str) -> Sequence[Lock]:
+        """Locks on anything below a path."""
+
+    def get(self, token: str) -> Lock | None:
+        """By token."""
+
+    def add(self, lock: Lock) -> None:
+        """Insert."""
+
+    def refresh(self, token: str, expires: datetime) -> None:
+        """Set a new end."""
+
+    def remove(self, token: str) -> None:
+        """Remove."""
+
+    def remove_below(self, path: str) -> None:
+        """Remove the locks rooted at a path or below it (it was deleted or moved)."""
+
+    def count(self, principal_id: int) -> int:
+        """How many locks a principal holds."""
+
+
+class Meta(Protocol):
+    """Small facts about the store itself, by key."""
+
+    def get(self, key: str) -> str | None:
+        """A value."""
+
+    def set(self, key: str, value: str) -> None:
+        """Set a value."""
+
+
+class Transaction(Protocol):
+    """What happens together or not at all. Valid only inside the function it was given to."""
+
+    now: datetime
+    """One instant, aware UTC, throughout the transaction."""
+    principals: Principals
+    collections: Collections
+    objects: Objects
+    changes: ChangeLog
+    locks: Locks
+    meta: Meta
+
+
+class Store(Protocol):
+    """A database. `read` and `write` call back in the reactor thread; the work itself runs in a worker thread."""
+
+    def read(self, work: Callable[[Transaction], T]) -> Awaitable[T]:
+        """Run `work` over a consistent snapshot; it must not write."""
+
+    def write(self, work: Callable[[Transaction], T]) -> Awaitable[T]:
+        """Run `work` in a writing transaction and return after the commit is on the disk.
+
+        An exception rolls back exactly what `work` wrote and is raised here. `work` may be run again after a
+        serialization failure, so it touches nothing but the transaction.
+        """
+
+    def read_now(self, work: Callable[[Transaction], T]) -> T:
+        """The same as `read` in the calling thread (the command line, tests)."""
+
+    def write_now(self, work: Callable[[Transaction], T]) -> T:
+        """The same as `write` in the calling thread (the command line, tests)."""
+
+    def close(self) -> Awaitable[None]:
+        """Finish what runs, then close all connections."""

@@ -1,0 +1,1 @@
+"""iSchedule between calendar servers, as a library of its own that knows nothing of ``calserver``."""
