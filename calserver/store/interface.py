@@ -22,6 +22,8 @@ from typing import Protocol, TypeVar
 
 import attrs
 
+from calserver.ical import Instance
+
 T = TypeVar("T")
 
 
@@ -179,23 +181,6 @@ class Collection:
     """iCalendar text of CALDAV:calendar-timezone (RFC 4791 section 5.2.2)."""
     quota_used_bytes: int = 0
     """Bytes below a home; 0 elsewhere."""
-
-
-@attrs.frozen(slots=True, kw_only=True)
-class Instance:
-    """One row of the instance index: an occurrence, or the marker of an endless series beyond the horizon.
-
-    ``start`` and ``end`` are seconds since the epoch, end exclusive; for a ``floating`` one (floating times and days)
-    they are the wall-clock time read as if it were UTC. ``busy`` is the FBTYPE letter: ``B`` busy, ``T`` busy-tentative,
-    ``U`` busy-unavailable, ``F`` free. ``marker`` rows stand for all occurrences after ``start``.
-    """
-
-    start: int
-    end: int
-    floating: bool = False
-    busy: str = "B"
-    marker: bool = False
-    recurrence_id: str | None = None
 
 
 @attrs.frozen(slots=True, kw_only=True)
