@@ -1,0 +1,139 @@
+"""Run the rows and print the table: ``python -m benchmarks [--sizes 1000,10000] [--only WORDS] [--json FILE]``."""
+
+import argparse
+import json
+import statistics
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import attrs
+
+from benchmarks import data
+from benchmarks.cases import Row, rows
+from benchmarks.client import Client
+from benchmarks.daemon import PASSWORD, Daemon
+
+LOADERS = 4
+
+
+@attrs.frozen(kw_only=True)
+class Figure:
+    """What one row measured: CPU and wall milliseconds per request, bytes of an answer."""
+
+    row: str
+    size: int
+    cpu_ms: float
+    median_ms: float
+    worst_ms: float
+    answer_bytes: int
+    target_ms: float | None
+    peer_ms: float | None
+
+
+def main() -> int:
+    """Measure and print; exit status 1 where an answer was wrong."""
+    parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
+    parser.add_argument("--sizes", default="1000,10000", help="events in the calendars (default: %(default)s)")
+    parser.add_argument("--only", default="", help="rows whose name has this text")
+    parser.add_argument("--json", type=Path, help="also write the figures to this file")
+    parser.add_argument("--root", type=Path, help="another checkout to measure, with the same Python")
+    options = parser.parse_args()
+    sizes = [int(each) for each in options.sizes.split(",")]
+    with Daemon(root=options.root) as daemon, Client(daemon.host, daemon.port, "user1", PASSWORD) as client:
+        print(f"start to first answer {daemon.start_seconds:.2f} s, {daemon.resident_bytes() / 1e6:.0f} MB resident")
+        figures = []
+        for size in sizes:
+            _fill(daemon, client, size)
+            for row in rows(client, "user1", size):
+                if options.only.lower() in row.name.lower():
+                    figures.append(_measure(daemon, client, row, size))
+        _table(figures, sizes)
+        print(f"after the load {daemon.resident_bytes() / 1e6:.0f} MB resident")
+    if options.json:
+        options.json.write_text(json.dumps([attrs.asdict(each) for each in figures], indent=1) + "\n")
+    return 0
+
+
+def _fill(daemon: Daemon, client: Client, size: int) -> None:
+    path = f"/dav/calendars/user/user1/bench{size}/"
+    if client.request("MKCALENDAR", path).status != 201:
+        raise SystemExit("MKCALENDAR failed")
+    items = list(data.calendar(size))
+    began, before = time.monotonic(), daemon.cpu()
+    failures: list[str] = []
+
+    def load(part: Sequence[tuple[str, bytes]]) -> None:
+        with Client(daemon.host, daemon.port, "user1", PASSWORD) as loader:
+            for name, text in part:
+                answer = loader.request("PUT", path + name, text, Content_Type="text/calendar; charset=utf-8")
+                if answer.status != 201:
+                    failures.append(f"PUT {name}: {answer.status} {answer.body[:200]!r}")
+                    return
+
+    threads = [threading.Thread(target=load, args=(items[n::LOADERS],)) for n in range(LOADERS)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    if failures:
+        raise SystemExit(failures[0])
+    wall, cpu = time.monotonic() - began, daemon.cpu() - before
+    print(
+        f"{size} events stored by {LOADERS} clients: {size / wall:.0f} a second, {1000 * cpu / size:.2f} ms CPU each",
+        flush=True,
+    )
+
+
+def _measure(daemon: Daemon, client: Client, row: Row, size: int) -> Figure:
+    answer = client.send(next(row.requests))
+    if not row.check(answer):
+        raise SystemExit(f"{row.name}, {size}: wrong answer {answer.status}: {answer.body[:500]!r}")
+    walls = []
+    before = daemon.cpu()
+    for _ in range(row.repeat):
+        began = time.perf_counter()
+        answer = client.send(next(row.requests))
+        walls.append(time.perf_counter() - began)
+        if not row.check(answer):
+            raise SystemExit(f"{row.name}, {size}: wrong answer {answer.status}: {answer.body[:500]!r}")
+    cpu = daemon.cpu() - before
+    walls.sort()
+    return Figure(
+        row=row.name,
+        size=size,
+        cpu_ms=1000 * cpu / row.repeat,
+        median_ms=1000 * statistics.median(walls),
+        worst_ms=1000 * walls[int(len(walls) * 0.99)],
+        answer_bytes=len(answer.body),
+        target_ms=row.target,
+        peer_ms=row.peer,
+    )
+
+
+def _table(figures: Sequence[Figure], sizes: Sequence[int]) -> None:
+    heads = ("events", "CPU", "target", "Cyrus", "median", "p99", "bytes")
+    print("
+{:40} {:>7} {:>8} {:>7} {:>6} {:>8} {:>8} {:>9}".format("CPU ms per request", *heads))
+    for each in sorted(figures, key=lambda one: ([f.row for f in figures].index(one.row), one.size)):
+        target = f"{each.target_ms:7.2f}" if each.target_ms else " " * 7
+        peer = f"{each.peer_ms:6.1f}" if each.peer_ms else " " * 6
+        missed = " *" if each.target_ms and each.cpu_ms > each.target_ms else ""
+        print(
+            f"{each.row:40} {each.size:7} {each.cpu_ms:8.3f} {target} {peer} {each.median_ms:8.2f} {each.worst_ms:8.2f}"
+            f" {each.answer_bytes:9}{missed}"
+        )
+    print("\n(* over the target; Cyrus: httpd 3.6 on a machine of the same size. Wall clock in ms, one connection.)")
+    if len(sizes) > 1:
+        print(f"\nGrowth of CPU from {sizes[0]} to {sizes[-1]} events:")
+        for name in dict.fromkeys(each.row for each in figures):
+            first, last = (
+                next(f for f in figures if f.row == name and f.size == size) for size in (sizes[0], sizes[-1])
+            )
+            print(f"{name:40} x {last.cpu_ms / first.cpu_ms:.2f}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,169 @@
+"""The rows: what is asked, how often, what the answer must be, and what it may cost."""
+
+import itertools
+from collections.abc import Callable, Iterator
+
+import attrs
+
+from benchmarks import data
+from benchmarks.client import Answer, Client
+
+XML = "application/xml; charset=utf-8"
+ICALENDAR = "text/calendar; charset=utf-8"
+NAMESPACES = 'xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav" xmlns:CS="http://calendarserver.org/ns/"'
+Check = Callable[[Answer], bool]
+
+
+@attrs.frozen(kw_only=True)
+class Row:
+    """One line of the table.
+
+    ``requests`` yields what to send one after the other; ``check`` says whether an answer is right; ``repeat`` how
+    often it is asked; ``target`` and ``peer`` are CPU milliseconds per request: the goal, and what Cyrus httpd 3.6
+    takes.
+    """
+
+    name: str
+    requests: Iterator[bytes]
+    check: Check
+    repeat: int
+    target: float | None
+    peer: float | None
+
+
+def rows(client: Client, user: str, size: int) -> Iterator[Row]:
+    """All rows for the calendar ``bench<size>`` of a user, which holds `data.calendar(size)`."""
+    path = f"/dav/calendars/user/{user}/bench{size}/"
+    names = [name for name, _ in data.calendar(size)]
+    large = size >= 10_000
+
+    def same(rendered: bytes) -> Iterator[bytes]:
+        return itertools.repeat(rendered)
+
+    def xml(method: str, target: str, body: str, **headers: str) -> bytes:
+        return client.render(method, target, f'<?xml version="1.0"?>{body}'.encode(), Content_Type=XML, **headers)
+
+    yield Row(
+        name="OPTIONS on a calendar",
+        requests=same(client.render("OPTIONS", path)),
+        check=lambda answer: answer.status in (200, 204) and "calendar-access" in answer.headers["dav"],
+        repeat=400,
+        target=0.2,
+        peer=0.9,
+    )
+    poll = (
+        f"<D:propfind {NAMESPACES}><D:prop><CS:getctag/><D:sync-token/><D:current-user-privilege-set/><D:displayname/>"
+        "<D:resourcetype/></D:prop></D:propfind>"
+    )
+    yield Row(
+        name="PROPFIND Depth 0: the poll",
+        requests=same(xml("PROPFIND", path, poll, Depth="0")),
+        check=lambda answer: answer.status == 207 and b"getctag" in answer.body and b"404 Not Found" not in answer.body,
+        repeat=400,
+        target=0.25,
+        peer=0.7,
+    )
+    yield Row(
+        name="GET of one event",
+        requests=(client.render("GET", path + name) for name in itertools.cycle(names)),
+        check=lambda answer: answer.status == 200 and b"BEGIN:VEVENT" in answer.body and "etag" in answer.headers,
+        repeat=400,
+        target=0.25,
+        peer=1.1,
+    )
+    yield Row(
+        name="PUT of a new event, durable",
+        requests=_puts(client, path),
+        check=lambda answer: answer.status == 201,
+        repeat=200,
+        target=1.2,
+        peer=3.1,
+    )
+    listing = f"<D:propfind {NAMESPACES}><D:prop><D:getetag/></D:prop></D:propfind>"
+    yield Row(
+        name="PROPFIND Depth 1 getetag",
+        requests=same(xml("PROPFIND", path, listing, Depth="1")),
+        check=lambda answer: answer.status == 207 and answer.body.count(b"getetag>") // 2 >= size,
+        repeat=10 if large else 40,
+        target=12 if large else 1.5,
+        peer=48 if large else 5.9,
+    )
+    month = (
+        f"<C:calendar-query {NAMESPACES}><D:prop><D:getetag/><C:calendar-data/></D:prop><C:filter>"
+        '<C:comp-filter name="VCALENDAR"><C:comp-filter name="VEVENT">'
+        f'<C:time-range start="{data.MONTH[0]}" end="{data.MONTH[1]}"/>'
+        "</C:comp-filter></C:comp-filter></C:filter></C:calendar-query>"
+    )
+    expected = size / (data.YEARS * 12) / 2
+    yield Row(
+        name="calendar-query of one month, with data",
+        requests=same(xml("REPORT", path, month, Depth="1")),
+        check=lambda answer: answer.status == 207 and answer.body.count(b"BEGIN:VEVENT") > expected,
+        repeat=20 if large else 60,
+        target=10 if large else 2.5,
+        peer=125 if large else 15.5,
+    )
+    multiget = (
+        f"<C:calendar-multiget {NAMESPACES}><D:prop><D:getetag/><C:calendar-data/></D:prop>"
+        + "".join(f"<D:href>{path}{name}</D:href>" for name in names[:: size // 50][:50])
+        + "</C:calendar-multiget>"
+    )
+    yield Row(
+        name="calendar-multiget of 50, with data",
+        requests=same(xml("REPORT", path, multiget)),
+        check=lambda answer: answer.status == 207 and answer.body.count(b"BEGIN:VEVENT") == 50,
+        repeat=100,
+        target=0.9,
+        peer=3.5,
+    )
+    yield Row(
+        name="sync-collection, initial",
+        requests=same(xml("REPORT", path, _sync(""))),
+        check=lambda answer: answer.status == 207 and answer.body.count(b"getetag>") // 2 >= size,
+        repeat=10 if large else 40,
+        target=15 if large else 1.8,
+        peer=55 if large else 6.7,
+    )
+    token = _token(client.send(xml("PROPFIND", path, poll, Depth="0")))
+    for number in range(10):
+        changed = data.event(number, f"change{size}-{number}", size)
+        client.request("PUT", path + f"change{number}.ics", changed, Content_Type=ICALENDAR)
+    yield Row(
+        name="sync-collection, 10 changes",
+        requests=same(xml("REPORT", path, _sync(token))),
+        check=lambda answer: answer.status == 207 and answer.body.count(b"getetag>") // 2 == 10,
+        repeat=300,
+        target=0.4,
+        peer=2.8 if large else 1.1,
+    )
+    week = (
+        f'<C:free-busy-query {NAMESPACES}><C:time-range start="{data.WEEK[0]}" end="{data.WEEK[1]}"/>'
+        "</C:free-busy-query>"
+    )
+    yield Row(
+        name="free-busy-query, a week",
+        requests=same(xml("REPORT", path, week, Depth="1")),
+        check=lambda answer: answer.status == 200 and b"FREEBUSY" in answer.body,
+        repeat=200,
+        target=0.7,
+        peer=34 if large else 5.6,
+    )
+
+
+def _puts(client: Client, path: str) -> Iterator[bytes]:
+    for number in itertools.count():
+        uid = f"put-{path.split('/')[-2]}-{number:06}"
+        body = data.event(number * 7, uid, 10_000)
+        yield client.render("PUT", f"{path}{uid}.ics", body, Content_Type=ICALENDAR, If_None_Match="*")
+
+
+def _sync(token: str) -> str:
+    return (
+        f"<D:sync-collection {NAMESPACES}><D:sync-token>{token}</D:sync-token><D:sync-level>1</D:sync-level>"
+        "<D:prop><D:getetag/></D:prop></D:sync-collection>"
+    )
+
+
+def _token(answer: Answer) -> str:
+    _, _, rest = answer.body.decode().partition("sync-token>")
+    return rest.partition("<")[0]

@@ -1,0 +1,42 @@
+"""Calendars to measure with: the same ones every time, spread over five years, one event in twenty recurring."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+ZONE = (
+    "BEGIN:VTIMEZONE\r\nTZID:Europe/Berlin\r\n"
+    "BEGIN:DAYLIGHT\r\nTZOFFSETFROM:+0100\r\nTZOFFSETTO:+0200\r\nTZNAME:CEST\r\nDTSTART:19700329T020000\r\n"
+    "RRULE:FREQ=YEARLY;BYMONTH=3;BYDAY=-1SU\r\nEND:DAYLIGHT\r\n"
+    "BEGIN:STANDARD\r\nTZOFFSETFROM:+0200\r\nTZOFFSETTO:+0100\r\nTZNAME:CET\r\nDTSTART:19701025T030000\r\n"
+    "RRULE:FREQ=YEARLY;BYMONTH=10;BYDAY=-1SU\r\nEND:STANDARD\r\nEND:VTIMEZONE\r\n"
+)
+YEARS = 5
+EPOCH = datetime(2024, 1, 1, 8, tzinfo=UTC)
+MONTH = ("20260601T000000Z", "20260701T000000Z")
+"""The month that queries ask for."""
+WEEK = ("20260608T000000Z", "20260615T000000Z")
+"""The week that free-busy asks for."""
+
+
+def event(number: int, uid: str, size: int) -> bytes:
+    """Event `number` of a calendar of `size`: about 1 KB with a time zone and an alarm (RFC 5545)."""
+    start = EPOCH + timedelta(days=YEARS * 365) * number / size
+    start = start.replace(minute=30 * (number % 2), second=0, microsecond=0, tzinfo=None)
+    rule = "RRULE:FREQ=WEEKLY;COUNT=26\r\n" if number % 20 == 0 else ""
+    return (
+        "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//calserver//benchmarks//EN\r\n"
+        f"{ZONE}BEGIN:VEVENT\r\nUID:{uid}\r\nDTSTAMP:20260101T000000Z\r\nCREATED:20260101T000000Z\r\n"
+        f"DTSTART;TZID=Europe/Berlin:{start:%Y%m%dT%H%M%S}\r\nDURATION:PT1H\r\n{rule}"
+        f"SUMMARY:Planning round {number}\r\nLOCATION:Room {number % 40}\r\n"
+        "DESCRIPTION:Agenda\\, notes of last time and the list of open points are in the usual\r\n"
+        "  place. Bring figures for the last quarter\\; somebody else brings the coffee.\r\n"
+        "BEGIN:VALARM\r\nACTION:DISPLAY\r\nDESCRIPTION:Reminder\r\nTRIGGER:-PT15M\r\nEND:VALARM\r\n"
+        "END:VEVENT\r\nEND:VCALENDAR\r\n"
+    ).encode()
+
+
+def calendar(size: int, prefix: str = "") -> Iterator[tuple[str, bytes]]:
+    """Names and contents of a calendar of `size` events."""
+    for number in range(size):
+        uid = f"{prefix}{size}-{number:06}"
+        yield f"{uid}.ics", event(number, uid, size)
