@@ -114,10 +114,10 @@ def _measure(daemon: Daemon, client: Client, row: Row, size: int) -> Figure:
 
 
 def _table(figures: Sequence[Figure], sizes: Sequence[int]) -> None:
+    names = list(dict.fromkeys(each.row for each in figures))
     heads = ("events", "CPU", "target", "Cyrus", "median", "p99", "bytes")
-    print("
-{:40} {:>7} {:>8} {:>7} {:>6} {:>8} {:>8} {:>9}".format("CPU ms per request", *heads))
-    for each in sorted(figures, key=lambda one: ([f.row for f in figures].index(one.row), one.size)):
+    print("\n{:40} {:>7} {:>8} {:>7} {:>6} {:>8} {:>8} {:>9}".format("CPU ms per request", *heads))
+    for each in sorted(figures, key=lambda one: (names.index(one.row), one.size)):
         target = f"{each.target_ms:7.2f}" if each.target_ms else " " * 7
         peer = f"{each.peer_ms:6.1f}" if each.peer_ms else " " * 6
         missed = " *" if each.target_ms and each.cpu_ms > each.target_ms else ""
@@ -128,11 +128,9 @@ def _table(figures: Sequence[Figure], sizes: Sequence[int]) -> None:
     print("\n(* over the target; Cyrus: httpd 3.6 on a machine of the same size. Wall clock in ms, one connection.)")
     if len(sizes) > 1:
         print(f"\nGrowth of CPU from {sizes[0]} to {sizes[-1]} events:")
-        for name in dict.fromkeys(each.row for each in figures):
-            first, last = (
-                next(f for f in figures if f.row == name and f.size == size) for size in (sizes[0], sizes[-1])
-            )
-            print(f"{name:40} x {last.cpu_ms / first.cpu_ms:.2f}")
+        for name in names:
+            cost = {each.size: each.cpu_ms for each in figures if each.row == name}
+            print(f"{name:40} x {cost[sizes[-1]] / cost[sizes[0]]:.2f}")
 
 
 if __name__ == "__main__":
