@@ -1,6 +1,37 @@
 """Calendar data as values: model, recurrence, zones, filters (RFC 5545, RFC 4791, RFC 7265, RFC 7529, RFC 7953)."""
 
+from calserver.ical.conditions import (
+    MaxAttendeesPerInstance,
+    MaxDateTime,
+    MaxInstances,
+    MaxResourceSize,
+    MinDateTime,
+    SupportedCalendarData,
+    SupportedRscale,
+    ValidCalendarData,
+    ValidCalendarObjectResource,
+)
 from calserver.ical.instance import Instance
 from calserver.ical.model import Component, Property
+from calserver.ical.value import Duration, Period, When, address, escape, unescape
 
-__all__ = ["Component", "Instance", "Property"]
+__all__ = [
+    "Component",
+    "Duration",
+    "Instance",
+    "MaxAttendeesPerInstance",
+    "MaxDateTime",
+    "MaxInstances",
+    "MaxResourceSize",
+    "MinDateTime",
+    "Period",
+    "Property",
+    "SupportedCalendarData",
+    "SupportedRscale",
+    "ValidCalendarData",
+    "ValidCalendarObjectResource",
+    "When",
+    "address",
+    "escape",
+    "unescape",
+]
