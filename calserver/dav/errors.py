@@ -1,4 +1,4 @@
-"""Refusals without a name of their own: plain HTTP statuses as exceptions (RFC 9110 section 15, RFC 4918 section 11)."""
+"""Refusals without a name of their own: HTTP statuses as exceptions (RFC 9110 section 15, RFC 4918 section 11)."""
 
 from collections.abc import Mapping
 from http import HTTPStatus

@@ -14,9 +14,12 @@ from calserver.dav.message import Request, Response
 from calserver.dav.resource import Resource
 
 Getter = Callable[[Any], "str | None"]
-"""A resource to the property's content: plain text is escaped, `xml.Markup` is not, None means the property is not there."""
+"""A resource to the property's content: plain text is escaped, `xml.Markup` is not, None where it has none."""
 Setter = Callable[[Any, "Any | None"], None]
-"""A resource and the new element (lxml; None removes the property); raises a condition where it is refused."""
+"""A resource and the new element (lxml; None removes the property); raises a condition where it is refused.
+
+For a property that is ``stored`` it only checks: the element is then kept verbatim with `Resource.store_properties`.
+"""
 Handler = Callable[[Request, Any], Response]
 """A request and the resource it goes to, inside the transaction."""
 
@@ -26,13 +29,23 @@ H = TypeVar("H", bound=Handler)
 
 @attrs.define(slots=True)
 class PropertyDeclaration:
-    """A live property on some classes of resources. Protected (RFC 4918 section 15) until a setter is declared."""
+    """A live property on some classes of resources. Protected (RFC 4918 section 15) until a setter is declared.
+
+    ``stored`` says that clients set it and that it is kept verbatim among `Resource.stored_properties`; ``get`` is
+    then what it is until a client has set it.
+    """
 
     name: str
     on: tuple[type[Resource], ...]
     get: Getter
     allprop: bool = False
     set: Setter | None = None
+    stored: bool = False
+
+    @property
+    def protected(self) -> bool:
+        """Whether clients cannot set it."""
+        return self.set is None and not self.stored
 
     def setter(self, function: Setter) -> Setter:
         """Declare how PROPPATCH, MKCOL and MKCALENDAR set it."""
@@ -87,12 +100,12 @@ class Extension:
     reports: list[ReportDeclaration] = attrs.field(factory=list, init=False)
 
     def property(
-        self, name: str, *, on: type[Resource] | Sequence[type[Resource]], allprop: bool = False
+        self, name: str, *, on: type[Resource] | Sequence[type[Resource]], allprop: bool = False, stored: bool = False
     ) -> Callable[[Getter], PropertyDeclaration]:
         """Declare a live property; the decorated getter becomes its declaration."""
 
         def declare(get: Getter) -> PropertyDeclaration:
-            declaration = PropertyDeclaration(name, _classes(on), get, allprop)
+            declaration = PropertyDeclaration(name, _classes(on), get, allprop, stored=stored)
             self.properties.append(declaration)
             return declaration
 

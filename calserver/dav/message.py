@@ -40,6 +40,10 @@ class Actor(Protocol):
         """The principal's href; None where nobody has authenticated."""
 
     @property
+    def principal_id(self) -> int | None:
+        """The principal's key in the store, which owns locks; None where `href` is None."""
+
+    @property
     def administrator(self) -> bool:
         """Whether every privilege on everything is held."""
 
@@ -49,7 +53,8 @@ class Request:
     """One request below the DAV root, its body read and decoded (no transfer or content coding left).
 
     ``href`` is where it goes; ``spelled`` the same path as the client wrote it, escaped and with the public prefix;
-    ``prefix`` the public path of the DAV root (``/dav/``); ``origin`` is ``scheme://host[:port]`` as the client sees us.
+    ``prefix`` the public path of the DAV root (``/dav/``); ``origin`` is ``scheme://host[:port]`` as the client sees
+    us.
     """
 
     method: str

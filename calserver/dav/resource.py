@@ -1,8 +1,8 @@
 """What the methods of WebDAV need to know of a resource: the abstract classes that the tree's resources derive from.
 
 A resource is a snapshot made for one request inside one transaction. Reading its attributes costs no query; what
-does (members, bodies, changes) is a method. Everything that changes state is a method too, and raises `MethodNotAllowed`
-until a class says otherwise.
+does (members, bodies, changes) is a method. Everything that changes state is a method too, and raises
+`MethodNotAllowed` until a class says otherwise.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import attrs
 
-from calserver.dav.errors import MethodNotAllowed
+from calserver.dav.errors import Forbidden, MethodNotAllowed, NeedPrivileges
 from calserver.dav.href import Href
 from calserver.dav.message import Request
 from calserver.names import D
@@ -70,8 +70,27 @@ class Changes:
     truncated: bool = False
 
 
+@attrs.frozen(slots=True, kw_only=True)
+class Written:
+    """What became of the content that a request brought (PUT, POST to add a member).
+
+    ``resource`` is the resource as it is stored now, with its new etag and schedule tag. ``verbatim`` says that its
+    bytes are those that the client sent; where they are not, no ETag is answered (RFC 4791 section 5.3.4).
+    """
+
+    resource: "Resource"
+    created: bool
+    verbatim: bool = True
+
+
 class Resource:
-    """A resource at an href (RFC 4918 section 5). Attributes that a class does not have are None."""
+    """A resource at an href (RFC 4918 section 5). Attributes that a class does not have are None.
+
+    The methods of WebDAV check the privileges of RFC 3744 appendix B with `require` before they call a method below
+    that changes something, and locks and conditional headers too; a class checks only what it alone can know.
+    A class has an HTTP method only where it overrides the function that does its work (`read` for GET, `delete` for
+    DELETE, ...); one that inherits it and shall not have it says ``delete = Resource.delete``.
+    """
 
     resourcetype: ClassVar[tuple[str, ...]] = ()
     """Clark names inside ``DAV:resourcetype`` (RFC 4918 section 15.9)."""
@@ -88,6 +107,7 @@ class Resource:
     schedule_tag: str | None = None
     """The schedule tag with its quotes (RFC 6638 section 3.2.10)."""
     content_type: str | None = None
+    content_language: str | None = None
     content_length: int | None = None
     created: datetime | None = None
     modified: datetime | None = None
@@ -97,6 +117,15 @@ class Resource:
     owner: Href | None = None
     sync_token: str | None = None
     """Current token where the collection has the sync-collection report (RFC 6578 section 4)."""
+    group: Href | None = None
+    quota_used: int | None = None
+    """Bytes (RFC 4331 section 4)."""
+    quota_available: int | None = None
+    """Bytes that may still be stored (RFC 4331 section 3)."""
+    headers: tuple[tuple[str, str], ...] = ()
+    """Further header fields of answers to GET and HEAD."""
+    lockable: ClassVar[bool] = False
+    """Whether the class has LOCK and UNLOCK."""
 
     @property
     def path(self) -> str:
@@ -107,6 +136,13 @@ class Resource:
     def privileges(self) -> frozenset[str]:
         """Clark names of all privileges that the actor holds here, aggregated ones included (RFC 3744 section 5.5)."""
         return frozenset()
+
+    def require(self, *privileges: str) -> None:
+        """Raise `NeedPrivileges` with those of the privileges (Clark names) that the actor does not hold here."""
+        held = self.privileges
+        missing = [(self.path, each) for each in privileges if each not in held]
+        if missing:
+            raise NeedPrivileges(*missing)
 
     # -- properties that a client stores -------------------------------------------------------------------
 
@@ -124,6 +160,10 @@ class Resource:
     def read(self) -> bytes:
         """The whole content, as GET sends it (RFC 9110 section 9.3.1)."""
         raise MethodNotAllowed("this resource has no content")
+
+    def write(self, request: Request) -> Written:
+        """Replace the content by the body of a PUT (RFC 9110 section 9.3.4, RFC 4918 section 9.7)."""
+        raise MethodNotAllowed("the content of this resource cannot be replaced")
 
     # -- namespace -------------------------------------------------------------------------------------------
 
@@ -156,6 +196,18 @@ class Collection(Resource):
     def member(self, name: str) -> Resource | None:
         """One direct member, or None."""
         return None
+
+    def create(self, name: str, request: Request) -> Written:
+        """Make a member with content from the body of a PUT or POST."""
+        raise MethodNotAllowed("members with content cannot be made here")
+
+    def new_name(self, request: Request) -> str:
+        """A name that no member has yet, for what a POST adds (RFC 5995 section 3.2.1)."""
+        raise MethodNotAllowed("members cannot be added here by POST")
+
+    def create_empty(self, name: str) -> Resource:
+        """Make the empty member that a LOCK of an unmapped URL leaves (RFC 4918 section 7.3)."""
+        raise Forbidden("an empty resource cannot be a member here")
 
     def make_collection(self, name: str, resourcetype: tuple[str, ...]) -> "Collection":
         """Make a collection in this one (MKCOL, extended MKCOL, MKCALENDAR) and return it, empty."""

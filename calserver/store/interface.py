@@ -22,6 +22,7 @@ from typing import Protocol, TypeVar
 
 import attrs
 
+from calserver.dav import Lock
 from calserver.ical import Instance
 
 T = TypeVar("T")
@@ -409,20 +410,6 @@ class ChangeLog(Protocol):
 
 
 # -- locks and settings --------------------------------------------------------------------------------------------
-
-
-@attrs.frozen(slots=True, kw_only=True)
-class Lock:
-    """A WebDAV lock (RFC 4918 section 6). ``path`` is the canonical href below the DAV root without a final slash."""
-
-    token: str
-    path: str
-    principal_id: int
-    exclusive: bool
-    deep: bool
-    owner: str
-    """The DAV:owner element as XML text; empty where none was sent."""
-    expires: datetime
 
 
 class Locks(Protocol):
