@@ -1,0 +1,179 @@
+"""Text to components: one scan over the lines of an iCalendar stream (RFC 5545 section 3.1, RFC 6868).
+
+The scan works on the bytes as long as it can (control characters, unfolding), so that a character which a client
+folded in its middle is whole again before it is decoded, and then needs one look-up per line: the part before the
+colon - name and parameters - is the same in most lines of most objects, and is remembered.
+
+Taken although the RFC is stricter: LF or CR alone as line end, empty lines, a byte order mark, names in lower case.
+Everything else that is not a content line is refused, because what is stored is sent to other clients as it came.
+"""
+
+import re
+from functools import lru_cache
+
+from calserver.ical.conditions import ValidCalendarData
+from calserver.ical.model import Component, Property
+
+MAX_DEPTH = 16
+"""Components within components; RFC 5545 and its extensions need five."""
+
+_CONTROLS = bytes((set(range(0x20)) | {0x7F}) - {0x09, 0x0A, 0x0D})
+_NAME = re.compile(r"[A-Za-z0-9-]+")
+_QUOTED_HEAD = re.compile(r'[^":]*(?:"[^"]*"[^":]*)*(?=:)')
+_PARAM = re.compile(r';([A-Za-z0-9-]+)=((?:"[^"]*"|[^";:,]*)(?:,(?:"[^"]*"|[^";:,]*))*)')
+_PARAM_VALUE = re.compile(r'(?:^|,)(?:"([^"]*)"|([^",]*))')
+_CIRCUMFLEX = re.compile(r"\^([n^'])")
+_CIRCUMFLEXED = {"n": "\n", "^": "^", "'": '"'}
+_REMEMBERED_LENGTH = 120
+
+_Params = tuple[tuple[str, tuple[str, ...]], ...]
+
+
+def parse(content: bytes | str) -> Component:
+    """The one ``VCALENDAR`` of an iCalendar stream.
+
+    Raises:
+        ValidCalendarData: it is not UTF-8, not made of content lines, or not exactly one well-nested VCALENDAR.
+    """
+    raw = _encoded(content)
+    return _components(raw, _unfolded(raw).split("\n"))
+
+
+def _encoded(content: bytes | str) -> bytes:
+    try:
+        raw = content.encode() if isinstance(content, str) else content
+    except UnicodeEncodeError:
+        raise ValidCalendarData("the text contains half of a surrogate pair") from None
+    raw = raw.removeprefix(b"\xef\xbb\xbf")
+    if len(raw.translate(None, _CONTROLS)) != len(raw):
+        at = next(at for at, byte in enumerate(raw) if byte in _CONTROLS)
+        raise ValidCalendarData(f"line {_line_at(raw, at)}: control characters are not allowed")
+    return raw
+
+
+def _unfolded(raw: bytes) -> str:
+    """The text with one content line per line (RFC 5545 section 3.1)."""
+    if b"\r" in raw:
+        raw = raw.replace(b"\r\r\n", b"\n").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    try:
+        text = raw.replace(b"\n ", b"").replace(b"\n\t", b"").decode()
+    except UnicodeDecodeError:
+        raise ValidCalendarData("the text is not UTF-8") from None
+    if not text.isascii() and ("\ufffe" in text or "\uffff" in text):
+        raise ValidCalendarData("the text contains code points that are not characters")
+    return text
+
+
+def _components(raw: bytes, lines: list[str]) -> Component:
+    """Assemble the content lines; `raw` is for the line numbers of refusals."""
+    calendar: Component | None = None
+    names: list[str] = []
+    properties: list[Property] = []
+    children: list[Component] = []
+    stack: list[tuple[list[Property], list[Component]]] = []
+    at = 0
+    try:
+        for at, line in enumerate(lines):
+            if not line:
+                continue
+            head, colon, value = line.partition(":")
+            if '"' in head:
+                head, value = _split_quoted(line)
+            elif not colon:
+                raise ValueError("this is not a content line")
+            name, params = _remembered(head) if len(head) < _REMEMBERED_LENGTH else _head(head)
+            if name == "BEGIN":
+                if calendar is not None:
+                    raise ValueError("there is something after END:VCALENDAR")
+                names.append(_opening(value, params, names))
+                stack.append((properties, children))
+                properties, children = [], []
+            elif not names:
+                raise ValueError("there is something outside of BEGIN:VCALENDAR and END:VCALENDAR")
+            elif name == "END":
+                component = Component(names.pop(), tuple(properties), tuple(children))
+                if value.strip().upper() != component.name or params:
+                    raise ValueError("END does not match its BEGIN")
+                properties, children = stack.pop()
+                if names:
+                    children.append(component)
+                else:
+                    calendar = component
+            else:
+                properties.append(Property(name, value, params))
+    except ValueError as problem:
+        raise ValidCalendarData(f"line {_physical(raw, at)}: {problem}") from None
+    if names:
+        raise ValidCalendarData("the text ends before the last END")
+    if calendar is None:
+        raise ValidCalendarData("there is no BEGIN:VCALENDAR")
+    return calendar
+
+
+def _opening(value: str, params: _Params, names: list[str]) -> str:
+    """The name of the component that a BEGIN opens inside `names`."""
+    name = value.strip().upper()
+    if params or _NAME.fullmatch(name) is None:
+        raise ValueError("BEGIN does not name a component")
+    if (name == "VCALENDAR") is bool(names):
+        raise ValueError("VCALENDAR is the outermost component, and the only one")
+    if len(names) >= MAX_DEPTH:
+        raise ValueError("components are nested too deep")
+    return name
+
+
+def _split_quoted(line: str) -> tuple[str, str]:
+    """The parts before and after the first colon outside of quotes."""
+    found = _QUOTED_HEAD.match(line)
+    if found is None:
+        raise ValueError("a quoted parameter value does not end, or no colon follows")
+    return found[0], line[found.end() + 1 :]
+
+
+def _head(head: str) -> tuple[str, _Params]:
+    """Name and parameters of a content line, from the part before its colon."""
+    name, semicolon, _ = head.partition(";")
+    if _NAME.fullmatch(name) is None:
+        raise ValueError("this is not the name of a property")
+    if not semicolon:
+        return name.upper(), ()
+    params: list[tuple[str, tuple[str, ...]]] = []
+    at = len(name)
+    while at < len(head):
+        found = _PARAM.match(head, at)
+        if found is None:
+            raise ValueError("a parameter is malformed")
+        params.append((found[1].upper(), _param_values(found[2])))
+        at = found.end()
+    return name.upper(), tuple(params)
+
+
+_remembered = lru_cache(maxsize=4096)(_head)
+
+
+def _param_values(text: str) -> tuple[str, ...]:
+    """The values of one parameter, unquoted and without RFC 6868 escapes."""
+    if '"' not in text:
+        values = text.split(",")
+    else:
+        values = [quoted or plain for quoted, plain in _PARAM_VALUE.findall(text)]
+    if "^" in text:
+        values = [_CIRCUMFLEX.sub(lambda found: _CIRCUMFLEXED[found[1]], value) for value in values]
+    return tuple(values)
+
+
+def _line_at(raw: bytes, at: int) -> int:
+    """The number of the line in which byte `at` is, from 1."""
+    before = raw[:at].replace(b"\r\n", b"\n")
+    return before.count(b"\n") + before.count(b"\r") + 1
+
+
+def _physical(raw: bytes, logical: int) -> int:
+    """The number of the line on which the unfolded line `logical` (from 0) begins, from 1."""
+    begun = -1
+    lines = raw.replace(b"\r\r\n", b"\n").replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
+    for number, line in enumerate(lines, 1):
+        begun += number == 1 or line[:1] not in (b" ", b"\t")
+        if begun == logical:
+            return number
+    return len(lines)
