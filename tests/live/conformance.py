@@ -1,0 +1,101 @@
+"""Run an independent conformance suite against a server of ours: for the ratchet test, and for people.
+
+    scripts/conformance                          the suites of what calserver speaks, with what failed
+    scripts/conformance CalDAV/reports.xml -v    one of them, with the requests and answers of failures
+    scripts/conformance --update                 and write down what passes: a test of the list must not fail again
+
+The suite is a program of its own with its own data. It is looked for where CALSERVER_CONFORMANCE says, or beside the
+checkout. What passed is kept in tests/data/conformance-passing.txt.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from daemon import Daemon
+
+ROOT = Path(__file__).parent.parent.parent
+SUITE = Path(os.environ.get("CALSERVER_CONFORMANCE") or ROOT.parent / "shared" / "conformance")
+PASSING = ROOT / "tests" / "data" / "conformance-passing.txt"
+
+SPOKEN = """
+put get delete errors duplicate_uids vtodos attachments ical-client reports depthreports json mkcalendar webcal propfind
+proppatch conditional nonascii options current-user-principal expandproperty sync-report add-member resourceid quota
+prefer ctag bulk well-known rscale availability
+"""
+"""The suites of what this server speaks."""
+
+
+def passing() -> list[str]:
+    """The tests that passed when the list was written, as ``suite<TAB>group/test``."""
+    if not PASSING.exists():
+        return []
+    return [line for line in PASSING.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
+
+
+def key(test: dict[str, Any]) -> str:
+    """How a test is called in the list."""
+    return f"{test['suite']}\t{test['group']}/{test['test']}"
+
+
+def measure(daemon: Daemon, suites: list[str], folder: Path, *options: str) -> tuple[list[dict[str, Any]], str]:
+    """Run suites against a running daemon; returns the result of each test, and what the suite printed."""
+    results = folder / "conformance.json"
+    command = [sys.executable, str(SUITE / "run"), "--url", daemon.url.rstrip("/"), "--json", str(results), *options]
+    done = subprocess.run(
+        [*command, "--suite", *suites],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=1200,
+    )
+    if not results.exists():
+        raise RuntimeError(done.stdout + done.stderr)
+    return json.loads(results.read_text(encoding="utf-8"))["tests"], done.stdout
+
+
+def accounts() -> str:
+    """The accounts that the suites need."""
+    return (SUITE / "accounts.csv").read_text(encoding="utf-8")
+
+
+def main() -> int:
+    """Exit status 1 where a test failed that is in the list."""
+    parser = argparse.ArgumentParser(
+        prog="scripts/conformance", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("suites", nargs="*", metavar="SUITE", default=[f"CalDAV/{name}.xml" for name in SPOKEN.split()])
+    parser.add_argument("-v", "--verbose", action="store_true", help="show requests and answers of failures")
+    parser.add_argument("--update", action="store_true", help="write the list of passing tests anew")
+    arguments = parser.parse_args()
+    if not (SUITE / "run").exists():
+        parser.error(f"there is no suite in {SUITE}; set CALSERVER_CONFORMANCE")
+    with tempfile.TemporaryDirectory(prefix="conformance-") as name:
+        folder = Path(name)
+        with Daemon(folder / "server", accounts()) as daemon:
+            tests, printed = measure(daemon, list(arguments.suites), folder, *["--verbose"] * arguments.verbose)
+            sys.stdout.write(printed)
+    ran = {each["suite"] for each in tests}
+    passed = {key(each) for each in tests if each["status"] == "passed"}
+    lost = [line for line in passing() if line.partition("\t")[0] in ran and line not in passed]
+    if lost:
+        print(f"\n{len(lost)} tests passed before:", *lost, sep="\n  ")
+    if arguments.update:
+        kept = {line for line in passing() if line.partition("\t")[0] not in ran}
+        PASSING.write_text(
+            "# Tests of the conformance suite that pass; scripts/conformance --update writes this file.\n"
+            + "".join(f"{line}\n" for line in sorted(kept | passed)),
+            encoding="utf-8",
+        )
+        return 0
+    return 1 if lost else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

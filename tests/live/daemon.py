@@ -1,0 +1,168 @@
+"""A real server of ours for tests: a process of its own, over a directory of its own, on ports of its own."""
+
+import base64
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from http.client import HTTPResponse
+from pathlib import Path
+from typing import NamedTuple, Self
+
+CALSERVER = (sys.executable, "-m", "calserver.cli")
+START_SECONDS = 30.0
+STOP_SECONDS = 20.0
+
+
+class Answer(NamedTuple):
+    """Status, header fields and body of a response."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        return self.body.decode("utf-8")
+
+
+class Connection:
+    """HTTP as one user over one kept-alive connection."""
+
+    def __init__(self, port: int, user: str | None, password: str | None = None) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        self._headers: dict[str, str] = {}
+        if user is not None:
+            token = base64.b64encode(f"{user}:{password if password is not None else user}".encode()).decode()
+            self._headers["Authorization"] = f"Basic {token}"
+
+    def request(self, method: str, path: str, body: bytes | str = b"", **headers: str) -> Answer:
+        """Send and read; ``_`` in the names of header fields stands for ``-``."""
+        content = body.encode() if isinstance(body, str) else body
+        fields = self._headers | {name.replace("_", "-"): value for name, value in headers.items()}
+        self._connection.request(method, path, content or None, fields)
+        response: HTTPResponse = self._connection.getresponse()
+        return Answer(response.status, response.headers, response.read())
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def free_port() -> int:
+    """A port that nobody listened on a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def calserver(*arguments: str | Path, stdin: str = "") -> str:
+    """Run a verb of the command line that must succeed; returns what it printed."""
+    done = subprocess.run(
+        [*CALSERVER, *map(str, arguments)], input=stdin, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, f"calserver {' '.join(map(str, arguments))}: {done.stderr}{done.stdout}"
+    return done.stdout
+
+
+class Daemon:
+    """The daemon over a directory that `calserver init` made, as a context manager; it can be killed and started again.
+
+    Args:
+        folder: where the directory is to be; it must not exist.
+        accounts: CSV text for `calserver principals import`.
+    """
+
+    def __init__(self, folder: Path, accounts: str) -> None:
+        self.folder = folder
+        self.port, self.admin_port = free_port(), free_port()
+        self.url = f"http://127.0.0.1:{self.port}/"
+        self.config = folder / "calserver.toml"
+        self.log = folder.with_name(folder.name + ".log")
+        self._process: subprocess.Popen[bytes] | None = None
+        local = "tcp:{}:interface=127.0.0.1"
+        calserver("init", folder, "--listen", local.format(self.port), "--admin-listen", local.format(self.admin_port))
+        if accounts:
+            table = folder.with_name(folder.name + ".csv")
+            table.write_text(accounts, encoding="utf-8")
+            calserver("principals", "import", table, "--config", self.config)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.stop()
+
+    @property
+    def pid(self) -> int:
+        """The process id of the running daemon."""
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self) -> None:
+        """Start, and return when it answers; the time that takes is bounded."""
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [*CALSERVER, "serve", "--config", str(self.config)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                env=os.environ | {"PYTHONUNBUFFERED": "1"},
+            )
+        self._await_answer(time.monotonic() + START_SECONDS)
+
+    def _await_answer(self, deadline: float) -> None:
+        assert self._process is not None
+        while time.monotonic() < deadline:
+            if self._healthy():
+                return
+            try:
+                self._process.wait(0.02)
+            except subprocess.TimeoutExpired:
+                continue
+            break
+        raise AssertionError(f"the daemon did not start:\n{self.tail()}")
+
+    def _healthy(self) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", self.admin_port, timeout=5)
+        try:
+            connection.request("GET", "/health")
+            return connection.getresponse().status == 200
+        except OSError:
+            return False
+        finally:
+            connection.close()
+
+    def stop(self) -> None:
+        """Ask it to finish what runs, and wait until it is gone."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Kill -9: nothing gets finished."""
+        self._end(signal.SIGKILL)
+
+    def _end(self, with_signal: signal.Signals) -> None:
+        if self._process is None:
+            return
+        self._process.send_signal(with_signal)
+        try:
+            self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+            raise AssertionError(f"the daemon did not stop within {STOP_SECONDS} s:\n{self.tail()}") from None
+        finally:
+            self._process = None
+
+    def connect(self, user: str | None, password: str | None = None) -> Connection:
+        """HTTP as a user whose password is the uid, unless given."""
+        return Connection(self.port, user, password)
+
+    def tail(self, lines: int = 40) -> str:
+        """The last lines of the log."""
+        return "\n".join(self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
