@@ -264,6 +264,17 @@ class Collections(Protocol):
     def by_path(self, home_id: int, names: Sequence[str]) -> Collection | None:
         """The collection at a path below a home; the home itself for an empty path."""
 
+    def locate(self, principal_kind: str, uid: str, kind: str, names: Sequence[str]) -> Sequence[Collection]:
+        """The way to a path in one query: a home and the collections below it, as far as they are there.
+
+        The first is the home of this kind that belongs to the principal with this kind and uid, the second its member
+        ``names[0]``, and so on; it ends where `names` ends, or before the first name that is no collection. Empty
+        where there is no such home.
+        """
+
+    def homes(self, principal_kind: str, kind: str) -> Sequence[tuple[str, Collection]]:
+        """All homes of a kind whose principals are of `principal_kind`, with the principals' uids, by uid."""
+
     def children(self, parent_id: int) -> Sequence[Collection]:
         """Direct member collections, by name."""
 
@@ -386,6 +397,14 @@ class Objects(Protocol):
             UidTaken: see `put`.
         """
 
+    def copy(self, id: int, collection_id: int, name: str, *, unique_uid: bool = False) -> Object:
+        """Copy with content, properties and index rows to a name that is free; the copy has a resource id of its own.
+
+        Raises:
+            NameTaken: there is a member of that name.
+            UidTaken: see `put`.
+        """
+
     def count(self, collection_id: int) -> int:
         """How many members with content a collection has."""
 
@@ -397,7 +416,7 @@ class ChangeLog(Protocol):
     """What changed since a revision (RFC 6578)."""
 
     def objects(self, collection_id: int, since: int, limit: int | None = None) -> Sequence[Object]:
-        """Members with content that changed after `since`, by revision."""
+        """Members with content that changed after `since`, by revision, then by id."""
 
     def collections(self, parent_id: int, since: int) -> Sequence[Collection]:
         """Member collections that changed after `since`, by revision."""
