@@ -1,8 +1,8 @@
 """WebDAV on values (RFC 4918 and its extensions): no sockets, no SQL, no reactor.
 
-How a request is answered. The web adapter makes a `Request`, runs `handle` over one transaction of the store, and writes
-the `Response`. What the server speaks is a list of `Extension` values, one per RFC; what is served are `Resource`
-classes of the rooms above, which a `Tree` finds by `Href`.
+How a request is answered. The web adapter makes a `Request`, runs `handle` over one transaction of the store, and
+writes the `Response`. What the server speaks is a list of `Extension` values, one per RFC; what is served are
+`Resource` classes of the rooms above, which a `Tree` finds by `Href`.
 """
 
 from calserver.dav.errors import (

@@ -1,5 +1,6 @@
 """A request and a response as values: what the web adapter hands in, and what it writes out."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from http import HTTPStatus
 from typing import Any, Protocol, TypeVar, cast
@@ -7,6 +8,7 @@ from typing import Any, Protocol, TypeVar, cast
 import attrs
 
 from calserver.dav.href import Href
+from calserver.dav.xml import Limits
 
 T = TypeVar("T")
 
@@ -48,6 +50,21 @@ class Actor(Protocol):
         """Whether every privilege on everything is held."""
 
 
+_PARAMETER = re.compile(r';\s*([!#$%&\'*+.^_`|~0-9A-Za-z-]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^\s;"]*)\s*')
+
+
+def parameters(value: str) -> tuple[str, dict[str, str]]:
+    """A header value like ``text/xml; charset="utf-8"``: what stands in front in lower case, and the parameters.
+
+    What does not fit the grammar of RFC 9110 section 5.6.6 is passed over.
+    """
+    front, _, _ = value.partition(";")
+    found = {}
+    for name, text in _PARAMETER.findall(value[len(front) :]):
+        found[name.lower()] = re.sub(r"\\(.)", r"\1", text[1:-1]) if text.startswith('"') else text
+    return front.strip().lower(), found
+
+
 @attrs.define(slots=True)
 class Request:
     """One request below the DAV root, its body read and decoded (no transfer or content coding left).
@@ -66,6 +83,8 @@ class Request:
     spelled: str = ""
     origin: str = ""
     query: str = ""
+    limits: Limits = attrs.field(factory=Limits)
+    """How much XML the body may hold."""
     _parsed: dict[Any, Any] = attrs.field(factory=dict, init=False, repr=False)
 
     def parsed(self, parse: "Callable[[Request], T]") -> T:
@@ -82,6 +101,16 @@ class Request:
         if refusal is not None:
             raise refusal
         return cast(T, value)
+
+    @property
+    def charset(self) -> str | None:
+        """The charset parameter of the content type, quoted or not (RFC 9110 section 8.3)."""
+        return parameters(self.headers.get("content-type", ""))[1].get("charset")
+
+    @property
+    def media_type(self) -> str:
+        """The content type without its parameters, in lower case; empty where there is none."""
+        return parameters(self.headers.get("content-type", ""))[0]
 
     def path(self, href: Href) -> str:
         """The absolute escaped path of an href as this client sees it."""
