@@ -1,8 +1,8 @@
 """Text to components: one scan over the lines of an iCalendar stream (RFC 5545 section 3.1, RFC 6868).
 
 The scan works on the bytes as long as it can (control characters, unfolding), so that a character which a client
-folded in its middle is whole again before it is decoded, and then needs one look-up per line: the part before the
-colon - name and parameters - is the same in most lines of most objects, and is remembered.
+folded in its middle is whole again before it is decoded. Half of the lines of an object are the same in many objects
+(those of a VTIMEZONE above all), so short lines are remembered with the property that they became.
 
 Taken although the RFC is stricter: LF or CR alone as line end, empty lines, a byte order mark, names in lower case.
 Everything else that is not a content line is refused, because what is stored is sent to other clients as it came.
@@ -19,14 +19,12 @@ MAX_DEPTH = 16
 
 _CONTROLS = bytes((set(range(0x20)) | {0x7F}) - {0x09, 0x0A, 0x0D})
 _NAME = re.compile(r"[A-Za-z0-9-]+")
-_QUOTED_HEAD = re.compile(r'[^":]*(?:"[^"]*"[^":]*)*(?=:)')
+_QUOTED_HEAD = re.compile(r'[^":]*+(?:"[^"]*+"[^":]*+)*+(?=:)')
 _PARAM = re.compile(r';([A-Za-z0-9-]+)=((?:"[^"]*"|[^";:,]*)(?:,(?:"[^"]*"|[^";:,]*))*)')
 _PARAM_VALUE = re.compile(r'(?:^|,)(?:"([^"]*)"|([^",]*))')
 _CIRCUMFLEX = re.compile(r"\^([n^'])")
 _CIRCUMFLEXED = {"n": "\n", "^": "^", "'": '"'}
-_REMEMBERED_LENGTH = 120
-
-_Params = tuple[tuple[str, tuple[str, ...]], ...]
+_REMEMBERED_LENGTH = 72
 
 
 def parse(content: bytes | str) -> Component:
@@ -36,7 +34,7 @@ def parse(content: bytes | str) -> Component:
         ValidCalendarData: it is not UTF-8, not made of content lines, or not exactly one well-nested VCALENDAR.
     """
     raw = _encoded(content)
-    return _components(raw, _unfolded(raw).split("\n"))
+    return _assembled(raw, _unfolded(raw).split("\n"))
 
 
 def _encoded(content: bytes | str) -> bytes:
@@ -64,99 +62,97 @@ def _unfolded(raw: bytes) -> str:
     return text
 
 
-def _components(raw: bytes, lines: list[str]) -> Component:
-    """Assemble the content lines; `raw` is for the line numbers of refusals."""
-    calendar: Component | None = None
-    names: list[str] = []
-    properties: list[Property] = []
-    children: list[Component] = []
-    stack: list[tuple[list[Property], list[Component]]] = []
-    at = 0
-    try:
-        for at, line in enumerate(lines):
-            if not line:
-                continue
-            head, colon, value = line.partition(":")
-            if '"' in head:
-                head, value = _split_quoted(line)
-            elif not colon:
-                raise ValueError("this is not a content line")
-            name, params = _remembered(head) if len(head) < _REMEMBERED_LENGTH else _head(head)
-            if name == "BEGIN":
-                if calendar is not None:
-                    raise ValueError("there is something after END:VCALENDAR")
-                names.append(_opening(value, params, names))
-                stack.append((properties, children))
-                properties, children = [], []
-            elif not names:
-                raise ValueError("there is something outside of BEGIN:VCALENDAR and END:VCALENDAR")
-            elif name == "END":
-                component = Component(names.pop(), tuple(properties), tuple(children))
-                if value.strip().upper() != component.name or params:
-                    raise ValueError("END does not match its BEGIN")
-                properties, children = stack.pop()
-                if names:
-                    children.append(component)
-                else:
-                    calendar = component
+def _assembled(raw: bytes, lines: list[str]) -> Component:
+    """The calendar that the content lines make; `raw` is for the line numbers of refusals."""
+    nesting = _Nesting()
+    for at, line in enumerate(lines):
+        if not line:
+            continue
+        try:
+            prop = _remembered(line) if len(line) <= _REMEMBERED_LENGTH else _property(line)
+            if prop.name == "BEGIN":
+                nesting.open(prop)
+            elif prop.name == "END":
+                nesting.close(prop)
             else:
-                properties.append(Property(name, value, params))
-    except ValueError as problem:
-        raise ValidCalendarData(f"line {_physical(raw, at)}: {problem}") from None
-    if names:
+                nesting.add(prop)
+        except ValueError as problem:
+            raise ValidCalendarData(f"line {_physical(raw, at)}: {problem}") from None
+    if nesting.stack:
         raise ValidCalendarData("the text ends before the last END")
-    if calendar is None:
+    if nesting.calendar is None:
         raise ValidCalendarData("there is no BEGIN:VCALENDAR")
-    return calendar
+    return nesting.calendar
 
 
-def _opening(value: str, params: _Params, names: list[str]) -> str:
-    """The name of the component that a BEGIN opens inside `names`."""
-    name = value.strip().upper()
-    if params or _NAME.fullmatch(name) is None:
-        raise ValueError("BEGIN does not name a component")
-    if (name == "VCALENDAR") is bool(names):
-        raise ValueError("VCALENDAR is the outermost component, and the only one")
-    if len(names) >= MAX_DEPTH:
-        raise ValueError("components are nested too deep")
-    return name
+class _Nesting:
+    """The components that are open, outermost first: name, properties so far, sub-components so far."""
+
+    def __init__(self) -> None:
+        self.stack: list[tuple[str, list[Property], list[Component]]] = []
+        self.calendar: Component | None = None
+
+    def open(self, begin: Property) -> None:
+        name = begin.value.strip().upper()
+        if begin.params or _NAME.fullmatch(name) is None:
+            raise ValueError("BEGIN does not name a component")
+        if self.calendar is not None:
+            raise ValueError("there is something after END:VCALENDAR")
+        if (name == "VCALENDAR") is bool(self.stack):
+            raise ValueError("VCALENDAR is the outermost component, and the only one of its kind")
+        if len(self.stack) >= MAX_DEPTH:
+            raise ValueError("components are nested too deep")
+        self.stack.append((name, [], []))
+
+    def add(self, prop: Property) -> None:
+        if not self.stack:
+            raise ValueError("there is something outside of BEGIN:VCALENDAR and END:VCALENDAR")
+        self.stack[-1][1].append(prop)
+
+    def close(self, end: Property) -> None:
+        if not self.stack or end.params or end.value.strip().upper() != self.stack[-1][0]:
+            raise ValueError("END does not match a BEGIN")
+        name, properties, components = self.stack.pop()
+        component = Component(name, tuple(properties), tuple(components))
+        if self.stack:
+            self.stack[-1][2].append(component)
+        else:
+            self.calendar = component
 
 
-def _split_quoted(line: str) -> tuple[str, str]:
-    """The parts before and after the first colon outside of quotes."""
-    found = _QUOTED_HEAD.match(line)
-    if found is None:
-        raise ValueError("a quoted parameter value does not end, or no colon follows")
-    return found[0], line[found.end() + 1 :]
-
-
-def _head(head: str) -> tuple[str, _Params]:
-    """Name and parameters of a content line, from the part before its colon."""
+def _property(line: str) -> Property:
+    head, colon, value = line.partition(":")
+    if '"' in head:
+        found = _QUOTED_HEAD.match(line)
+        if found is None:
+            raise ValueError("a quoted parameter value does not end, or no colon follows it")
+        head, value = found[0], line[found.end() + 1 :]
+    elif not colon:
+        raise ValueError("this is not a content line")
     name, semicolon, _ = head.partition(";")
     if _NAME.fullmatch(name) is None:
         raise ValueError("this is not the name of a property")
-    if not semicolon:
-        return name.upper(), ()
+    return Property(name.upper(), value, _params(head, len(name)) if semicolon else ())
+
+
+_remembered = lru_cache(maxsize=4096)(_property)
+
+
+def _params(head: str, at: int) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """The parameters of a content line, from the part before its colon."""
     params: list[tuple[str, tuple[str, ...]]] = []
-    at = len(name)
     while at < len(head):
         found = _PARAM.match(head, at)
         if found is None:
             raise ValueError("a parameter is malformed")
         params.append((found[1].upper(), _param_values(found[2])))
         at = found.end()
-    return name.upper(), tuple(params)
-
-
-_remembered = lru_cache(maxsize=4096)(_head)
+    return tuple(params)
 
 
 def _param_values(text: str) -> tuple[str, ...]:
     """The values of one parameter, unquoted and without RFC 6868 escapes."""
-    if '"' not in text:
-        values = text.split(",")
-    else:
-        values = [quoted or plain for quoted, plain in _PARAM_VALUE.findall(text)]
+    values = [quoted or plain for quoted, plain in _PARAM_VALUE.findall(text)] if '"' in text else text.split(",")
     if "^" in text:
         values = [_CIRCUMFLEX.sub(lambda found: _CIRCUMFLEXED[found[1]], value) for value in values]
     return tuple(values)
