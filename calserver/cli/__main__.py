@@ -1,0 +1,5 @@
+"""``python -m calserver.cli``: the same as ``calserver``."""
+
+from calserver.cli import main
+
+main()
