@@ -13,7 +13,10 @@ from calserver.ical.conditions import (
 )
 from calserver.ical.instance import Instance
 from calserver.ical.model import Component, Property
-from calserver.ical.value import Duration, Period, When, address, escape, unescape
+from calserver.ical.parse import parse
+from calserver.ical.serialize import serialize
+from calserver.ical.value import Duration, Period, When, address, escape, unescape, when, whens
+from calserver.ical.zones import Zones, calendar_timezone, named_zone, zone_of
 
 __all__ = [
     "Component",
@@ -31,7 +34,15 @@ __all__ = [
     "ValidCalendarData",
     "ValidCalendarObjectResource",
     "When",
+    "Zones",
     "address",
+    "calendar_timezone",
     "escape",
+    "named_zone",
+    "parse",
+    "serialize",
     "unescape",
+    "when",
+    "whens",
+    "zone_of",
 ]

@@ -98,12 +98,11 @@ class When:
 
     def epoch(self, floating: tzinfo = UTC) -> int:
         """Seconds since the epoch; what floats is read in the zone `floating`."""
-        local = self.local
-        wall = (local.toordinal() - _EPOCH_ORDINAL) * 86400 + local.hour * 3600 + local.minute * 60 + local.second
+        wall = seconds_on_the_wall(self.local)
         zone = self.zone or floating
         if zone is UTC:
             return wall
-        offset = zone.utcoffset(local.replace(tzinfo=zone))
+        offset = zone.utcoffset(self.local.replace(tzinfo=zone))
         return wall if offset is None else wall - offset.days * 86400 - offset.seconds
 
     def moved(self, local: datetime) -> "When":
@@ -147,6 +146,11 @@ class Period:
 
     start: When
     end: When
+
+
+def seconds_on_the_wall(local: datetime) -> int:
+    """Seconds since the epoch if a wall clock showed UTC."""
+    return (local.toordinal() - _EPOCH_ORDINAL) * 86400 + local.hour * 3600 + local.minute * 60 + local.second
 
 
 def wall_clock(epoch: int, zone: tzinfo) -> datetime:

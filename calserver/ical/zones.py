@@ -1,0 +1,126 @@
+"""Which zone a TZID means (RFC 5545 section 3.2.19, RFC 7809).
+
+In this order: the name of a zone in the IANA database, the name that Windows gives to one, an identifier that ends in
+an IANA name (``/freeassociation.sourceforge.net/Europe/Berlin``), a VTIMEZONE that names its IANA zone
+(``X-LIC-LOCATION``), and last the rules of the VTIMEZONE itself. IANA's data go first because VTIMEZONEs in the wild
+cover a single year, are out of date or plainly wrong. Only names without a region (``EST``) give way to a VTIMEZONE:
+there the database has fixed offsets, and the sender usually means something else.
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, tzinfo
+from functools import cache, lru_cache
+from zoneinfo import ZoneInfo, available_timezones
+
+from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON
+
+from calserver.ical.conditions import ValidCalendarData
+from calserver.ical.model import Component
+from calserver.ical.parse import parse
+from calserver.ical.rulezone import RuleZone
+from calserver.ical.value import unescape
+
+_UTC_NAMES = frozenset({"utc", "etc/utc", "z", "gmt", "etc/gmt", "utc0", "zulu", "etc/zulu", "uct", "etc/uct"})
+_LONGEST_NAME = 255
+
+
+class Zones:
+    """The zones of the TZIDs in one iCalendar object.
+
+    Args:
+        calendar: whose VTIMEZONE components define what no database knows; None where there are none.
+        strict: refuse an unknown TZID; otherwise its times float, which is what most clients make of them.
+    """
+
+    def __init__(self, calendar: Component | None = None, *, strict: bool = False) -> None:
+        self._definitions = calendar.children("VTIMEZONE") if calendar is not None else ()
+        self._strict = strict
+        self._known: dict[str, tzinfo | None] = {}
+
+    def zone(self, tzid: str) -> tzinfo | None:
+        """The zone of a TZID parameter.
+
+        Raises:
+            ValidCalendarData: it is unknown, or its VTIMEZONE is malformed, and this is strict.
+        """
+        try:
+            return self._known[tzid]
+        except KeyError:
+            found = self._known[tzid] = self._resolve(tzid)
+            return found
+
+    def _resolve(self, tzid: str) -> tzinfo | None:
+        found = named_zone(tzid) if "/" in tzid else None
+        try:
+            found = found or self._defined(tzid) or named_zone(tzid)
+        except ValueError as problem:
+            if self._strict:
+                raise ValidCalendarData(f"a VTIMEZONE is malformed: {problem}") from None
+        if found is None and self._strict:
+            raise ValidCalendarData("a TZID has no VTIMEZONE and is not the name of a time zone")
+        return found
+
+    def _defined(self, tzid: str) -> tzinfo | None:
+        for definition in self._definitions:
+            if unescape(definition.value("TZID") or "") == tzid:
+                return zone_of(definition)
+        return None
+
+
+def named_zone(tzid: str) -> tzinfo | None:
+    """The zone that a name stands for: of IANA, of Windows, or ending in one of IANA; UTC is ``datetime.UTC``."""
+    return _named(tzid) if len(tzid) <= _LONGEST_NAME else None
+
+
+def zone_of(definition: Component) -> tzinfo:
+    """The zone that one VTIMEZONE defines: of IANA where it names one, else by its rules (RFC 5545 section 3.6.5).
+
+    Raises:
+        ValueError: its rules are malformed, or none that a time zone has.
+    """
+    names = [definition.value(name, "") or "" for name in ("TZID", "X-LIC-LOCATION", "TZID-ALIAS-OF")]
+    for name in map(unescape, names):
+        if "/" in name and (found := named_zone(name)) is not None:
+            return found
+    return RuleZone.of(definition)
+
+
+def calendar_timezone(text: bytes | str) -> tuple[str, tzinfo]:
+    """Name and zone of a ``CALDAV:calendar-timezone`` (RFC 4791 section 5.2.2).
+
+    Raises:
+        ValidCalendarData: it is not an iCalendar object with exactly one VTIMEZONE and nothing else.
+    """
+    calendar = parse(text)
+    if len(calendar.components) != 1 or calendar.components[0].name != "VTIMEZONE":
+        raise ValidCalendarData("a calendar time zone is exactly one VTIMEZONE")
+    definition = calendar.components[0]
+    tzid = definition.value("TZID")
+    if not tzid:
+        raise ValidCalendarData("the VTIMEZONE has no TZID")
+    try:
+        RuleZone.of(definition)
+        return unescape(tzid), zone_of(definition)
+    except ValueError as problem:
+        raise ValidCalendarData(f"the VTIMEZONE is malformed: {problem}") from None
+
+
+@lru_cache(maxsize=2048)
+def _named(tzid: str) -> tzinfo | None:
+    tzid = tzid.strip().strip('"')
+    for name in (tzid, WINDOWS_TO_OLSON.get(tzid), *_endings(tzid)):
+        if name and name.lower() in _UTC_NAMES:
+            return UTC
+        if name and (spelled := _iana_names().get(name.lower())):
+            return ZoneInfo(spelled)
+    return None
+
+
+def _endings(tzid: str) -> Iterable[str]:
+    parts = tzid.split("/")
+    return ("/".join(parts[at:]) for at in range(max(1, len(parts) - 3), len(parts) - 1))
+
+
+@cache
+def _iana_names() -> dict[str, str]:
+    return {name.lower(): name for name in available_timezones()}
