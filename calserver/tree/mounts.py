@@ -1,0 +1,132 @@
+"""Where everything is: the first segment of a path leads to a mount, which finds the rest.
+
+`Mounts` is the `calserver.dav.Tree` of the server. `Homes` are the mounts with homes in them; the directory's principals
+are another one.
+
+What is hidden. A path that the actor may not look into is refused with ``DAV:need-privileges`` in the same way
+whether there is something or not, so that nobody learns what others have, or who has an account (RFC 3744 section 9).
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, Protocol
+
+import attrs
+
+from calserver.dav import Collection, Href, NeedPrivileges, Resource, Unmapped, View
+from calserver.directory import principal_href
+from calserver.names import D
+from calserver.store import Collection as CollectionRow
+from calserver.tree.folders import Folder
+from calserver.tree.stored import Estate, Kinds, StoredCollection
+
+ROOT: Final = Href((), collection=True)
+
+
+class Mount(Protocol):
+    """What is below one name in the root."""
+
+    @property
+    def name(self) -> str:
+        """The first segment of its paths."""
+
+    def find(self, view: View, href: Href) -> Resource:
+        """The resource at a path that begins with `name`."""
+
+
+class Mounts:
+    """The tree: the root and its mounts."""
+
+    def __init__(self, mounts: Iterable[Mount]) -> None:
+        self._mounts = {mount.name: mount for mount in mounts}
+
+    def find(self, view: View, href: Href) -> Resource:
+        """The resource at an href; `Unmapped` where there is none.
+
+        Raises:
+            NeedPrivileges: the actor may not know what is there.
+        """
+        if not href.segments:
+            return Folder(view, ROOT, self._contents)
+        mount = self._mounts.get(href.segments[0])
+        if mount is not None:
+            return mount.find(view, href)
+        return Unmapped(view, href, Folder(view, ROOT, self._contents) if len(href.segments) == 1 else None)
+
+    def _contents(self, view: View) -> Iterator[Resource]:
+        for name, mount in self._mounts.items():
+            yield mount.find(view, ROOT.child(name, collection=True))
+
+
+@attrs.frozen(kw_only=True)
+class Homes:
+    """A mount with homes: ``<name>/<kind of principal>/<uid>/``, and what is below them."""
+
+    name: str
+    home_kind: str
+    """``Collection.kind`` of the homes."""
+    kinds: Kinds
+    principal_kinds: tuple[str, ...] = ("user",)
+
+    def find(self, view: View, href: Href) -> Resource:
+        """The resource at an href: found by two queries, however deep it is."""
+        match href.segments:
+            case (_,):
+                return self._top(view)
+            case (_, kind) if kind in self.principal_kinds:
+                return self._homes(view, kind)
+            case (_, kind, uid, *names) if kind in self.principal_kinds:
+                return self._below(view, href, kind, uid, names)
+            case (_, _):
+                return Unmapped(view, href, self._top(view))
+            case _:
+                return Unmapped(view, href, None)
+
+    def home(self, view: View, kind: str, uid: str) -> StoredCollection | None:
+        """The home of a principal, whoever asks."""
+        rows = view.txn.collections.locate(kind, uid, self.home_kind, ())
+        return self._home(view, kind, uid, rows[0]) if rows else None
+
+    def home_href(self, kind: str, uid: str) -> Href:
+        """Where the home of a principal is."""
+        return Href((self.name, kind, uid), collection=True)
+
+    def _home(self, view: View, kind: str, uid: str, row: CollectionRow) -> StoredCollection:
+        estate = Estate(row, principal_href(kind, uid), self.kinds)
+        return self.kinds.home(view, self.home_href(kind, uid), row, estate)
+
+    def _below(self, view: View, href: Href, kind: str, uid: str, names: Sequence[str]) -> Resource:
+        rows = view.txn.collections.locate(kind, uid, self.home_kind, names)
+        if not rows:
+            if not view.request.actor.administrator and view.request.actor.href != principal_href(kind, uid):
+                raise NeedPrivileges((view.path(href), D("read")))
+            return Unmapped(view, href, self._homes(view, kind) if not names else None)
+        place = self._home(view, kind, uid, rows[0])
+        for row in rows[1:]:
+            place = place.collection_of(row)
+        missing = names[len(rows) - 1 :]
+        if not missing and place.privileges:
+            return place
+        if not place.findable:
+            raise NeedPrivileges((view.path(href), D("read")))
+        if len(missing) > 1:
+            return Unmapped(view, href, None)
+        return place.object_named(missing[0]) or Unmapped(view, href, place)
+
+    def _top(self, view: View) -> Collection:
+        def contents(view: View) -> Iterator[Resource]:
+            return (self._homes(view, kind) for kind in self.principal_kinds)
+
+        return Folder(view, Href((self.name,), collection=True), contents)
+
+    def _homes(self, view: View, kind: str) -> Collection:
+        def contents(view: View) -> Iterator[Resource]:
+            actor = view.request.actor
+            if actor.administrator:
+                for uid, row in view.txn.collections.homes(kind, self.home_kind):
+                    yield self._home(view, kind, uid, row)
+            elif actor.href is not None and actor.href.segments[1:2] == (kind,):
+                home = self.home(view, kind, actor.href.name)
+                if home is not None:
+                    yield home
+
+        return Folder(view, Href((self.name, kind), collection=True), contents)

@@ -1,0 +1,460 @@
+"""Collections and objects of the store as WebDAV resources (RFC 4918 section 5), and the homes they are in.
+
+The protocol rooms derive their classes from these and say in `Kinds` which class a kind of collection has. What they
+usually override: `StoredCollection.kind_for` and `admit` (which collections may be members), `draft` (what may be stored,
+and in which form), `receive_object` and `receive_collection` (what comes by COPY and MOVE), `derived` (columns that
+follow from stored properties).
+"""
+
+import hashlib
+import uuid
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import Any, ClassVar
+
+import attrs
+from lxml import etree
+
+from calserver.dav import (
+    Change,
+    Changes,
+    Collection,
+    Conflict,
+    ContentTooLarge,
+    Forbidden,
+    Href,
+    InsufficientStorage,
+    MethodNotAllowed,
+    QuotaNotExceeded,
+    Request,
+    Resource,
+    ValidResourcetype,
+    View,
+    Written,
+)
+from calserver.names import D
+from calserver.store import Collection as CollectionRow
+from calserver.store import Draft, NameTaken, Tombstone
+from calserver.store import Object as ObjectRow
+from calserver.tree import access, listing, sync
+
+UNKNOWN = "application/octet-stream"
+"""What content is when nobody says (RFC 9110 section 8.3)."""
+
+UNTRUSTED = (("Content-Security-Policy", "sandbox"), ("X-Content-Type-Options", "nosniff"))
+"""Header fields that keep what clients stored from running as a page of this site in a browser."""
+
+
+def content_etag(text: bytes) -> str:
+    """The bare entity tag of content: the same bytes have the same tag."""
+    return hashlib.blake2b(text, digest_size=16).hexdigest()
+
+
+def lock_path(href: Href) -> str:
+    """How locks name a resource."""
+    return str(href).rstrip("/")
+
+
+@attrs.frozen(slots=True)
+class Kinds:
+    """The classes that the collections of a home have, by their kind in the store.
+
+    ``home`` is the class of the home itself, ``plain`` of a kind that `others` does not name.
+    """
+
+    home: "type[Home]"
+    plain: "type[StoredCollection]"
+    others: "Mapping[str, type[StoredCollection]]" = attrs.field(factory=dict)
+
+    def of(self, kind: str) -> "type[StoredCollection]":
+        """The class of a collection below the home."""
+        return self.others.get(kind, self.plain)
+
+
+@attrs.frozen(slots=True)
+class Estate:
+    """What all resources of one home share in one request: its row, its owner, and the classes."""
+
+    row: CollectionRow
+    owner: Href
+    kinds: Kinds
+
+
+class StoredObject(Resource):
+    """A member with content."""
+
+    lockable = True
+    headers = UNTRUSTED
+
+    def __init__(self, view: View, href: Href, row: ObjectRow, parent: "StoredCollection") -> None:
+        super().__init__(view, href)
+        self._parent = parent
+        self._take(row)
+
+    @property
+    def parent(self) -> "StoredCollection":
+        """The collection that it is in."""
+        return self._parent
+
+    def _take(self, row: ObjectRow) -> None:
+        self.row = row
+        self.etag = f'"{row.etag}"'
+        self.schedule_tag = f'"{row.schedule_tag}"' if row.schedule_tag is not None else None
+        self.content_type = row.content_type
+        self.content_length = row.size
+        self.created = row.created
+        self.modified = row.modified
+        self.resource_id = f"urn:uuid:{row.resource_id}"
+        self.owner = self._parent.owner
+
+    @property
+    def privileges(self) -> frozenset[str]:
+        """Those on the collection."""
+        return self._parent.privileges
+
+    @property
+    def stored_properties(self) -> Mapping[str, str]:
+        """What clients have set."""
+        return self.row.properties
+
+    def store_properties(self, changes: Mapping[str, str | None]) -> None:
+        """Set or remove stored properties; the ETag stays."""
+        self._take(self.view.txn.objects.patch(self.row.id, properties=_changed(self.row.properties, changes)))
+
+    def read(self) -> bytes:
+        """The content as it was stored."""
+        content: bytes = self.view.txn.objects.text(self.row.id)
+        return content
+
+    def write(self, request: Request) -> Written:
+        """Replace the content; the resource id and the stored properties stay."""
+        return self._parent.store(self.href.name, request)
+
+    def delete(self) -> None:
+        """Remove it, and the locks on it."""
+        self.view.txn.objects.remove(self.row.id)
+        self.view.txn.locks.remove_below(lock_path(self.href))
+
+    def copy(self, target: Resource, *, deep: bool = True) -> None:
+        """Copy content and properties (RFC 4918 section 9.8); the copy has a resource id of its own."""
+        place, replaced = _landing(self, target)
+        place.receive_object(self, target.href.name, copy=True, replaced=replaced)
+
+    def move(self, target: Resource) -> None:
+        """Move it with its resource id (RFC 4918 section 9.9, RFC 5842 section 3.1); its locks do not move."""
+        place, replaced = _landing(self, target)
+        place.receive_object(self, target.href.name, copy=False, replaced=replaced)
+        self.view.txn.locks.remove_below(lock_path(self.href))
+
+
+class StoredCollection(Collection):
+    """A collection in a home, or a home itself."""
+
+    lockable = True
+    content_type = listing.CONTENT_TYPE
+    object_class: ClassVar[type[StoredObject]] = StoredObject
+
+    def __init__(
+        self, view: View, href: Href, row: CollectionRow, estate: Estate, parent: "StoredCollection | None" = None
+    ) -> None:
+        super().__init__(view, href)
+        self.estate = estate
+        self._parent = parent
+        self._take(row)
+
+    @property
+    def parent(self) -> Collection | None:
+        """The collection that it is in; for a home the one that holds the homes."""
+        return self._parent if self._parent is not None else super().parent
+
+    def _take(self, row: CollectionRow) -> None:
+        self.row = row
+        self.etag = f'"{row.id}-{row.revision}"'
+        self.created = row.created
+        self.modified = row.modified
+        self.display_name = row.display_name
+        self.resource_id = f"urn:uuid:{row.resource_id}"
+        self.owner = self.estate.owner
+        self.sync_token = str(sync.Token.of(row))
+        self.quota_used = self.estate.row.quota_used_bytes
+        most = self.view.settings.quota_bytes
+        self.quota_available = max(most - self.quota_used, 0) if most else None
+
+    @cached_property
+    def privileges(self) -> frozenset[str]:  # type: ignore[override]  # a cached property is one too
+        """What the actor holds here and on the objects in it."""
+        return access.held(self.view.request.actor, self.row)
+
+    @property
+    def findable(self) -> bool:
+        """Whether the actor may learn which members there are, and which are not."""
+        return not self.privileges.isdisjoint(access.FINDABLE)
+
+    # -- members ---------------------------------------------------------------------------------------------
+
+    def collection_of(self, row: CollectionRow) -> "StoredCollection":
+        """A member collection, of the class that its kind has."""
+        return self.estate.kinds.of(row.kind)(
+            self.view, self.href.child(row.name, collection=True), row, self.estate, self
+        )
+
+    def object_of(self, row: ObjectRow) -> StoredObject:
+        """A member with content."""
+        return self.object_class(self.view, self.href.child(row.name), row, self)
+
+    def members(self, wanted: frozenset[str] | None = None) -> Iterator[Resource]:
+        """Member collections that the actor may see, then members with content, both by name."""
+        for row in self.view.txn.collections.children(self.row.id):
+            member = self.collection_of(row)
+            if member.privileges:
+                yield member
+        if self.findable:
+            yield from map(self.object_of, self.view.txn.objects.in_collection(self.row.id))
+
+    def member(self, name: str) -> Resource | None:
+        """One direct member; None where there is none, or none that the actor may see."""
+        row = self.view.txn.collections.child(self.row.id, name)
+        if row is not None:
+            member = self.collection_of(row)
+            return member if member.privileges else None
+        return self.object_named(name) if self.findable else None
+
+    def object_named(self, name: str) -> StoredObject | None:
+        """The member with content that has this name."""
+        row = self.view.txn.objects.get(self.row.id, name)
+        return None if row is None else self.object_of(row)
+
+    # -- content and properties ------------------------------------------------------------------------------
+
+    def read(self) -> bytes:
+        """A page that lists the members, for people (RFC 4918 section 9.4)."""
+        return listing.page(self)
+
+    @property
+    def stored_properties(self) -> Mapping[str, str]:
+        """What clients have set."""
+        return self.row.properties
+
+    def store_properties(self, changes: Mapping[str, str | None]) -> None:
+        """Set or remove stored properties, and the columns that follow from them."""
+        row = attrs.evolve(self.row, properties=_changed(self.row.properties, changes))
+        self._take(self.view.txn.collections.update(self.derived(row)))
+
+    def derived(self, row: CollectionRow) -> CollectionRow:
+        """A row with the columns that follow from its stored properties."""
+        name = row.properties.get(D("displayname"))
+        return attrs.evolve(row, display_name=None if name is None else "".join(etree.fromstring(name).itertext()))
+
+    # -- making members --------------------------------------------------------------------------------------
+
+    @classmethod
+    def kind_for(cls, resourcetype: tuple[str, ...]) -> str:
+        """The kind of a new collection with this ``DAV:resourcetype``; raises `ValidResourcetype` (RFC 5689)."""
+        if set(resourcetype) <= {D("collection")}:
+            return "plain"
+        raise ValidResourcetype("collections of this type cannot be made here")
+
+    @classmethod
+    def admit(cls, kind: str) -> None:
+        """Raise a condition where a collection of this kind cannot be a member."""
+        if kind != "plain":
+            raise Forbidden("collections of this kind cannot be here")
+
+    def make_collection(self, name: str, resourcetype: tuple[str, ...]) -> "StoredCollection":
+        """Make an empty collection."""
+        kind = self.kind_for(resourcetype)
+        self.admit(kind)
+        self.check_name(name)
+        self._check_count(1)
+        try:
+            return self.collection_of(self.view.txn.collections.add(self.row.id, name, kind))
+        except NameTaken:
+            raise MethodNotAllowed("there is something already") from None
+
+    def create(self, name: str, request: Request) -> Written:
+        """Make a member with content."""
+        self.check_name(name)
+        return self.store(name, request)
+
+    def create_empty(self, name: str) -> Resource:
+        """Make a member without content, to be locked (RFC 4918 section 7.3)."""
+        self.check_name(name)
+        return self.put(Draft(name=name, text=b"", content_type=UNKNOWN, etag=content_etag(b"")))[0]
+
+    def new_name(self, request: Request) -> str:
+        """A name that nothing has."""
+        return str(uuid.uuid4())
+
+    def store(self, name: str, request: Request) -> Written:
+        """Store what a request brings under a name, new or not."""
+        draft = self.draft(name, request)
+        resource, created = self.put(draft)
+        return Written(resource=resource, created=created, verbatim=draft.text == request.body)
+
+    def draft(self, name: str, request: Request) -> Draft:
+        """What is to be stored of a request: here the body as it is."""
+        if len(request.body) > self.view.settings.body_bytes:
+            raise ContentTooLarge("the content is larger than this server takes")
+        media_type = request.headers.get("Content-Type", "").strip() or UNKNOWN
+        return Draft(name=name, text=request.body, content_type=media_type, etag=content_etag(request.body))
+
+    def put(self, draft: Draft, *, unique_uid: bool = False) -> tuple[StoredObject, bool]:
+        """Store a draft; the member, and whether it is new."""
+        self.check_room(len(draft.text))
+        try:
+            row, created = self.view.txn.objects.put(self.row.id, draft, unique_uid=unique_uid)
+        except NameTaken:
+            raise MethodNotAllowed("there is a collection of this name") from None
+        return self.object_of(row), created
+
+    def check_name(self, name: str, *, height: int = 0) -> None:
+        """Raise `Forbidden` for names that are too long, or too deep down with `height` levels below them."""
+        if len(name.encode()) > self.view.settings.name_bytes:
+            raise Forbidden("the name is longer than this server takes")
+        if len(self.href.segments) + height >= self.view.settings.path_depth:
+            raise Forbidden("the path is deeper than this server takes")
+
+    def check_room(self, size_bytes: int) -> None:
+        """Raise `QuotaNotExceeded` where the home has no room for so many more bytes (RFC 4331 section 6)."""
+        most = self.view.settings.quota_bytes
+        if most:
+            home = self.view.txn.collections.get(self.row.home_id)
+            if home is not None and home.quota_used_bytes + size_bytes > most:
+                raise QuotaNotExceeded("there is no room for this")
+
+    def _check_count(self, more: int) -> None:
+        if len(self.view.txn.collections.below(self.row.home_id)) + more > self.view.settings.collections:
+            raise InsufficientStorage("there are too many collections in this home")
+
+    # -- namespace -------------------------------------------------------------------------------------------
+
+    def delete(self) -> None:
+        """Remove it with everything below, and the locks there."""
+        self.view.txn.collections.remove(self.row.id)
+        self.view.txn.locks.remove_below(lock_path(self.href))
+
+    def copy(self, target: Resource, *, deep: bool = True) -> None:
+        """Copy the collection with its properties and, if `deep`, its members (RFC 4918 section 9.8.3)."""
+        place, replaced = _landing(self, target)
+        place.receive_collection(self, target.href.name, copy=True, deep=deep, replaced=replaced)
+
+    def move(self, target: Resource) -> None:
+        """Move it with everything below and all resource ids (RFC 4918 section 9.9.2); the locks do not move."""
+        place, replaced = _landing(self, target)
+        place.receive_collection(self, target.href.name, copy=False, replaced=replaced)
+        self.view.txn.locks.remove_below(lock_path(self.href))
+
+    def receive_object(self, source: StoredObject, name: str, *, copy: bool, replaced: Resource | None) -> Resource:
+        """Take a member that is copied or moved here, in the place of `replaced`."""
+        self.check_name(name)
+        if copy or source.row.home_id != self.row.home_id:
+            self.check_room(source.row.size)
+        if replaced is not None:
+            replaced.delete()
+        objects = self.view.txn.objects
+        take = objects.copy if copy else objects.move
+        return self.object_of(take(source.row.id, self.row.id, name))
+
+    def receive_collection(
+        self, source: "StoredCollection", name: str, *, copy: bool, deep: bool = True, replaced: Resource | None
+    ) -> "StoredCollection":
+        """Take a collection that is copied or moved here, in the place of `replaced`.
+
+        A copy is made of single steps: each member comes by `receive_object` or `receive_collection`.
+        """
+        self.admit(source.row.kind)
+        if copy:
+            self.check_name(name)
+        else:
+            self._admit_below(source, name)
+        if replaced is not None:
+            replaced.delete()
+        if copy:
+            return self._copy(source, name, deep=deep)
+        return self.collection_of(self.view.txn.collections.move(source.row.id, self.row.id, name))
+
+    def _copy(self, source: "StoredCollection", name: str, *, deep: bool) -> "StoredCollection":
+        self._check_count(1)
+        row = source.row
+        made = self.collection_of(
+            self.view.txn.collections.add(
+                self.row.id,
+                name,
+                row.kind,
+                properties=row.properties,
+                display_name=row.display_name,
+                components=row.components,
+                transparent=row.transparent,
+                timezone=row.timezone,
+            )
+        )
+        if deep:
+            for member in list(source.members()):
+                if isinstance(member, StoredCollection):
+                    made.receive_collection(member, member.row.name, copy=True, replaced=None)
+                elif isinstance(member, StoredObject):
+                    made.receive_object(member, member.row.name, copy=True, replaced=None)
+        return made
+
+    def _admit_below(self, source: "StoredCollection", name: str) -> None:
+        """Check what comes with a collection: how deep it is and, from another home, kinds, number and size."""
+        below = self.view.txn.collections.below(source.row.id)
+        above = {source.row.id: (source.row.kind, 0)}
+        for each in below:
+            kind, height = above[each.parent_id]
+            self.estate.kinds.of(kind).admit(each.kind)
+            above[each.id] = (each.kind, height + 1)
+        self.check_name(name, height=max(height for _, height in above.values()))
+        if source.row.home_id != self.row.home_id:
+            self._check_count(len(above))
+            rows = (row for each in above for row in self.view.txn.objects.in_collection(each))
+            self.check_room(sum(row.size for row in rows))
+
+    # -- changes ---------------------------------------------------------------------------------------------
+
+    def changes(self, since: str | None, *, deep: bool, limit: int | None) -> Changes:
+        """What changed since a token (RFC 6578)."""
+        report = sync.since(self.view.txn, self.row, since, deep=deep, limit=limit)
+        places: dict[int, StoredCollection] = {self.row.id: self}
+        if deep:
+            for row in self.view.txn.collections.below(self.row.id):
+                places[row.id] = places[row.parent_id].collection_of(row)  # type: ignore[index]  # none is a home
+        told = (self._change(places[line.place.id], line.what) for line in report.lines)
+        return Changes(token=str(report.token), changes=[each for each in told if each], truncated=report.truncated)
+
+    @staticmethod
+    def _change(place: "StoredCollection", what: CollectionRow | ObjectRow | Tombstone) -> Change | None:
+        if isinstance(what, CollectionRow):
+            member = place.collection_of(what)
+            return Change(href=member.href, resource=member) if member.privileges else None
+        if not place.findable:
+            return None
+        if isinstance(what, ObjectRow):
+            changed = place.object_of(what)
+            return Change(href=changed.href, resource=changed)
+        return Change(href=place.href.child(what.name, collection=what.was_collection), resource=None)
+
+
+class Home(StoredCollection):
+    """What belongs to one principal (RFC 4791 section 4.2): it stays where it is as long as the principal."""
+
+    delete = Resource.delete
+    copy = Resource.copy
+    move = Resource.move
+
+
+def _changed(properties: Mapping[str, str], changes: Mapping[str, str | None]) -> dict[str, str]:
+    merged: dict[str, Any] = {**properties, **changes}
+    return {name: value for name, value in merged.items() if value is not None}
+
+
+def _landing(source: StoredObject | StoredCollection, target: Resource) -> tuple[StoredCollection, Resource | None]:
+    """The collection that a target is or would be in, and what is replaced there (RFC 4918 sections 9.8.4 and 9.9.3)."""
+    if target.href.within(source.href) or source.href.within(target.href):
+        raise Forbidden("source and destination lie within each other")
+    place = target.parent
+    if place is None and not target.exists:
+        raise Conflict("the collection of the destination does not exist")
+    if not isinstance(place, StoredCollection):
+        raise Forbidden("nothing can be put there")
+    return place, target if target.exists else None

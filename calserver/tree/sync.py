@@ -1,0 +1,113 @@
+"""Sync tokens, and what changed since one (RFC 6578).
+
+A token is a URI that names a collection and a revision: ``data:,<resource id>/<revision>``. One number orders all changes
+in a home, each change takes one, and it is never given twice to the same collection (see `calserver.store`), not even
+after a move to another home. So a token of a home and one of a collection in it mean the same instant.
+
+An answer that a limit cut short ends in a token with one more field, ``/<started>``: the revision at which the first of a
+row of such answers was made. Who began with nothing at that time need not hear of what was removed before, so a long
+first synchronization goes on though removals are forgotten in the meantime.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import attrs
+
+from calserver.dav import NumberOfMatchesWithinLimits, ValidSyncToken
+from calserver.store import Collection, Object, Tombstone, Transaction
+
+_TOKEN: Final = re.compile(r"data:,([0-9A-Za-z-]{1,64})/([0-9]{1,18})(?:/([0-9]{1,18}))?")
+
+
+@attrs.frozen(slots=True)
+class Token:
+    """What a sync token says: everything in a collection up to a revision has been told."""
+
+    resource_id: str
+    revision: int
+    started: int | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> "Token":
+        """Read a token; raises `ValidSyncToken` for what `__str__` would not write."""
+        found = _TOKEN.fullmatch(text)
+        if found is None:
+            raise ValidSyncToken("this is not a sync token of this server")
+        return cls(found[1], int(found[2]), None if found[3] is None else int(found[3]))
+
+    @classmethod
+    def of(cls, row: Collection) -> "Token":
+        """The token of a collection as it is now."""
+        return cls(row.resource_id, row.revision)
+
+    @property
+    def begun(self) -> int:
+        """The revision before which removals are no news."""
+        return self.revision if self.started is None else self.started
+
+    def check(self, row: Collection) -> None:
+        """Raise `ValidSyncToken` where this is not a token of the collection, or too old a one."""
+        if self.resource_id != row.resource_id or not self.revision <= self.begun <= row.revision:
+            raise ValidSyncToken("the sync token does not belong to this collection")
+        if self.begun < row.floor:
+            raise ValidSyncToken("the sync token is too old")
+
+    def __str__(self) -> str:
+        text = f"data:,{self.resource_id}/{self.revision}"
+        return text if self.started is None else f"{text}/{self.started}"
+
+
+@attrs.frozen(slots=True)
+class Line:
+    """One change: what it is about, and the collection that it happened in."""
+
+    what: Collection | Object | Tombstone
+    place: Collection
+
+
+@attrs.frozen(slots=True)
+class Report:
+    """Changes in the order in which they happened, the token for the next time, and whether a limit cut them short."""
+
+    token: Token
+    lines: Sequence[Line]
+    truncated: bool = False
+
+
+def since(txn: Transaction, row: Collection, text: str | None, *, deep: bool, limit: int | None) -> Report:
+    """The changes in a collection after a token, None for all members.
+
+    Raises:
+        ValidSyncToken: the token is not one of this collection, or too old.
+        NumberOfMatchesWithinLimits: the limit is too small for the first change (a member and the collections it is in).
+    """
+    token = Token(row.resource_id, 0, row.revision) if text is None else Token.parse(text)
+    token.check(row)
+    most = None if limit is None else limit + 1
+    lines = sorted(_lines(txn, row, token, deep=deep, most=most, removed=text is not None), key=_revision)
+    if limit is None or len(lines) <= limit:
+        return Report(Token.of(row), lines)
+    beyond = lines[limit].what.revision
+    told = [line for line in lines[:limit] if line.what.revision < beyond]
+    if not told:
+        raise NumberOfMatchesWithinLimits("one change is more than the limit allows")
+    return Report(Token(row.resource_id, _revision(told[-1]), token.begun), told, truncated=True)
+
+
+def _revision(line: Line) -> int:
+    return line.what.revision
+
+
+def _lines(
+    txn: Transaction, row: Collection, token: Token, *, deep: bool, most: int | None, removed: bool
+) -> Iterator[Line]:
+    """The changes after a token, place by place; of each place at least the first `most`."""
+    after = token.revision
+    places = [row, *(each for each in txn.collections.below(row.id) if each.revision > after)] if deep else [row]
+    for place in places:
+        yield from (Line(each, place) for each in txn.changes.collections(place.id, after))
+        yield from (Line(each, place) for each in txn.changes.objects(place.id, after, most))
+        if removed:
+            yield from (Line(each, place) for each in txn.changes.tombstones(place.id, after, most))
