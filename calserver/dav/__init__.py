@@ -5,7 +5,9 @@ writes the `Response`. What the server speaks is a list of `Extension` values, o
 `Resource` classes of the rooms above, which a `Tree` finds by `Href`.
 """
 
+from calserver.dav import xml
 from calserver.dav.errors import (
+    BadGateway,
     BadRequest,
     Conflict,
     ContentTooLarge,
@@ -23,43 +25,97 @@ from calserver.dav.errors import (
     UnsupportedMediaType,
 )
 from calserver.dav.extension import Extension, Extensions
+from calserver.dav.handle import handle, representation, validators
+from calserver.dav.headers import Depth, Preferences, accepts, depth, destination, local, preferences
 from calserver.dav.href import Href, quote_segment
-from calserver.dav.locks import Lock
-from calserver.dav.message import Actor, Headers, Request, Response, RolledBack
+from calserver.dav.locks import Lock, LockTokenSubmitted, guard_binding, guard_content, unguarded
+from calserver.dav.message import Actor, Headers, Request, Response, RolledBack, parameters
+from calserver.dav.multistatus import Multistatus, condition, propstat, response, status_response
+from calserver.dav.properties import (
+    CannotModifyProtectedProperty,
+    Instruction,
+    Patched,
+    Properties,
+    Wanted,
+    instructions,
+    named,
+    patch,
+    wanted,
+)
 from calserver.dav.resource import Change, Changes, Collection, Resource, Tree, Unmapped, View, Written
+from calserver.dav.rfc6578 import NumberOfMatchesWithinLimits, ValidSyncToken, rfc6578
+from calserver.dav.settings import Settings
+from calserver.dav.xml import Limits, Markup
 
 __all__ = [
     "Actor",
+    "BadGateway",
     "BadRequest",
+    "CannotModifyProtectedProperty",
     "Change",
     "Changes",
     "Collection",
     "Conflict",
     "ContentTooLarge",
+    "Depth",
     "Extension",
     "Extensions",
     "Forbidden",
     "Headers",
     "Href",
+    "Instruction",
     "InsufficientStorage",
+    "Limits",
     "Lock",
+    "LockTokenSubmitted",
     "Locked",
+    "Markup",
     "MethodNotAllowed",
+    "Multistatus",
     "NeedPrivileges",
     "NotFound",
     "NotImplementedHere",
+    "NumberOfMatchesWithinLimits",
+    "Patched",
     "PreconditionFailed",
+    "Preferences",
+    "Properties",
     "RangeNotSatisfiable",
     "Refusal",
     "Request",
     "Resource",
     "Response",
     "RolledBack",
+    "Settings",
     "Tree",
     "Unauthorized",
     "Unmapped",
     "UnsupportedMediaType",
+    "ValidSyncToken",
     "View",
+    "Wanted",
     "Written",
+    "accepts",
+    "condition",
+    "depth",
+    "destination",
+    "guard_binding",
+    "guard_content",
+    "handle",
+    "instructions",
+    "local",
+    "named",
+    "parameters",
+    "patch",
+    "preferences",
+    "propstat",
     "quote_segment",
+    "representation",
+    "response",
+    "rfc6578",
+    "status_response",
+    "unguarded",
+    "validators",
+    "wanted",
+    "xml",
 ]

@@ -91,6 +91,12 @@ class NotImplementedHere(Refusal):
     status = HTTPStatus.NOT_IMPLEMENTED
 
 
+class BadGateway(Refusal):
+    """It concerns another server, or a part of this one that WebDAV does not reach (RFC 4918 section 9.8.5)."""
+
+    status = HTTPStatus.BAD_GATEWAY
+
+
 class InsufficientStorage(Refusal):
     """There is no room for it (RFC 4918 section 11.5)."""
 

@@ -97,9 +97,9 @@ class Request:
                 self._parsed[parse] = (parse(self), None)
             except Exception as refusal:  # noqa: BLE001 - kept, and raised where the handler asks for the value
                 self._parsed[parse] = (None, refusal)
-        value, refusal = self._parsed[parse]
-        if refusal is not None:
-            raise refusal
+        value, kept = self._parsed[parse]
+        if kept is not None:
+            raise kept
         return cast(T, value)
 
     @property

@@ -14,6 +14,7 @@ import attrs
 from calserver.dav.errors import Forbidden, MethodNotAllowed, NeedPrivileges
 from calserver.dav.href import Href
 from calserver.dav.message import Request
+from calserver.dav.settings import Settings
 from calserver.names import D
 
 if TYPE_CHECKING:
@@ -31,15 +32,14 @@ class Tree(Protocol):
 class View:
     """All that is the same for every resource of one request.
 
-    ``txn`` is the store's transaction (its type is not known here), ``settings`` the limits and switches of
-    `calserver.config.Dav` (again by duck type).
+    ``txn`` is the store's transaction (its type is not known here).
     """
 
     txn: Any
     request: Request
     tree: Tree
     spoken: "Extensions"
-    settings: Any
+    settings: Settings
 
     def find(self, href: Href) -> "Resource":
         """The resource at another href of this server, seen by the same actor."""
@@ -131,6 +131,17 @@ class Resource:
     def path(self) -> str:
         """Absolute escaped path as the client sees it."""
         return self.view.path(self.href)
+
+    @property
+    def parent(self) -> "Collection | None":
+        """The collection that this is a member of; None for the root. A class that knows it saves the search."""
+        found = self.view.find(self.href.parent) if self.href.segments else None
+        return found if isinstance(found, Collection) else None
+
+    @property
+    def state_tokens(self) -> tuple[str, ...]:
+        """URIs that name the present state in an If header, besides locks (RFC 4918 10.4, RFC 6578 section 5)."""
+        return () if self.sync_token is None else (self.sync_token,)
 
     @property
     def privileges(self) -> frozenset[str]:
@@ -231,4 +242,9 @@ class Unmapped(Resource):
 
     def __init__(self, view: View, href: Href, parent: Collection | None) -> None:
         super().__init__(view, href)
-        self.parent = parent
+        self._parent = parent
+
+    @property
+    def parent(self) -> Collection | None:
+        """The collection that would hold it, None where that does not exist."""
+        return self._parent

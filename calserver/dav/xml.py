@@ -92,7 +92,7 @@ def parse(body: bytes, *, charset: str | None = None, limits: Limits | None = No
         raise BadRequest("the body is not well-formed XML") from None
     if len(pieces) > limits.depth and _deeper(limits.depth)(root):
         raise BadRequest("the XML is nested too deeply")
-    if len(pieces) > limits.elements and float(_COUNT(root)) > limits.elements:
+    if len(pieces) > limits.elements and _more(limits.elements)(root):
         raise ContentTooLarge("the XML has more elements than this server takes")
     if max(map(len, pieces)) > limits.name_characters and _LONGEST(root, most=limits.name_characters):
         raise BadRequest("the XML has names that are too long")
@@ -136,7 +136,11 @@ def _deeper(depth: int) -> etree.XPath:
     return etree.XPath("boolean(" + "/*" * (depth + 1) + ")")
 
 
-_COUNT: Final = etree.XPath("count(//*)")
+@lru_cache(maxsize=16)
+def _more(elements: int) -> etree.XPath:
+    return etree.XPath(f"count(//*) > {elements}")
+
+
 _LONGEST: Final = etree.XPath(
     "boolean(//*[string-length(name()) > $most or string-length(namespace-uri()) > $most]"
     " | //@*[string-length(name()) > $most])"

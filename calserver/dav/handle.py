@@ -1,0 +1,121 @@
+"""From a request to its response: find the resource, its method, check what must hold, call it, say what went wrong."""
+
+from http import HTTPStatus
+from typing import Any
+
+from calserver.conditions import ConditionFailed
+from calserver.dav import xml
+from calserver.dav.conditional import http_date, not_modified
+from calserver.dav.errors import MethodNotAllowed, NotFound, NotImplementedHere, PreconditionFailed, Refusal
+from calserver.dav.extension import Extensions, MethodDeclaration
+from calserver.dav.headers import preferences
+from calserver.dav.locks import check_if
+from calserver.dav.message import Request, Response, RolledBack
+from calserver.dav.multistatus import condition
+from calserver.dav.resource import Resource, Tree, View
+from calserver.dav.settings import Settings
+from calserver.names import D
+
+
+def handle(spoken: Extensions, tree: Tree, txn: Any, request: Request, settings: Settings) -> Response:
+    """Answer a request inside a transaction: a writing one where `Extensions.writes` says so.
+
+    Raises:
+        RolledBack: a request that may have written was refused; its ``response`` is the answer once the transaction is
+            undone. (A request that only reads gets its refusal as an ordinary response.)
+    """
+    view = View(txn, request, tree, spoken, settings)
+    try:
+        response = answer(view)
+    except (Refusal, ConditionFailed) as refusal:
+        response = refuse(view, refusal)
+    if response.status >= HTTPStatus.BAD_REQUEST and spoken.writes(request):
+        raise RolledBack(response)
+    return response
+
+
+def answer(view: View) -> Response:
+    """Answer the request of a view, or raise why not."""
+    request = view.request
+    if request.method not in view.spoken.known_methods:
+        raise NotImplementedHere("the method is not known here")
+    resource = view.find(request.href)
+    declared = _method(view, resource)
+    if declared.allow is not None:
+        declared.allow(resource)
+    check_if(resource)
+    if (declared.writes or request.method in ("GET", "HEAD")) and not_modified(request, resource):
+        return Response(HTTPStatus.NOT_MODIFIED, validators(resource))
+    declared.guard(resource)
+    return declared.handle(request, resource)
+
+
+def _method(view: View, resource: Resource) -> MethodDeclaration:
+    declared = view.spoken.methods(type(resource)).get(view.request.method)
+    if declared is not None:
+        return declared
+    if not resource.exists:
+        raise NotFound("there is nothing at this path")
+    raise MethodNotAllowed("the resource does not have this method")
+
+
+def validators(resource: Resource) -> tuple[tuple[str, str], ...]:
+    """The header fields that tell one state of a resource from another: ETag, Last-Modified, Schedule-Tag."""
+    fields = []
+    if resource.etag is not None:
+        fields.append(("ETag", resource.etag))
+    if resource.modified is not None:
+        fields.append(("Last-Modified", http_date(resource.modified)))
+    if resource.schedule_tag is not None:
+        fields.append(("Schedule-Tag", resource.schedule_tag))
+    return tuple(fields)
+
+
+def refuse(view: View, refusal: Refusal | ConditionFailed) -> Response:
+    """Say why a request was refused.
+
+    Nobody in particular is asked to authenticate where that could help (RFC 9110 section 15.5.2): then what exists and
+    what does not cannot be told apart.
+    """
+    request = view.request
+    if request.actor.href is None and refusal.status in (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND):
+        return _plain(HTTPStatus.UNAUTHORIZED, "authenticate first")
+    if isinstance(refusal, ConditionFailed):
+        content = [condition(refusal)]
+        if refusal.reason:
+            content.append(xml.element(D("responsedescription"), refusal.reason))
+        return Response(refusal.status, (xml.CONTENT_TYPE,), xml.error(*content))
+    response = _plain(refusal.status, refusal.reason).with_headers(*refusal.headers.items())
+    if isinstance(refusal, MethodNotAllowed):
+        return response.with_headers(("Allow", ", ".join(view.spoken.allow(view.find(request.href)))))
+    if isinstance(refusal, PreconditionFailed) and request.parsed(preferences).representation:
+        return _current(view, response)
+    return response
+
+
+def _plain(status: HTTPStatus, reason: str) -> Response:
+    return Response(
+        status, (("Content-Type", "text/plain; charset=utf-8"),), (reason or status.phrase).encode() + b"\n"
+    )
+
+
+def _current(view: View, response: Response) -> Response:
+    """The content as it is, in place of a 412, where the client prefers a representation (RFC 8144 section 3.2)."""
+    resource = view.find(view.request.href)
+    methods = view.spoken.methods(type(resource))
+    if view.request.method != "PUT" or "GET" not in methods or D("read") not in resource.privileges:
+        return response
+    return representation(resource, response.status)
+
+
+def representation(resource: Resource, status: HTTPStatus) -> Response:
+    """The content of a resource as the answer to a request that wrote it (RFC 7240 section 4.2)."""
+    body = resource.read()
+    content_type = resource.content_type or "application/octet-stream"
+    fields = (
+        ("Content-Type", content_type),
+        ("Content-Location", resource.path),
+        ("Preference-Applied", "return=representation"),
+        ("Vary", "Prefer"),
+    )
+    return Response(status, fields + validators(resource), body)

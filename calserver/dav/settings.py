@@ -1,0 +1,35 @@
+"""What of the configuration WebDAV asks for; the configuration itself, with its defaults, is not this room's."""
+
+from typing import Protocol
+
+
+class Settings(Protocol):
+    """Limits and switches of the DAV section of the configuration."""
+
+    @property
+    def infinity_resources(self) -> int:
+        """The most resources that a PROPFIND with Depth: infinity answers for; 0 refuses it (RFC 4918 section 9.1)."""
+
+    @property
+    def query_results(self) -> int:
+        """The most members that one report answers for (RFC 6578 section 3.6)."""
+
+    @property
+    def expand_resources(self) -> int:
+        """The most hrefs that one expand-property follows (RFC 3253 section 3.8)."""
+
+    @property
+    def property_bytes(self) -> int:
+        """The largest property that a client may store."""
+
+    @property
+    def properties(self) -> int:
+        """The most properties that clients may store on one resource."""
+
+    @property
+    def lock_seconds(self) -> int:
+        """The longest time that a lock is given (RFC 4918 section 10.7)."""
+
+    @property
+    def locks(self) -> int:
+        """The most locks that one principal may hold."""
