@@ -14,6 +14,7 @@ from calserver.ical.conditions import (
 from calserver.ical.instance import Instance
 from calserver.ical.model import Component, Property
 from calserver.ical.parse import parse
+from calserver.ical.rule import Rule, supported_rscales
 from calserver.ical.serialize import serialize
 from calserver.ical.value import Duration, Period, When, address, escape, unescape, when, whens
 from calserver.ical.zones import Zones, calendar_timezone, named_zone, zone_of
@@ -29,6 +30,7 @@ __all__ = [
     "MinDateTime",
     "Period",
     "Property",
+    "Rule",
     "SupportedCalendarData",
     "SupportedRscale",
     "ValidCalendarData",
@@ -41,6 +43,7 @@ __all__ = [
     "named_zone",
     "parse",
     "serialize",
+    "supported_rscales",
     "unescape",
     "when",
     "whens",
