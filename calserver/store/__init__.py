@@ -1,0 +1,104 @@
+"""Persistence: one database, its transactions, and the values they speak.
+
+Theory of operation. `interface` is the contract: frozen values, and protocols grouped by subject. Its one
+implementation writes SQL through SQLAlchemy Core. Statements are module constants beside the methods that use them,
+compiled once and run on the driver (`statements`); what differs between databases lies in `dialects`; `engine` has the
+threads and the grouping of commits; `migrations` makes and upgrades the tables of `schema`.
+
+How a change is numbered is told in `revisions`, how a range of time is found in `instances`.
+"""
+
+import importlib
+from collections.abc import Callable
+from datetime import datetime
+
+from sqlalchemy import URL
+
+from calserver.dav import Lock
+from calserver.store.dialects import dialect_of
+from calserver.store.engine import Closed, Reactor, SqlStore, utc_now
+from calserver.store.interface import (
+    AddressTaken,
+    Busy,
+    ChangeLog,
+    Collection,
+    Collections,
+    Draft,
+    Locks,
+    Meta,
+    NameTaken,
+    Object,
+    Objects,
+    Principal,
+    Principals,
+    Store,
+    Tombstone,
+    Transaction,
+    UidTaken,
+)
+from calserver.store.revisions import Missing
+from calserver.store.tables import Health, SchemaMismatch, check, ensure
+
+__all__ = [
+    "AddressTaken",
+    "Busy",
+    "ChangeLog",
+    "Closed",
+    "Collection",
+    "Collections",
+    "Draft",
+    "Health",
+    "Lock",
+    "Locks",
+    "Meta",
+    "Missing",
+    "NameTaken",
+    "Object",
+    "Objects",
+    "Principal",
+    "Principals",
+    "SchemaMismatch",
+    "Store",
+    "Tombstone",
+    "Transaction",
+    "UidTaken",
+    "check",
+    "open_store",
+    "upgrade",
+]
+
+
+def open_store(
+    url: str | URL,
+    *,
+    reactor: Reactor | None,
+    readers: int = 4,
+    busy_timeout: float = 10.0,
+    now: Callable[[], datetime] = utc_now,
+) -> SqlStore:
+    """Open a database; an empty one gets its tables.
+
+    Args:
+        url: such as ``sqlite:////var/lib/calserver/calserver.db``.
+        reactor: where results are handed over; None leaves only `read_now` and `write_now`.
+        readers: how many reads run at the same time.
+        busy_timeout: seconds that a write waits for other processes before `Busy`.
+        now: the clock.
+
+    Raises:
+        SchemaMismatch: the tables are of another revision: `upgrade` first.
+        Busy: another process keeps the database.
+    """
+    dialect = dialect_of(url, busy_timeout)
+    ensure(dialect)
+    return SqlStore(dialect, reactor=reactor, readers=readers, now=now)
+
+
+def upgrade(url: str | URL) -> None:
+    """Bring the tables of a database to the revision that this program works with; a missing one is made.
+
+    Raises:
+        Busy: another process keeps the database.
+    """
+    # Alembic takes a fifth of a second to load, which a server that starts need not pay.
+    importlib.import_module("calserver.store.migrations").upgrade(url)

@@ -12,8 +12,8 @@ objects and collections together. Each has a resource id (a UUID) that stays wit
 Revisions. Every home has a counter. A change anywhere below it takes the next number, which becomes the revision of
 the home, of the collections on the way and of the object itself. So one number orders all changes in a home, a
 collection's revision says whether anything in it changed, and a sync token is a revision with the collection's id.
-What is removed leaves a tombstone with its revision, kept until `purge_tombstones`; ``floor`` is the oldest revision from
-which a collection can still tell all changes.
+What is removed leaves a tombstone with its revision, kept until `purge_tombstones`; ``floor`` is the oldest revision
+from which a collection can still tell all changes.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
@@ -68,7 +68,7 @@ class Principal:
     first_name: str = ""
     last_name: str = ""
     addresses: tuple[str, ...] = ()
-    """Calendar user addresses besides the URLs and the GUID, normalized: ``mailto:ann@example.com``. First is preferred."""
+    """Calendar user addresses besides URLs and GUID, normalized (``mailto:ann@example.com``), the preferred first."""
     password_hash: str | None = None
     administrator: bool = False
     enabled: bool = True
@@ -105,8 +105,16 @@ class Principals(Protocol):
     def list(self, kind: str | None = None) -> Sequence[Principal]:
         """All of a kind, by uid."""
 
+    def revision(self) -> int:
+        """The highest revision of all principals, those that were removed too: what grows when any changes."""
+
     def search(
-        self, terms: Sequence[tuple[str, str, str]], *, any_of: bool, kinds: Sequence[str] = (), limit: int | None = None
+        self,
+        terms: Sequence[tuple[str, str, str]],
+        *,
+        any_of: bool,
+        kinds: Sequence[str] = (),
+        limit: int | None = None,
     ) -> Sequence[Principal]:
         """Case-insensitive search.
 
@@ -332,6 +340,9 @@ class Objects(Protocol):
     def in_collection(self, collection_id: int) -> Sequence[Object]:
         """All members, by name."""
 
+    def listing(self, collection_id: int) -> Sequence[tuple[str, str, str]]:
+        """Name, ETag and content type of all members, by name: what most listings ask, at a tenth of the cost."""
+
     def named(self, collection_id: int, names: Iterable[str]) -> Mapping[str, tuple[Object, bytes]]:
         """The members with these names and their contents, in one query (multiget)."""
 
@@ -418,6 +429,9 @@ class ChangeLog(Protocol):
     def objects(self, collection_id: int, since: int, limit: int | None = None) -> Sequence[Object]:
         """Members with content that changed after `since`, by revision, then by id."""
 
+    def listing(self, collection_id: int, since: int, limit: int | None = None) -> Sequence[tuple[str, str, str, int]]:
+        """The same as name, ETag, content type and revision, at a tenth of the cost."""
+
     def collections(self, parent_id: int, since: int) -> Sequence[Collection]:
         """Member collections that changed after `since`, by revision."""
 
@@ -454,6 +468,9 @@ class Locks(Protocol):
 
     def remove_below(self, path: str) -> None:
         """Remove the locks rooted at a path or below it (it was deleted or moved)."""
+
+    def purge(self) -> int:
+        """Forget the expired ones; returns how many. `add` does so too."""
 
     def count(self, principal_id: int) -> int:
         """How many locks a principal holds."""
@@ -500,6 +517,12 @@ class Store(Protocol):
 
     def write_now(self, work: Callable[[Transaction], T]) -> T:
         """The same as `write` in the calling thread (the command line, tests)."""
+
+    def data_version(self) -> int:
+        """A number that changes whenever anything was committed, by any process; costs some microseconds.
+
+        For the reactor thread only. Ask before a read begins: while it stays the same, what was read is current.
+        """
 
     def close(self) -> Awaitable[None]:
         """Finish what runs, then close all connections."""

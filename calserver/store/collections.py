@@ -1,0 +1,308 @@
+"""Homes and collections."""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import Select, bindparam, case, delete, func, literal, select, update
+
+from calserver.store import revisions
+from calserver.store.interface import Collection, NameTaken
+from calserver.store.revisions import Missing, Place
+from calserver.store.rows import COLLECTION, collection_from, microseconds, packed
+from calserver.store.schema import collection, object_, principal
+from calserver.store.statements import Connection, Statement, inserting
+
+_c, _o, _p = collection.c, object_.c, principal.c
+
+_up = select(_c.id, _c.parent_id, literal(0).label("depth")).where(_c.id == bindparam("id")).cte("up", recursive=True)
+_parent = collection.alias("parent")
+_up = _up.union_all(select(_parent.c.id, _parent.c.parent_id, _up.c.depth + 1).where(_parent.c.id == _up.c.parent_id))
+_down = select(_c.id, literal(0).label("depth")).where(_c.id == bindparam("top")).cte("down", recursive=True)
+_child = collection.alias("child")
+_down = _down.union_all(select(_child.c.id, _down.c.depth + 1).where(_child.c.parent_id == _down.c.id))
+_numbered = (
+    select(_o.id, func.row_number().over(order_by=_o.id).label("step"))
+    .where(_o.collection_id.in_(select(_down.c.id)))
+    .subquery("numbered")
+)
+
+HOME = Statement(
+    select(*COLLECTION).where(
+        _c.principal_id == bindparam("principal_id"), _c.kind == bindparam("kind"), _c.parent_id.is_(None)
+    )
+)
+HOMES = Statement(
+    select(_p.uid, *COLLECTION)
+    .join(principal, _p.id == _c.principal_id)
+    .where(_p.kind == bindparam("principal_kind"), _c.kind == bindparam("kind"), _c.parent_id.is_(None))
+    .order_by(_p.uid)
+)
+GET = Statement(select(*COLLECTION).where(_c.id == bindparam("id")))
+CHILD = Statement(select(*COLLECTION).where(_c.parent_id == bindparam("parent_id"), _c.name == bindparam("name")))
+CHILDREN = Statement(select(*COLLECTION).where(_c.parent_id == bindparam("parent_id")).order_by(_c.name))
+ANCESTORS = Statement(select(*COLLECTION).join(_up, _up.c.id == _c.id).order_by(_up.c.depth.desc()))
+BELOW = Statement(
+    select(*COLLECTION).join(_down, _down.c.id == _c.id).where(_down.c.depth > 0).order_by(_down.c.depth, _c.name)
+)
+INSERT = Statement(inserting(collection, "id").returning(*COLLECTION))
+BE_HOME = Statement(update(collection).values(home_id=_c.id).where(_c.id == bindparam("which")).returning(*COLLECTION))
+UPDATE = Statement(
+    update(collection)
+    .values({n: bindparam(n) for n in ("properties", "display_name", "components", "transparent", "timezone")})
+    .where(_c.id == bindparam("which"))
+    .returning(*COLLECTION)
+)
+OBJECTS_BELOW = Statement(
+    select(func.count(), func.coalesce(func.sum(_o.size), 0)).where(_o.collection_id.in_(select(_down.c.id)))
+)
+DELETE_BELOW = Statement(delete(collection).where(_c.id.in_(select(_down.c.id))))
+NUMBER_OBJECTS = Statement(
+    update(object_)
+    .values(revision=bindparam("before") + _numbered.c.step, home_id=bindparam("home"))
+    .where(_o.id == _numbered.c.id)
+)
+NUMBER_COLLECTION = Statement(
+    update(collection)
+    .values(revision=bindparam("number"), home_id=bindparam("home"), principal_id=bindparam("principal"))
+    .where(_c.id == bindparam("which"))
+)
+REPLACE = Statement(
+    update(collection)
+    .values(parent_id=bindparam("parent"), name=bindparam("new_name"), modified=bindparam("at"))
+    .where(_c.id == bindparam("which"))
+)
+
+
+def _way(seed: Select[Any], levels: int) -> Select[Any]:
+    """From the collection that `seed` selects down a path of so many names, with the depth of each."""
+    way = seed.add_columns(literal(0).label("depth")).cte("way", recursive=True)
+    child = collection.alias("child")
+    if levels:
+        wanted = case(*((way.c.depth == level, bindparam(f"name{level}")) for level in range(levels)))
+        step = select(child.c.id, way.c.depth + 1).where(child.c.parent_id == way.c.id, child.c.name == wanted)
+        way = way.union_all(step)
+    return select(*COLLECTION).join(way, way.c.id == _c.id).order_by(way.c.depth)
+
+
+@lru_cache(maxsize=64)
+def _path(levels: int) -> Statement:
+    return Statement(_way(select(_c.id).where(_c.id == bindparam("home_id")), levels))
+
+
+@lru_cache(maxsize=64)
+def _location(levels: int) -> Statement:
+    home = (
+        select(_c.id)
+        .join(principal, _p.id == _c.principal_id)
+        .where(
+            _p.uid == bindparam("uid"),
+            _p.kind == bindparam("principal_kind"),
+            _c.kind == bindparam("kind"),
+            _c.parent_id.is_(None),
+        )
+    )
+    return Statement(_way(home, levels))
+
+
+def _named(names: Sequence[str]) -> dict[str, str]:
+    return {f"name{level}": name for level, name in enumerate(names)}
+
+
+class SqlCollections:
+    """`calserver.store.interface.Collections` on SQL."""
+
+    def __init__(self, connection: Connection, now: datetime) -> None:
+        self._connection = connection
+        self._now = microseconds(now)
+
+    def home(self, principal_id: int, kind: str) -> Collection | None:
+        """The principal's home of this kind."""
+        row = self._connection.one(HOME, principal_id=principal_id, kind=kind)
+        return None if row is None else collection_from(row)
+
+    def add_home(self, principal_id: int, kind: str) -> Collection:
+        """Make it; raises `NameTaken` where there is one."""
+        if self._connection.one(HOME, principal_id=principal_id, kind=kind) is not None:
+            raise NameTaken(kind)
+        row = self._insert(principal_id=principal_id, home_id=0, parent_id=None, name="", kind=kind, revision=1)
+        made = self._connection.one(BE_HOME, which=row.id)
+        assert made is not None
+        return collection_from(made)
+
+    def get(self, id: int) -> Collection | None:
+        """By primary key."""
+        row = self._connection.one(GET, id=id)
+        return None if row is None else collection_from(row)
+
+    def child(self, parent_id: int, name: str) -> Collection | None:
+        """A direct member collection."""
+        row = self._connection.one(CHILD, parent_id=parent_id, name=name)
+        return None if row is None else collection_from(row)
+
+    def by_path(self, home_id: int, names: Sequence[str]) -> Collection | None:
+        """The collection at a path below a home; the home itself for an empty path."""
+        rows = self._connection.all(_path(len(names)), home_id=home_id, **_named(names))
+        return collection_from(rows[-1]) if len(rows) > len(names) else None
+
+    def locate(self, principal_kind: str, uid: str, kind: str, names: Sequence[str]) -> Sequence[Collection]:
+        """The way to a path in one query: a home and the collections below it, as far as they are there."""
+        statement = _location(len(names))
+        rows = self._connection.all(statement, principal_kind=principal_kind, uid=uid, kind=kind, **_named(names))
+        return [collection_from(row) for row in rows]
+
+    def homes(self, principal_kind: str, kind: str) -> Sequence[tuple[str, Collection]]:
+        """All homes of a kind whose principals are of `principal_kind`, with the principals' uids, by uid."""
+        rows = self._connection.all(HOMES, principal_kind=principal_kind, kind=kind)
+        return [(row[0], collection_from(row[1:])) for row in rows]
+
+    def children(self, parent_id: int) -> Sequence[Collection]:
+        """Direct member collections, by name."""
+        return [collection_from(row) for row in self._connection.all(CHILDREN, parent_id=parent_id)]
+
+    def ancestors(self, id: int) -> Sequence[Collection]:
+        """From the home down to the collection itself."""
+        return [collection_from(row) for row in self._connection.all(ANCESTORS, id=id)]
+
+    def below(self, id: int) -> Sequence[Collection]:
+        """All collections below, nearest first, in one query."""
+        return [collection_from(row) for row in self._connection.all(BELOW, top=id)]
+
+    def add(
+        self,
+        parent_id: int,
+        name: str,
+        kind: str,
+        *,
+        properties: Mapping[str, str] | None = None,
+        display_name: str | None = None,
+        components: tuple[str, ...] = (),
+        transparent: bool = False,
+        timezone: str | None = None,
+    ) -> Collection:
+        """Make a collection; raises `NameTaken`."""
+        parent = revisions.place(self._connection, parent_id)
+        self._settle(parent, name)
+        return self._insert(
+            principal_id=parent.principal_id,
+            home_id=parent.home_id,
+            parent_id=parent_id,
+            name=name,
+            kind=kind,
+            revision=revisions.take(self._connection, parent, self._now),
+            properties=packed(properties or {}),
+            display_name=display_name,
+            components=packed(components),
+            transparent=transparent,
+            timezone=timezone,
+        )
+
+    def update(self, collection: Collection) -> Collection:
+        """Write the properties and the columns derived from them; takes a new revision."""
+        self.touch(collection.id)
+        row = self._connection.one(
+            UPDATE,
+            which=collection.id,
+            properties=packed(collection.properties),
+            display_name=collection.display_name,
+            components=packed(collection.components),
+            transparent=collection.transparent,
+            timezone=collection.timezone,
+        )
+        if row is None:
+            raise Missing(f"collection {collection.id}")
+        return collection_from(row)
+
+    def remove(self, id: int) -> None:
+        """Remove with everything below; leaves a tombstone in the parent."""
+        at = revisions.place(self._connection, id)
+        if at.parent_id is not None:
+            _, size = self._objects_below(id)
+            self._leave(at, at.parent_id, size)
+        self._connection.run(DELETE_BELOW, top=id)
+
+    def move(self, id: int, parent_id: int, name: str) -> Collection:
+        """Rename, or move to another collection; the resource id stays; raises `NameTaken`.
+
+        The old place gets a tombstone; every row below takes a new revision of its own, so that those of one
+        collection never share one. In another home the numbers begin above those of the old one: a sync token
+        from before the move tells all that happened since.
+        """
+        at = revisions.place(self._connection, id)
+        parent = revisions.place(self._connection, parent_id)
+        if at.parent_id is None:
+            raise ValueError("a home stays where it is")
+        if any(above.id == id for above in self.ancestors(parent_id)):
+            raise ValueError("a collection cannot be moved into itself")
+        self._settle(parent, name)
+        objects, size = self._objects_below(id)
+        inner = [each.id for each in reversed(self.below(id))]
+        left = self._leave(at, at.parent_id, size)
+        if parent.home_id != at.home_id:
+            self._connection.run(revisions.RAISE, home=parent.home_id, least=left)
+        steps = objects + len(inner) + 1
+        last = revisions.take(self._connection, parent, self._now, steps=steps, bytes_more=size)
+        if objects:
+            self._connection.run(NUMBER_OBJECTS, top=id, before=last - steps, home=parent.home_id)
+        self._connection.many(
+            NUMBER_COLLECTION,
+            [
+                {"which": each, "number": number, "home": parent.home_id, "principal": parent.principal_id}
+                for number, each in enumerate([*inner, id], start=last - len(inner))
+            ],
+        )
+        self._connection.run(REPLACE, which=id, parent=parent_id, new_name=name, at=self._now)
+        moved = self.get(id)
+        assert moved is not None
+        return moved
+
+    def touch(self, id: int) -> int:
+        """Take the next revision for a collection (and its ancestors) without another change; returns it."""
+        return revisions.take(self._connection, revisions.place(self._connection, id), self._now)
+
+    def _insert(
+        self,
+        *,
+        properties: str | None = None,
+        display_name: str | None = None,
+        components: str | None = None,
+        transparent: bool = False,
+        timezone: str | None = None,
+        **columns: int | str | None,
+    ) -> Collection:
+        row = self._connection.one(
+            INSERT,
+            **columns,
+            resource_id=str(uuid.uuid4()),
+            floor=columns["revision"],
+            created=self._now,
+            modified=self._now,
+            properties=properties,
+            display_name=display_name,
+            components=components,
+            transparent=transparent,
+            timezone=timezone,
+            quota_used_bytes=0,
+        )
+        assert row is not None
+        return collection_from(row)
+
+    def _settle(self, parent: Place, name: str) -> None:
+        """Make sure that a name is free, and forget who had it before."""
+        if self._connection.one(revisions.MEMBER, collection_id=parent.id, name=name) is not None:
+            raise NameTaken(name)
+        self._connection.run(revisions.UNBURY, collection_id=parent.id, name=name)
+
+    def _leave(self, at: Place, parent_id: int, size: int) -> int:
+        """Leave a tombstone where a collection was; returns its revision."""
+        parent = revisions.place(self._connection, parent_id)
+        revision = revisions.take(self._connection, parent, self._now, bytes_more=-size)
+        revisions.bury(self._connection, parent_id, at.name, revision, self._now, collection=True)
+        return revision
+
+    def _objects_below(self, id: int) -> tuple[int, int]:
+        row = self._connection.one(OBJECTS_BELOW, top=id)
+        assert row is not None
+        return row[0], row[1]

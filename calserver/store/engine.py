@@ -1,0 +1,262 @@
+"""Threads and commits.
+
+Readers. A few threads, each with a connection of its own. `Store.read` hands the work to one of them; it runs in a
+deferred transaction, which is a snapshot that neither waits for writers nor makes them wait.
+
+The writer. One thread, since the database takes one writer at a time anyway. It takes all works that wait, runs them
+in one transaction, each in a savepoint, so that an exception takes back exactly what its work wrote, and commits once:
+works that arrive while the disk syncs share the next sync. Only after the commit do they get their answers.
+
+The reactor thread is only called back: one call for all works of a group.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from queue import SimpleQueue
+from typing import Any, Protocol, TypeVar
+
+import attrs
+from twisted.internet.defer import Deferred, succeed
+from twisted.python.failure import Failure
+
+from calserver.store.dialects import SQLite
+from calserver.store.interface import Transaction
+from calserver.store.statements import Connection
+from calserver.store.transaction import SqlTransaction
+
+T = TypeVar("T")
+Work = Callable[[Transaction], Any]
+GROUP = 50
+"""The most works that share a commit: bounds how long the first of them waits."""
+
+
+class Closed(Exception):
+    """The store was closed."""
+
+
+class Reactor(Protocol):
+    """What is used of the reactor."""
+
+    def callFromThread(self, callable: Callable[..., object], *args: object) -> object:  # noqa: N802 - Twisted's name
+        """Call in the reactor thread."""
+
+
+def utc_now() -> datetime:
+    """The instant, aware."""
+    return datetime.now(UTC)
+
+
+@attrs.define(slots=True, eq=False)
+class _Job:
+    """A work and who waits for it."""
+
+    work: Work
+    waiting: "Deferred[Any]"
+    result: Any = None
+
+    def answer(self) -> None:
+        """Hand the result over, in the reactor thread."""
+        if not self.waiting.called:
+            if isinstance(self.result, Failure):
+                self.waiting.errback(self.result)
+            else:
+                self.waiting.callback(self.result)
+
+
+class SqlStore:
+    """`calserver.store.interface.Store` on SQL; made by `calserver.store.open_store`."""
+
+    def __init__(
+        self, dialect: SQLite, *, reactor: Reactor | None, readers: int, now: Callable[[], datetime] = utc_now
+    ) -> None:
+        self._dialect = dialect
+        self._reactor = reactor
+        self._now = now
+        self._closed = False
+        self._reads: SimpleQueue[_Job | None] = SimpleQueue()
+        self._writes: SimpleQueue[_Job | None] = SimpleQueue()
+        self._local = threading.local()
+        self._drivers: deque[Any] = deque()
+        self._threads: list[threading.Thread] = []
+        self._watch = self._connect(writable=False)
+        if reactor is not None:
+            self._start("store-writer", self._write_loop, self._connect(writable=True))
+            for number in range(readers):
+                self._start(f"store-reader-{number}", self._read_loop, self._connect(writable=False))
+
+    # -- the contract
+
+    def read(self, work: Callable[[Transaction], T]) -> "Deferred[T]":
+        """Run `work` over a consistent snapshot; it must not write."""
+        return self._submit(self._reads, work)
+
+    def write(self, work: Callable[[Transaction], T]) -> "Deferred[T]":
+        """Run `work` in a writing transaction and return after the commit is on the disk."""
+        return self._submit(self._writes, work)
+
+    def read_now(self, work: Callable[[Transaction], T]) -> T:
+        """The same as `read` in the calling thread."""
+        driver = self._own("reading", writable=False)
+        self._dialect.begin_read(driver)
+        try:
+            return work(self._transaction(driver))
+        finally:
+            driver.execute("ROLLBACK")
+
+    def write_now(self, work: Callable[[Transaction], T]) -> T:
+        """The same as `write` in the calling thread."""
+        driver = self._own("writing", writable=True)
+        self._dialect.begin_write(driver)
+        try:
+            result = work(self._transaction(driver))
+            driver.execute("COMMIT")
+        except BaseException as error:
+            self._rollback(driver)
+            raise self._translated(error) from error
+        return result
+
+    def close(self) -> "Deferred[None]":
+        """Finish what runs, then close all connections."""
+        if self._closed:
+            return succeed(None)
+        self._closed = True
+        self._writes.put(None)
+        for _ in self._threads[1:]:
+            self._reads.put(None)
+        if self._reactor is None:
+            self._disconnect()
+            return succeed(None)
+        done: Deferred[None] = Deferred()
+        threading.Thread(target=self._finish, args=(done,), name="store-closer", daemon=True).start()
+        return done
+
+    def data_version(self) -> int:
+        """A number that changes whenever anything was committed, by any process; costs some microseconds.
+
+        For the reactor thread only. Ask before a read begins: as long as it stays the same, what was read is current.
+        """
+        return self._dialect.version(self._watch)
+
+    # -- threads
+
+    def _submit(self, queue: "SimpleQueue[_Job | None]", work: Work) -> "Deferred[Any]":
+        if self._closed:
+            raise Closed
+        if self._reactor is None:
+            raise RuntimeError("a store without a reactor has only read_now and write_now")
+        job = _Job(work, Deferred())
+        queue.put(job)
+        return job.waiting
+
+    def _start(self, name: str, loop: Callable[[Any], None], driver: Any) -> None:
+        thread = threading.Thread(target=loop, args=(driver,), name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _read_loop(self, driver: Any) -> None:
+        while (job := self._reads.get()) is not None:
+            if not job.waiting.called:
+                self._read_one(driver, job)
+                self._answer([job])
+
+    def _read_one(self, driver: Any, job: _Job) -> None:
+        try:
+            self._dialect.begin_read(driver)
+            try:
+                job.result = job.work(self._transaction(driver))
+            finally:
+                driver.execute("ROLLBACK")
+        except BaseException:  # noqa: BLE001 - whatever it is, it belongs to who waits, and the thread goes on
+            job.result = Failure()
+
+    def _write_loop(self, driver: Any) -> None:
+        going_on = True
+        while going_on:
+            jobs, going_on = self._waiting()
+            if jobs:
+                self._write_group(driver, jobs)
+                self._answer(jobs)
+
+    def _waiting(self) -> tuple[list[_Job], bool]:
+        """All works that wait, at least one and at most a group; and whether more may come."""
+        jobs: list[_Job] = []
+        while not jobs or (len(jobs) < GROUP and not self._writes.empty()):
+            job = self._writes.get()
+            if job is None:
+                return jobs, False
+            jobs.append(job)
+        return jobs, True
+
+    def _write_group(self, driver: Any, jobs: list[_Job]) -> None:
+        try:
+            self._dialect.begin_write(driver)
+            for job in jobs:
+                self._write_one(driver, job)
+            driver.execute("COMMIT")
+        except BaseException as error:  # noqa: BLE001 - it belongs to all who wait, and the thread goes on
+            self._rollback(driver)
+            failed = Failure(self._translated(error))
+            for job in jobs:
+                if not isinstance(job.result, Failure):
+                    job.result = failed
+
+    def _write_one(self, driver: Any, job: _Job) -> None:
+        driver.execute("SAVEPOINT work")
+        try:
+            job.result = job.work(self._transaction(driver))
+        except BaseException as error:
+            job.result = Failure(self._translated(error))
+            if not driver.in_transaction:
+                # The database itself gave up the whole transaction (disk full, I/O error): nobody's work is there.
+                raise
+            driver.execute("ROLLBACK TO work")
+        driver.execute("RELEASE work")
+
+    def _answer(self, jobs: Iterable[_Job]) -> None:
+        assert self._reactor is not None
+        self._reactor.callFromThread(_answer_all, jobs)
+
+    def _finish(self, done: "Deferred[None]") -> None:
+        for thread in self._threads:
+            thread.join()
+        self._disconnect()
+        assert self._reactor is not None
+        self._reactor.callFromThread(done.callback, None)
+
+    # -- connections
+
+    def _connect(self, *, writable: bool) -> Any:
+        driver = self._dialect.connect(writable=writable)
+        self._drivers.append(driver)
+        return driver
+
+    def _own(self, purpose: str, *, writable: bool) -> Any:
+        """The connection of the calling thread."""
+        if self._closed:
+            raise Closed
+        driver = getattr(self._local, purpose, None)
+        if driver is None:
+            driver = self._connect(writable=writable)
+            setattr(self._local, purpose, driver)
+        return driver
+
+    def _transaction(self, driver: Any) -> SqlTransaction:
+        return SqlTransaction(Connection(self._dialect, driver), self._now())
+
+    def _translated(self, error: BaseException) -> BaseException:
+        return self._dialect.translate(error) if isinstance(error, self._dialect.error) else error
+
+    def _rollback(self, driver: Any) -> None:
+        if driver.in_transaction:
+            driver.execute("ROLLBACK")
+
+    def _disconnect(self) -> None:
+        while self._drivers:
+            self._drivers.pop().close()
+
+
+def _answer_all(jobs: Iterable[_Job]) -> None:
+    for job in jobs:
+        job.answer()

@@ -1,0 +1,43 @@
+"""Upgrading the tables (Alembic).
+
+A database says in its table ``alembic_version`` which revision it has. `upgrade` runs what lies between that and the
+newest, all in one transaction. Revisions live in ``versions``, one module each, and are never changed once released.
+A new one comes with the same change in `calserver.store.schema`; a test compares what both make.
+"""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import URL
+
+from calserver.store.dialects import dialect_of
+
+
+def configuration() -> Config:
+    """Alembic's configuration, without a file."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+    return config
+
+
+def newest() -> str:
+    """The newest revision."""
+    revision = ScriptDirectory.from_config(configuration()).get_current_head()
+    assert revision is not None
+    return revision
+
+
+def upgrade(url: str | URL, revision: str = "head") -> None:
+    """Bring the tables of a database to a revision; an empty or missing one gets all.
+
+    Raises:
+        Busy: another process uses the database.
+    """
+    dialect = dialect_of(url, busy_timeout=10)
+    dialect.prepare()
+    config = configuration()
+    with dialect.engine().begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)

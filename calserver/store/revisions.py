@@ -1,0 +1,118 @@
+"""Taking numbers: one counter per home orders all changes in it, a few counters order what lies outside of homes.
+
+The update of the home's row comes first in every change of the tree. It gives out the number and makes other writers of
+the same home wait, so numbers become visible in their order.
+"""
+
+import attrs
+from sqlalchemy import bindparam, select, update
+
+from calserver.store.schema import collection, counter, object_, tombstone
+from calserver.store.statements import Connection, Statement, inserting
+
+_c, _t = collection.c, tombstone.c
+
+_up = select(_c.id, _c.parent_id).where(_c.id == bindparam("lowest")).cte("up", recursive=True)
+_parent = collection.alias("parent")
+_up = _up.union(select(_parent.c.id, _parent.c.parent_id).where(_parent.c.id == _up.c.parent_id))
+
+PLACE = Statement(
+    select(_c.home_id, _c.parent_id, _c.principal_id, _c.name, _c.revision).where(_c.id == bindparam("collection_id"))
+)
+TAKE = Statement(
+    update(collection)
+    .values(
+        revision=_c.revision + bindparam("steps"),
+        modified=bindparam("modified"),
+        quota_used_bytes=_c.quota_used_bytes + bindparam("bytes"),
+    )
+    .where(_c.id == bindparam("home"))
+    .returning(_c.revision)
+)
+RAISE = Statement(
+    update(collection)
+    .values(revision=bindparam("least"))
+    .where(_c.id == bindparam("home"), _c.revision < bindparam("least"))
+)
+MARK_ONE = Statement(
+    update(collection)
+    .values(revision=bindparam("revision"), modified=bindparam("modified"))
+    .where(_c.id == bindparam("which"))
+)
+MARK_ALL = Statement(
+    update(collection)
+    .values(revision=bindparam("revision"), modified=bindparam("modified"))
+    .where(_c.id.in_(select(_up.c.id)))
+)
+COUNT = Statement(
+    update(counter)
+    .values(value=counter.c.value + 1)
+    .where(counter.c.name == bindparam("counter"))
+    .returning(counter.c.value)
+)
+BURY = Statement(inserting(tombstone))
+"""There is no older tombstone of the name: making the member removed it."""
+UNBURY = Statement(
+    tombstone.delete().where(_t.collection_id == bindparam("collection_id"), _t.name == bindparam("name"))
+)
+MEMBER = Statement(
+    select(_c.id)
+    .where(_c.parent_id == bindparam("collection_id"), _c.name == bindparam("name"))
+    .union_all(
+        select(object_.c.id).where(
+            object_.c.collection_id == bindparam("collection_id"), object_.c.name == bindparam("name")
+        )
+    )
+)
+"""Whatever has a name in a collection."""
+
+
+@attrs.frozen(slots=True)
+class Place:
+    """A collection as far as numbers are concerned."""
+
+    id: int
+    home_id: int
+    parent_id: int | None
+    principal_id: int
+    name: str
+    revision: int
+
+
+class Missing(LookupError):
+    """There is no such row: the caller wrote to what it did not find in the same transaction."""
+
+
+def place(connection: Connection, collection_id: int) -> Place:
+    """Where a collection is."""
+    row = connection.one(PLACE, collection_id=collection_id)
+    if row is None:
+        raise Missing(f"collection {collection_id}")
+    return Place(collection_id, *row)
+
+
+def take(connection: Connection, at: Place, modified: int, *, steps: int = 1, bytes_more: int = 0) -> int:
+    """Take the next number (or several; the last is returned) for a collection and all above it."""
+    revision: int = connection.value(TAKE, home=at.home_id, steps=steps, modified=modified, bytes=bytes_more)
+    if at.parent_id is None:
+        return revision
+    if at.parent_id == at.home_id:
+        connection.run(MARK_ONE, which=at.id, revision=revision, modified=modified)
+    else:
+        connection.run(MARK_ALL, lowest=at.id, revision=revision, modified=modified)
+    return revision
+
+
+def count(connection: Connection, name: str) -> int:
+    """Take the next number of a counter outside of homes."""
+    value: int = connection.value(COUNT, counter=name)
+    return value
+
+
+def bury(
+    connection: Connection, collection_id: int, name: str, revision: int, removed: int, *, collection: bool
+) -> None:
+    """Leave a tombstone."""
+    connection.run(
+        BURY, collection_id=collection_id, name=name, revision=revision, removed=removed, was_collection=collection
+    )

@@ -1,0 +1,253 @@
+"""The tables. What a column holds is said by the value it becomes (`calserver.store.interface`).
+
+Instants that people see are whole microseconds since the epoch (UTC); those of the instance index whole seconds.
+Properties, addresses and component lists are JSON text: nothing ever searches in them. Names, paths and UIDs compare
+byte by byte.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+Id = BigInteger().with_variant(Integer, "sqlite")
+"""SQLite counts only what is exactly INTEGER."""
+
+
+def id_column() -> Column[int]:
+    """A primary key whose values are never given out again: sync tokens and caches hold them."""
+    return Column("id", Id, primary_key=True, autoincrement=True)
+
+
+def reference(
+    name: str, target: str, *, ondelete: str | None = "CASCADE", primary_key: bool = False, index: bool = False
+) -> Column[int]:
+    """A foreign key to the id of `target`; rows go with what they belong to."""
+    key = ForeignKey(f"{target}.id", ondelete=ondelete)
+    return Column(name, Id, key, nullable=False, primary_key=primary_key, index=index)
+
+
+REVISION = "0001"
+"""The revision (`calserver.store.migrations`) that makes these tables."""
+
+alembic_version = Table(
+    "alembic_version",
+    MetaData(),
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
+)
+"""The revision that a database has: a table of Alembic, as Alembic makes it."""
+
+# -- settings ------------------------------------------------------------------------------------------------------
+
+meta = Table("meta", metadata, Column("key", Text, primary_key=True), Column("value", Text, nullable=False))
+
+counter = Table(
+    "counter", metadata, Column("name", Text, primary_key=True), Column("value", BigInteger, nullable=False)
+)
+"""What grows with each change outside of homes: ``floors``, ``locks``, ``principals``."""
+
+COUNTERS = ("floors", "locks", "principals")
+
+# -- principals ----------------------------------------------------------------------------------------------------
+
+principal = Table(
+    "principal",
+    metadata,
+    id_column(),
+    Column("kind", Text, nullable=False),
+    Column("uid", Text, nullable=False),
+    Column("guid", Text, nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("first_name", Text, nullable=False),
+    Column("last_name", Text, nullable=False),
+    Column("addresses", Text),
+    Column("password_hash", Text),
+    Column("administrator", Boolean, nullable=False),
+    Column("enabled", Boolean, nullable=False),
+    Column("scheduling", Boolean, nullable=False),
+    Column("auto_schedule", Text, nullable=False),
+    Column("auto_accept_group", Text),
+    Column("revision", BigInteger, nullable=False),
+    Column("properties", Text),
+    Index("uq_principal_uid_kind", "uid", "kind", unique=True),
+    sqlite_autoincrement=True,
+)
+
+principal_address = Table(
+    "principal_address",
+    metadata,
+    Column("address", Text, primary_key=True),
+    reference("principal_id", "principal", index=True),
+)
+"""Who has an address; the column ``principal.addresses`` holds the same in order."""
+
+principal_term = Table(
+    "principal_term",
+    metadata,
+    reference("principal_id", "principal", index=True),
+    Column("field", Text, nullable=False),
+    Column("folded", Text, nullable=False),
+    Index(None, "field", "folded"),
+)
+"""What searches look at: the texts of a principal with their case folded."""
+
+membership = Table(
+    "membership",
+    metadata,
+    reference("group_id", "principal", primary_key=True),
+    reference("member_id", "principal", primary_key=True, index=True),
+)
+
+delegation = Table(
+    "delegation",
+    metadata,
+    reference("principal_id", "principal", primary_key=True),
+    Column("access", Text, primary_key=True),
+    reference("delegate_id", "principal", primary_key=True, index=True),
+)
+
+# -- the tree ------------------------------------------------------------------------------------------------------
+
+collection = Table(
+    "collection",
+    metadata,
+    id_column(),
+    reference("principal_id", "principal", ondelete=None),
+    Column("home_id", Id, nullable=False, index=True),
+    Column("parent_id", Id, ForeignKey("collection.id")),
+    Column("name", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("resource_id", Text, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("floor", BigInteger, nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("modified", BigInteger, nullable=False),
+    Column("properties", Text),
+    Column("display_name", Text),
+    Column("components", Text),
+    Column("transparent", Boolean, nullable=False),
+    Column("timezone", Text),
+    Column("quota_used_bytes", BigInteger, nullable=False),
+    Index("uq_collection_parent_id_name", "parent_id", "name", unique=True),
+    Index(
+        "uq_collection_home",
+        "principal_id",
+        "kind",
+        unique=True,
+        sqlite_where=text("parent_id IS NULL"),
+        postgresql_where=text("parent_id IS NULL"),
+    ),
+    sqlite_autoincrement=True,
+)
+
+object_ = Table(
+    "object",
+    metadata,
+    id_column(),
+    reference("collection_id", "collection"),
+    Column("home_id", Id, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("resource_id", Text, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("modified", BigInteger, nullable=False),
+    Column("etag", Text, nullable=False),
+    Column("content_type", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("properties", Text),
+    Column("component", Text),
+    Column("uid", Text),
+    Column("organizer", Text),
+    Column("schedule_tag", Text),
+    Column("first", BigInteger),
+    Column("last", BigInteger),
+    Column("recurring", Boolean, nullable=False),
+    Index("uq_object_collection_id_name", "collection_id", "name", unique=True),
+    Index("uq_object_collection_id_revision", "collection_id", "revision", unique=True),
+    Index(
+        "ix_object_home_id_uid",
+        "home_id",
+        "uid",
+        sqlite_where=text("uid IS NOT NULL"),
+        postgresql_where=text("uid IS NOT NULL"),
+    ),
+    sqlite_autoincrement=True,
+)
+
+content = Table(
+    "content",
+    metadata,
+    reference("object_id", "object", primary_key=True),
+    Column("text", LargeBinary, nullable=False),
+)
+"""Contents lie apart, so that listings do not page through them."""
+
+MARKED = "band IN (4, 12)"
+"""Whether a row is a marker; spelled alike in the index and in the query that shall use it."""
+
+instance = Table(
+    "instance",
+    metadata,
+    Column("collection_id", Id, primary_key=True),
+    Column("band", SmallInteger, primary_key=True),
+    Column("start", BigInteger, primary_key=True),
+    reference("object_id", "object", primary_key=True, index=True),
+    Column("number", Integer, primary_key=True),
+    Column("end", BigInteger, nullable=False),
+    Column("busy", Text, nullable=False),
+    Column("recurrence_id", Text),
+    Index(
+        "ix_instance_marker_start",
+        "start",
+        sqlite_where=text(MARKED),
+        postgresql_where=text(MARKED),
+    ),
+    sqlite_with_rowid=False,
+)
+"""The instance index, stored in the order in which it is searched; see `calserver.store.instances` for ``band``."""
+
+tombstone = Table(
+    "tombstone",
+    metadata,
+    reference("collection_id", "collection", primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("was_collection", Boolean, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("removed", BigInteger, nullable=False, index=True),
+    Index("uq_tombstone_collection_id_revision", "collection_id", "revision", unique=True),
+    sqlite_with_rowid=False,
+)
+
+lock = Table(
+    "lock",
+    metadata,
+    Column("token", Text, primary_key=True),
+    Column("path", Text, nullable=False, index=True),
+    reference("principal_id", "principal", index=True),
+    Column("exclusive", Boolean, nullable=False),
+    Column("deep", Boolean, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("expires", BigInteger, nullable=False, index=True),
+)

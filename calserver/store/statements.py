@@ -1,0 +1,95 @@
+"""Statements that are compiled once, and the connection that runs them on the driver itself.
+
+SQLAlchemy writes the SQL (`Statement`), the driver runs it: results are plain tuples in the order of the selected
+columns, and running one costs nothing beyond the driver. So a statement is a constant of the module that uses it, with
+its parameters named by ``bindparam``.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import Executable, Table, bindparam, insert
+
+from calserver.store.dialects import SQLite
+
+Row = tuple[Any, ...]
+
+
+class Statement:
+    """A Core statement and its SQL."""
+
+    __slots__ = ("_sql", "constants", "core")
+
+    def __init__(self, core: Executable) -> None:
+        self.core = core
+        self.constants: dict[str, Any] = {}
+        self._sql: str | None = None
+
+    def sql(self, dialect: SQLite) -> str:
+        """The SQL; `constants` then holds the values written in the statement itself."""
+        if self._sql is None:
+            compiled = self.core.compile(dialect=dialect.compiler)  # type: ignore[attr-defined]  # Executables compile
+            self.constants = {name: value for name, value in compiled.params.items() if value is not None}
+            self._sql = str(compiled)
+        return self._sql
+
+
+def inserting(table: Table, *without: str) -> Any:
+    """An INSERT of all columns, each from the parameter of its name."""
+    return insert(table).values({column: bindparam(column.name) for column in table.c if column.name not in without})
+
+
+class Connection:
+    """One connection of the driver with an open transaction."""
+
+    __slots__ = ("dialect", "driver", "statements")
+
+    def __init__(self, dialect: SQLite, driver: Any) -> None:
+        self.dialect = dialect
+        self.driver = driver
+        self.statements = 0
+        """How many statements ran: what a test counts."""
+
+    def _run(self, statement: Statement, parameters: dict[str, Any]) -> Any:
+        self.statements += 1
+        sql = statement.sql(self.dialect)
+        if statement.constants:
+            parameters = {**statement.constants, **parameters}
+        return self.driver.execute(sql, parameters)
+
+    def values(self, values: Iterable[int | str]) -> Any:
+        """The parameter of `dialects.among`."""
+        return self.dialect.values(values)
+
+    def one(self, statement: Statement, **parameters: Any) -> Row | None:
+        """The first row."""
+        row: Row | None = self._run(statement, parameters).fetchone()
+        return row
+
+    def value(self, statement: Statement, **parameters: Any) -> Any:
+        """The first column of the first row; None where there is no row."""
+        row = self._run(statement, parameters).fetchone()
+        return None if row is None else row[0]
+
+    def all(self, statement: Statement, **parameters: Any) -> Sequence[Row]:
+        """All rows."""
+        rows: Sequence[Row] = self._run(statement, parameters).fetchall()
+        return rows
+
+    def stream(self, statement: Statement, **parameters: Any) -> Iterator[Row]:
+        """Row after row, never all in memory."""
+        rows: Iterator[Row] = self._run(statement, parameters)
+        return rows
+
+    def run(self, statement: Statement, **parameters: Any) -> int:
+        """How many rows were written."""
+        count: int = self._run(statement, parameters).rowcount
+        return count
+
+    def many(self, statement: Statement, rows: Iterable[dict[str, Any]]) -> None:
+        """Run once for each of `rows`."""
+        self.statements += 1
+        sql = statement.sql(self.dialect)
+        if statement.constants:
+            rows = ({**statement.constants, **row} for row in rows)
+        self.driver.executemany(sql, rows)

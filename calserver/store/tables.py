@@ -1,0 +1,68 @@
+"""Which tables a database has, and making them in an empty one."""
+
+import attrs
+from sqlalchemy import URL, Connection, insert, inspect, select
+
+from calserver.store.dialects import SQLite, dialect_of
+from calserver.store.schema import COUNTERS, REVISION, alembic_version, counter, metadata
+
+
+class SchemaMismatch(Exception):
+    """The tables are not those that this version of the program works with."""
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class Health:
+    """What `check` found."""
+
+    found: str | None
+    """The revision of the tables; None where there are none."""
+    wanted: str = REVISION
+    """The revision that this version of the program works with."""
+    problems: tuple[str, ...] = ()
+    """What is damaged, in sentences for people."""
+
+    @property
+    def current(self) -> bool:
+        """Whether the tables are those that are wanted."""
+        return self.found == self.wanted
+
+
+def revision_of(connection: Connection) -> str | None:
+    """The revision of the tables; None for an empty database."""
+    if not inspect(connection).has_table(alembic_version.name):
+        return None
+    return connection.scalar(select(alembic_version.c.version_num))
+
+
+def make(connection: Connection) -> None:
+    """Make all tables in an empty database."""
+    metadata.create_all(connection)
+    connection.execute(insert(counter), [{"name": name, "value": 0} for name in COUNTERS])
+    alembic_version.create(connection)
+    connection.execute(insert(alembic_version), {"version_num": REVISION})
+
+
+def ensure(dialect: SQLite) -> None:
+    """Make the tables where the database is empty.
+
+    Raises:
+        SchemaMismatch: it has tables of another revision.
+    """
+    dialect.prepare()
+    with dialect.engine().begin() as connection:
+        found = revision_of(connection)
+        if found is None:
+            make(connection)
+        elif found != REVISION:
+            raise SchemaMismatch(f"the database has revision {found}, this program needs {REVISION}: upgrade it")
+
+
+def check(url: str | URL) -> Health:
+    """Look at a database without changing it: the revision of its tables, and what is damaged."""
+    dialect = dialect_of(url, busy_timeout=10)
+    if not dialect.exists():
+        return Health(found=None)
+    with dialect.engine().connect() as connection:
+        found = revision_of(connection)
+    return Health(found=found, problems=tuple(dialect.problems()))
