@@ -1,7 +1,7 @@
 """Where everything is: the first segment of a path leads to a mount, which finds the rest.
 
-`Mounts` is the `calserver.dav.Tree` of the server. `Homes` are the mounts with homes in them; the directory's principals
-are another one.
+`Mounts` is the `calserver.dav.Tree` of the server. `Homes` are the mounts with homes in them; the directory's
+principals are another one.
 
 What is hidden. A path that the actor may not look into is refused with ``DAV:need-privileges`` in the same way
 whether there is something or not, so that nobody learns what others have, or who has an account (RFC 3744 section 9).

@@ -1,11 +1,11 @@
 """Sync tokens, and what changed since one (RFC 6578).
 
-A token is a URI that names a collection and a revision: ``data:,<resource id>/<revision>``. One number orders all changes
-in a home, each change takes one, and it is never given twice to the same collection (see `calserver.store`), not even
-after a move to another home. So a token of a home and one of a collection in it mean the same instant.
+A token is a URI that names a collection and a revision: ``data:,<resource id>/<revision>``. One number orders all
+changes in a home, each change takes one, and it is never given twice to the same collection (see `calserver.store`),
+not even after a move to another home. So a token of a home and one of a collection in it mean the same instant.
 
-An answer that a limit cut short ends in a token with one more field, ``/<started>``: the revision at which the first of a
-row of such answers was made. Who began with nothing at that time need not hear of what was removed before, so a long
+An answer that a limit cut short ends in a token with one more field, ``/<started>``: the revision at which the first of
+a row of such answers was made. Who began with nothing at that time need not hear of what was removed before, so a long
 first synchronization goes on though removals are forgotten in the meantime.
 """
 
@@ -81,7 +81,7 @@ def since(txn: Transaction, row: Collection, text: str | None, *, deep: bool, li
 
     Raises:
         ValidSyncToken: the token is not one of this collection, or too old.
-        NumberOfMatchesWithinLimits: the limit is too small for the first change (a member and the collections it is in).
+        NumberOfMatchesWithinLimits: the limit is too small for the first change (a member with its collections).
     """
     token = Token(row.resource_id, 0, row.revision) if text is None else Token.parse(text)
     token.check(row)
