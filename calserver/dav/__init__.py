@@ -5,7 +5,9 @@ writes the `Response`. What the server speaks is a list of `Extension` values, o
 `Resource` classes of the rooms above, which a `Tree` finds by `Href`.
 """
 
-from calserver.dav import xml
+from calserver.dav import access, xml
+from calserver.dav.conditional import http_date, validators
+from calserver.dav.content import without_content
 from calserver.dav.errors import (
     BadGateway,
     BadRequest,
@@ -25,8 +27,8 @@ from calserver.dav.errors import (
     UnsupportedMediaType,
 )
 from calserver.dav.extension import Extension, Extensions
-from calserver.dav.handle import handle, representation, validators
-from calserver.dav.headers import Depth, Preferences, accepts, depth, destination, local, preferences
+from calserver.dav.handle import handle
+from calserver.dav.headers import Depth, accepts, depth, destination, local
 from calserver.dav.href import Href, quote_segment
 from calserver.dav.locks import Lock, LockTokenSubmitted, guard_binding, guard_content, unguarded
 from calserver.dav.message import Actor, Headers, Request, Response, RolledBack, parameters
@@ -43,7 +45,9 @@ from calserver.dav.properties import (
     wanted,
 )
 from calserver.dav.resource import Change, Changes, Collection, Resource, Tree, Unmapped, View, Written
+from calserver.dav.rfc4918 import rfc4918
 from calserver.dav.rfc6578 import NumberOfMatchesWithinLimits, ValidSyncToken, rfc6578
+from calserver.dav.rfc7240 import Preferences, applied, preferences, representation, rfc7240, stored
 from calserver.dav.settings import Settings
 from calserver.dav.xml import Limits, Markup
 
@@ -96,12 +100,15 @@ __all__ = [
     "Wanted",
     "Written",
     "accepts",
+    "access",
+    "applied",
     "condition",
     "depth",
     "destination",
     "guard_binding",
     "guard_content",
     "handle",
+    "http_date",
     "instructions",
     "local",
     "named",
@@ -112,10 +119,14 @@ __all__ = [
     "quote_segment",
     "representation",
     "response",
+    "rfc4918",
     "rfc6578",
+    "rfc7240",
     "status_response",
+    "stored",
     "unguarded",
     "validators",
     "wanted",
+    "without_content",
     "xml",
 ]

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from calserver.dav.errors import Conflict, NotFound
+from calserver.dav.errors import Conflict, Forbidden, NotFound
+from calserver.dav.href import Href
 from calserver.dav.resource import Resource
 from calserver.names import D
 
@@ -24,12 +25,23 @@ def holds(*privileges: str) -> Callable[[Any], None]:
     return check
 
 
+ADD_MEMBER = ";add-member"
+"""Last segment of the URI that members are POSTed to (RFC 5995 section 3.2.1); no member can have it as its name."""
+
+
+def refuse_reserved(href: Href) -> None:
+    """Refuse to make anything where a member cannot be."""
+    if href.name == ADD_MEMBER:
+        raise Forbidden("no resource can have this name")
+
+
 def may_bind(resource: Resource) -> None:
     """Check that something may be made where nothing is: ``DAV:bind`` on the collection.
 
     Raises:
         Conflict: the collection does not exist (RFC 4918 sections 9.3.1, 9.7.1).
     """
+    refuse_reserved(resource.href)
     parent = resource.parent
     if parent is None:
         raise Conflict("the collection that would hold it does not exist")

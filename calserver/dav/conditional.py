@@ -2,7 +2,7 @@
 
 import re
 from datetime import UTC, datetime
-from email.utils import format_datetime, parsedate_to_datetime
+from email.utils import parsedate_to_datetime
 from typing import Final
 
 from calserver.dav.errors import PreconditionFailed
@@ -27,9 +27,15 @@ def weakly_equal(one: str | None, other: str) -> bool:
     return one is not None and one.removeprefix("W/") == other.removeprefix("W/").removeprefix("w/")
 
 
+_DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
 def http_date(moment: datetime) -> str:
     """A time as HTTP writes it (RFC 9110 section 5.6.7)."""
-    return format_datetime(moment.astimezone(UTC).replace(microsecond=0), usegmt=True)
+    at = moment.astimezone(UTC)
+    day, month = _DAYS[at.weekday()], _MONTHS[at.month - 1]
+    return f"{day}, {at.day:02} {month} {at.year:04} {at.hour:02}:{at.minute:02}:{at.second:02} GMT"
 
 
 def parse_http_date(value: str) -> datetime | None:
@@ -39,6 +45,18 @@ def parse_http_date(value: str) -> datetime | None:
     except (ValueError, OverflowError):
         return None
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def validators(resource: Resource) -> tuple[tuple[str, str], ...]:
+    """The header fields that tell one state of a resource from another: ETag, Last-Modified, Schedule-Tag."""
+    fields = []
+    if resource.etag is not None:
+        fields.append(("ETag", resource.etag))
+    if resource.modified is not None:
+        fields.append(("Last-Modified", http_date(resource.modified)))
+    if resource.schedule_tag is not None:
+        fields.append(("Schedule-Tag", resource.schedule_tag))
+    return tuple(fields)
 
 
 def _modified_after(resource: Resource, value: str) -> bool | None:

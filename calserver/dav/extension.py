@@ -122,10 +122,7 @@ class ReportDeclaration:
 
 @attrs.define(slots=True)
 class Extension:
-    """One RFC: its title, its tokens in the ``DAV`` header, its conditions, and what it adds to which resources.
-
-    A token may be limited to some resources by `feature`.
-    """
+    """One RFC: its title, its tokens in the ``DAV`` header, its conditions, and what it adds to which resources."""
 
     title: str
     features: tuple[str, ...] = ()

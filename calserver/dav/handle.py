@@ -5,14 +5,14 @@ from typing import Any
 
 from calserver.conditions import ConditionFailed
 from calserver.dav import xml
-from calserver.dav.conditional import http_date, not_modified
+from calserver.dav.conditional import not_modified, validators
 from calserver.dav.errors import MethodNotAllowed, NotFound, NotImplementedHere, PreconditionFailed, Refusal
 from calserver.dav.extension import Extensions, MethodDeclaration
-from calserver.dav.headers import preferences
 from calserver.dav.locks import check_if
 from calserver.dav.message import Request, Response, RolledBack
 from calserver.dav.multistatus import condition
 from calserver.dav.resource import Resource, Tree, View
+from calserver.dav.rfc7240 import current, preferences
 from calserver.dav.settings import Settings
 from calserver.names import D
 
@@ -59,18 +59,6 @@ def _method(view: View, resource: Resource) -> MethodDeclaration:
     raise MethodNotAllowed("the resource does not have this method")
 
 
-def validators(resource: Resource) -> tuple[tuple[str, str], ...]:
-    """The header fields that tell one state of a resource from another: ETag, Last-Modified, Schedule-Tag."""
-    fields = []
-    if resource.etag is not None:
-        fields.append(("ETag", resource.etag))
-    if resource.modified is not None:
-        fields.append(("Last-Modified", http_date(resource.modified)))
-    if resource.schedule_tag is not None:
-        fields.append(("Schedule-Tag", resource.schedule_tag))
-    return tuple(fields)
-
-
 def refuse(view: View, refusal: Refusal | ConditionFailed) -> Response:
     """Say why a request was refused.
 
@@ -89,7 +77,7 @@ def refuse(view: View, refusal: Refusal | ConditionFailed) -> Response:
     if isinstance(refusal, MethodNotAllowed):
         return response.with_headers(("Allow", ", ".join(view.spoken.allow(view.find(request.href)))))
     if isinstance(refusal, PreconditionFailed) and request.parsed(preferences).representation:
-        return _current(view, response)
+        return current(view.find(request.href), response)
     return response
 
 
@@ -97,25 +85,3 @@ def _plain(status: HTTPStatus, reason: str) -> Response:
     return Response(
         status, (("Content-Type", "text/plain; charset=utf-8"),), (reason or status.phrase).encode() + b"\n"
     )
-
-
-def _current(view: View, response: Response) -> Response:
-    """The content as it is, in place of a 412, where the client prefers a representation (RFC 8144 section 3.2)."""
-    resource = view.find(view.request.href)
-    methods = view.spoken.methods(type(resource))
-    if view.request.method != "PUT" or "GET" not in methods or D("read") not in resource.privileges:
-        return response
-    return representation(resource, response.status)
-
-
-def representation(resource: Resource, status: HTTPStatus) -> Response:
-    """The content of a resource as the answer to a request that wrote it (RFC 7240 section 4.2)."""
-    body = resource.read()
-    content_type = resource.content_type or "application/octet-stream"
-    fields = (
-        ("Content-Type", content_type),
-        ("Content-Location", resource.path),
-        ("Preference-Applied", "return=representation"),
-        ("Vary", "Prefer"),
-    )
-    return Response(status, fields + validators(resource), body)

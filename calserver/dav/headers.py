@@ -1,4 +1,4 @@
-"""Header fields of WebDAV as values: Depth, Destination, Overwrite, Timeout, Lock-Token, If, Prefer, Range.
+"""Header fields of WebDAV as values: Depth, Destination, Overwrite, Timeout, Lock-Token, If, Range.
 
 Each function takes a request, so that `Request.parsed` can keep what it returns.
 """
@@ -206,39 +206,6 @@ def submitted_tokens(request: Request) -> frozenset[str]:
     """All state tokens that the If header names; naming one submits it (RFC 4918 section 10.4.1)."""
     lists = request.parsed(if_lists)
     return frozenset(each.token for one in lists for each in one.conditions if each.token)
-
-
-# -- preferences ---------------------------------------------------------------------------------------------------
-
-
-@attrs.frozen(slots=True)
-class Preferences:
-    """What the client prefers (RFC 7240, RFC 8144)."""
-
-    minimal: bool = False
-    """``return=minimal``, or ``Brief: t``."""
-    representation: bool = False
-    """``return=representation``."""
-    noroot: bool = False
-    """``depth-noroot`` (RFC 8144 section 3)."""
-    brief: bool = False
-    """The minimal answer was asked for by ``Brief: t`` alone."""
-
-
-def preferences(request: Request) -> Preferences:
-    """The Prefer and Brief headers. What is not known or malformed is passed over (RFC 7240 section 2)."""
-    named: dict[str, str] = {}
-    for one in re.findall(r'(?:[^,"]|"(?:[^"\\]|\\.)*")+', request.headers.get("prefer", "")):
-        name, _, value = one.partition(";")[0].partition("=")
-        named.setdefault(name.strip().lower(), value.strip().strip('"').lower())
-    wanted = named.get("return")
-    brief = wanted is None and request.headers.get("brief", "").strip().lower() == "t"
-    return Preferences(
-        minimal=brief or wanted == "minimal",
-        representation=wanted == "representation",
-        noroot="depth-noroot" in named,
-        brief=brief,
-    )
 
 
 # -- ranges --------------------------------------------------------------------------------------------------------

@@ -9,9 +9,9 @@ import attrs
 from calserver.conditions import ConditionFailed
 from calserver.dav import xml
 from calserver.dav.errors import BadRequest, Forbidden, InsufficientStorage, NeedPrivileges, Refusal
-from calserver.dav.headers import preferences
 from calserver.dav.multistatus import CLOSE_OK, OPEN_OK, STATUS, condition, propstat
 from calserver.dav.resource import Resource, View
+from calserver.dav.rfc7240 import preferences
 from calserver.dav.xml import Element, Markup
 from calserver.names import D
 

@@ -40,6 +40,8 @@ class View:
     tree: Tree
     spoken: "Extensions"
     settings: Settings
+    memory: dict[Any, Any] = attrs.field(factory=dict, init=False)
+    """What is looked up once for the whole request, by whoever does."""
 
     def find(self, href: Href) -> "Resource":
         """The resource at another href of this server, seen by the same actor."""

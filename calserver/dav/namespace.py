@@ -1,0 +1,109 @@
+"""DELETE, MKCOL, COPY and MOVE: what is where (RFC 4918 sections 9.3, 9.6, 9.8 and 9.9)."""
+
+from http import HTTPStatus
+
+from calserver.dav import xml
+from calserver.dav.access import BIND, UNBIND, WRITE_CONTENT, WRITE_PROPERTIES, may_bind, refuse_reserved
+from calserver.dav.errors import BadRequest, Conflict, Forbidden, PreconditionFailed, UnsupportedMediaType
+from calserver.dav.headers import Depth, depth, destination, overwrite
+from calserver.dav.locks import LockTokenSubmitted, guard_binding, lock_path, locked_members
+from calserver.dav.message import Request, Response
+from calserver.dav.multistatus import Multistatus, status_response
+from calserver.dav.resource import Collection, Resource, Unmapped
+from calserver.names import D
+
+
+def delete(request: Request, resource: Resource) -> Response:
+    """Remove a resource with everything below it, or nothing where a member is locked (section 9.6)."""
+    if resource.is_collection and request.parsed(depth) not in (None, Depth.INFINITY):
+        raise BadRequest("a collection is deleted with Depth: infinity")
+    if locked := locked_members(resource):
+        return blocked(locked)
+    resource.delete()
+    resource.view.txn.locks.remove_below(lock_path(resource.href))
+    return Response(HTTPStatus.NO_CONTENT)
+
+
+def blocked(paths: list[str], *also: str) -> Response:
+    """A multistatus that names locked members (RFC 4918 sections 9.6.2 and 11.3), and `also` responses."""
+    error = xml.element(LockTokenSubmitted.name)
+    answer = Multistatus(status_response(each, HTTPStatus.LOCKED, error=error) for each in paths)
+    answer.extend(also)
+    return answer.answer()
+
+
+def make_collection(request: Request, unmapped: Unmapped) -> Response:
+    """Make a plain collection (section 9.3); a body is not understood here (section 9.3.1)."""
+    if request.body:
+        raise UnsupportedMediaType("MKCOL does not take this body")
+    container(unmapped).make_collection(unmapped.href.name, (D("collection"),))
+    return Response(HTTPStatus.CREATED)
+
+
+def container(unmapped: Resource) -> Collection:
+    """The collection that something is to be made in.
+
+    Raises:
+        Conflict: it does not exist.
+    """
+    parent = unmapped.parent
+    if parent is None:
+        raise Conflict("the collection that would hold it does not exist")
+    return parent
+
+
+def copy(request: Request, resource: Resource) -> Response:
+    """Copy a resource, a collection with its members or without (section 9.8)."""
+    level = request.parsed(depth)
+    if level is Depth.ONE:
+        raise BadRequest("COPY takes Depth 0 or infinity")
+    target = _target(request, resource)
+    if target.exists:
+        target.require(WRITE_CONTENT, WRITE_PROPERTIES)
+    else:
+        may_bind(target)
+    guard_binding(target)
+    if locked := locked_members(target):
+        return blocked(locked)
+    resource.copy(target, deep=level is not Depth.ZERO)
+    locks = resource.view.txn.locks
+    for lock in locks.below(lock_path(target.href)) if target.is_collection else ():
+        locks.remove(lock.token)
+    return Response(HTTPStatus.NO_CONTENT if target.exists else HTTPStatus.CREATED)
+
+
+def move(request: Request, resource: Resource) -> Response:
+    """Move a resource with everything below it (section 9.9). Locks stay behind, and end (section 7.7)."""
+    if resource.is_collection and request.parsed(depth) not in (None, Depth.INFINITY):
+        raise BadRequest("a collection is moved with Depth: infinity")
+    target = _target(request, resource)
+    container(target).require(BIND, *([UNBIND] if target.exists else []))
+    refuse_reserved(target.href)
+    guard_binding(target)
+    if locked := locked_members(resource) + locked_members(target):
+        return blocked(locked)
+    resource.move(target)
+    locks = resource.view.txn.locks
+    locks.remove_below(lock_path(resource.href))
+    if target.exists:
+        locks.remove_below(lock_path(target.href))
+    return Response(HTTPStatus.NO_CONTENT if target.exists else HTTPStatus.CREATED)
+
+
+def _target(request: Request, resource: Resource) -> Resource:
+    """What is at the Destination.
+
+    Raises:
+        Forbidden: source and destination are the same, or one is inside of the other (sections 9.8.5, 9.9.4).
+        PreconditionFailed: there is something, and Overwrite is F.
+        Conflict: its collection does not exist.
+    """
+    href = destination(request)
+    if href.within(resource.href) or resource.href.within(href):
+        raise Forbidden("source and destination are the same, or one is inside of the other")
+    replace = overwrite(request)
+    target = resource.view.find(href)
+    container(target)
+    if target.exists and not replace:
+        raise PreconditionFailed("there is a resource at the Destination, and Overwrite is F")
+    return target
