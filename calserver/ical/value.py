@@ -30,8 +30,8 @@ from calserver.ical.model import Property
 
 _DATE = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})(?:T([0-9]{2})([0-9]{2})([0-9]{2})(Z)?)?")
 _DURATION = re.compile(
-    r"([+-])?P(?=[0-9T])(?:([0-9]{1,7})W)?(?:([0-9]{1,8})D)?"
-    r"(?:T(?=[0-9])(?:([0-9]{1,9})H)?(?:([0-9]{1,11})M)?(?:([0-9]{1,12})S)?)?"
+    r"([+-])?P(?=T?[0-9])(?:([0-9]{1,7})W)?(?:([0-9]{1,8})D)?"
+    r"(?:T(?:([0-9]{1,9})H)?(?:([0-9]{1,11})M)?(?:([0-9]{1,12})S)?)?"
 )
 _UTC_OFFSET = re.compile(r"([+-])([0-9]{2})([0-9]{2})([0-9]{2})?")
 _INTEGER = re.compile(r"[+-]?[0-9]{1,10}")
@@ -112,16 +112,21 @@ class When:
     def plus(self, duration: Duration) -> "When":
         """Later by `duration`: days on the wall clock, then exact time (RFC 5545 section 3.3.6).
 
+        A day plus less than a day is the same day.
+
         Raises:
             ValueError: the result lies outside the years 1 to 9999.
         """
+        days, seconds = duration.days, duration.seconds
+        if self.is_date:
+            days, seconds = days + seconds // 86400, 0
         try:
-            local = self.local + timedelta(days=duration.days)
-            if not duration.seconds:
+            local = self.local + timedelta(days=days)
+            if not seconds:
                 return self.moved(local)
             if self.zone is None or self.zone is UTC:
-                return self.moved(local + timedelta(seconds=duration.seconds))
-            return self.moved(wall_clock(self.moved(local).epoch() + duration.seconds, self.zone))
+                return self.moved(local + timedelta(seconds=seconds))
+            return self.moved(wall_clock(self.moved(local).epoch() + seconds, self.zone))
         except OverflowError:
             raise ValueError("a time lies outside the years 1 to 9999") from None
 
@@ -231,7 +236,7 @@ def period(text: str, zone: tzinfo | None = None, tzid: str | None = None) -> Pe
 
 
 def duration(text: str) -> Duration:
-    """DURATION (RFC 5545 section 3.3.6). Weeks together with days are taken, as clients send them."""
+    """DURATION (RFC 5545 section 3.3.6); clients also send weeks together with days, and ``P1DT``."""
     found = _DURATION.fullmatch(text)
     if found is None:
         raise ValueError("this is not a duration")
