@@ -21,6 +21,7 @@ from calserver.ical.rule import Rule, supported_rscales
 from calserver.ical.serialize import serialize
 from calserver.ical.validate import validate
 from calserver.ical.value import Duration, Period, When, address, escape, unescape, when, whens
+from calserver.ical.vtimezone import vtimezone
 from calserver.ical.zones import Zones, calendar_timezone, named_zone, zone_of
 
 __all__ = [
@@ -57,6 +58,7 @@ __all__ = [
     "to_jcal",
     "unescape",
     "validate",
+    "vtimezone",
     "when",
     "whens",
     "zone_of",
