@@ -26,7 +26,7 @@ from calserver.dav.errors import (
     Unauthorized,
     UnsupportedMediaType,
 )
-from calserver.dav.extension import Extension, Extensions
+from calserver.dav.extension import Extension, Extensions, Privilege
 from calserver.dav.handle import handle
 from calserver.dav.headers import Depth, accepts, depth, destination, local
 from calserver.dav.href import Href, quote_segment
@@ -45,7 +45,14 @@ from calserver.dav.properties import (
     wanted,
 )
 from calserver.dav.resource import Change, Changes, Collection, Resource, Tree, Unmapped, View, Written
+from calserver.dav.rfc3253 import SupportedReport, rfc3253
+from calserver.dav.rfc3744 import rfc3744
+from calserver.dav.rfc4331 import QuotaNotExceeded, SufficientDiskSpace, rfc4331
 from calserver.dav.rfc4918 import rfc4918
+from calserver.dav.rfc5397 import rfc5397
+from calserver.dav.rfc5689 import ValidResourcetype, make, rfc5689
+from calserver.dav.rfc5842 import rfc5842
+from calserver.dav.rfc5995 import rfc5995
 from calserver.dav.rfc6578 import NumberOfMatchesWithinLimits, ValidSyncToken, rfc6578
 from calserver.dav.rfc7240 import Preferences, applied, preferences, representation, rfc7240, stored
 from calserver.dav.settings import Settings
@@ -83,7 +90,9 @@ __all__ = [
     "Patched",
     "PreconditionFailed",
     "Preferences",
+    "Privilege",
     "Properties",
+    "QuotaNotExceeded",
     "RangeNotSatisfiable",
     "Refusal",
     "Request",
@@ -91,10 +100,13 @@ __all__ = [
     "Response",
     "RolledBack",
     "Settings",
+    "SufficientDiskSpace",
+    "SupportedReport",
     "Tree",
     "Unauthorized",
     "Unmapped",
     "UnsupportedMediaType",
+    "ValidResourcetype",
     "ValidSyncToken",
     "View",
     "Wanted",
@@ -111,6 +123,7 @@ __all__ = [
     "http_date",
     "instructions",
     "local",
+    "make",
     "named",
     "parameters",
     "patch",
@@ -119,7 +132,14 @@ __all__ = [
     "quote_segment",
     "representation",
     "response",
+    "rfc3253",
+    "rfc3744",
+    "rfc4331",
     "rfc4918",
+    "rfc5397",
+    "rfc5689",
+    "rfc5842",
+    "rfc5995",
     "rfc6578",
     "rfc7240",
     "status_response",

@@ -5,7 +5,7 @@ list that the composition root gives it. Nothing registers itself on import.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import attrs
 
@@ -15,6 +15,7 @@ from calserver.dav.errors import Refusal
 from calserver.dav.locks import guard_content, unguarded
 from calserver.dav.message import Request, Response
 from calserver.dav.resource import Collection, Resource, Unmapped
+from calserver.names import D
 
 Getter = Callable[[Any], "str | None"]
 """A resource to the property's content: plain text is escaped, `xml.Markup` is not, None where it has none."""
@@ -28,6 +29,7 @@ Handler = Callable[[Request, Any], Response]
 Check = Callable[[Any], None]
 """A resource to nothing; raises where the method may not go on."""
 
+T = TypeVar("T")
 G = TypeVar("G", bound=Getter)
 H = TypeVar("H", bound=Handler)
 
@@ -120,6 +122,16 @@ class ReportDeclaration:
         return self.needs is None or _overrides(kind, self.needs)
 
 
+@attrs.frozen(slots=True, kw_only=True)
+class Privilege:
+    """A privilege on some classes of resources (RFC 3744 section 3); ``within`` is the one that contains it."""
+
+    name: str
+    description: str
+    within: str | None = D("all")
+    on: tuple[type[Resource], ...] = (Resource,)
+
+
 @attrs.define(slots=True)
 class Extension:
     """One RFC: its title, its tokens in the ``DAV`` header, its conditions, and what it adds to which resources."""
@@ -127,6 +139,7 @@ class Extension:
     title: str
     features: tuple[str, ...] = ()
     conditions: tuple[type[ConditionFailed], ...] = ()
+    privileges: tuple[Privilege, ...] = ()
     properties: list[PropertyDeclaration] = attrs.field(factory=list, init=False)
     methods: list[MethodDeclaration] = attrs.field(factory=list, init=False)
     reports: list[ReportDeclaration] = attrs.field(factory=list, init=False)
@@ -217,6 +230,7 @@ class Extensions:
         self._properties: dict[type[Resource], dict[str, PropertyDeclaration]] = {}
         self._methods: dict[type[Resource], dict[str, MethodDeclaration]] = {}
         self._reports: dict[type[Resource], dict[str, ReportDeclaration]] = {}
+        self._derived: dict[Any, Any] = {}
         self.known_methods = frozenset(each.name for one in self.spoken for each in one.methods)
         self._writing = frozenset(each.name for one in self.spoken for each in one.methods if each.writes)
         self._parsers = {
@@ -241,6 +255,10 @@ class Extensions:
         if kind not in self._methods:
             self._methods[kind] = self._collect(kind, [one.methods for one in self.spoken])
         return self._methods[kind]
+
+    def privileges(self, kind: type[Resource]) -> tuple[Privilege, ...]:
+        """Privileges that there are on a class of resources."""
+        return tuple(each for one in self.spoken for each in one.privileges if issubclass(kind, each.on))
 
     def allow(self, resource: Resource) -> tuple[str, ...]:
         """The methods of a resource for the Allow header: for `Unmapped`, those that its collection lets be used."""
@@ -279,6 +297,13 @@ class Extensions:
         if kind not in self._reports:
             self._reports[kind] = self._collect(kind, [one.reports for one in self.spoken])
         return self._reports[kind]
+
+    def derived(self, kind: type[Resource], build: "Callable[[Extensions, type[Resource]], T]") -> T:
+        """What `build` makes of this and a class of resources, made once."""
+        key = (kind, build)
+        if key not in self._derived:
+            self._derived[key] = build(self, kind)
+        return cast(T, self._derived[key])
 
     @staticmethod
     def _collect(kind: type[Resource], declared: Iterable[Iterable[Any]]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import attrs
 
 from calserver.conditions import ConditionFailed
 from calserver.dav.conditional import strongly_equal
-from calserver.dav.errors import BadRequest, PreconditionFailed
+from calserver.dav.errors import BadRequest, NeedPrivileges, PreconditionFailed
 from calserver.dav.headers import ConditionList, if_lists, local, submitted_tokens
 from calserver.dav.href import Href
 from calserver.dav.message import Request
@@ -188,7 +188,11 @@ def _state_of(resource: "Resource", tag: str) -> _State:
         href = _local(view.request, tag)
         if href is None:
             return _State()
-        resource = view.find(href) if href != resource.href else resource
+        if href != resource.href:
+            try:
+                resource = view.find(href)
+            except NeedPrivileges:
+                return _State()
     tokens = {lock.token for lock in view.txn.locks.covering(lock_path(resource.href))}
     if resource.exists and D("read") in resource.privileges:
         tokens.update(resource.state_tokens)

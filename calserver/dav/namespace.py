@@ -6,7 +6,7 @@ from calserver.dav import xml
 from calserver.dav.access import BIND, UNBIND, WRITE_CONTENT, WRITE_PROPERTIES, may_bind, refuse_reserved
 from calserver.dav.errors import BadRequest, Conflict, Forbidden, PreconditionFailed, UnsupportedMediaType
 from calserver.dav.headers import Depth, depth, destination, overwrite
-from calserver.dav.locks import LockTokenSubmitted, guard_binding, lock_path, locked_members
+from calserver.dav.locks import LockTokenSubmitted, guard_binding, locked_members
 from calserver.dav.message import Request, Response
 from calserver.dav.multistatus import Multistatus, status_response
 from calserver.dav.resource import Collection, Resource, Unmapped
@@ -20,7 +20,6 @@ def delete(request: Request, resource: Resource) -> Response:
     if locked := locked_members(resource):
         return blocked(locked)
     resource.delete()
-    resource.view.txn.locks.remove_below(lock_path(resource.href))
     return Response(HTTPStatus.NO_CONTENT)
 
 
@@ -66,9 +65,6 @@ def copy(request: Request, resource: Resource) -> Response:
     if locked := locked_members(target):
         return blocked(locked)
     resource.copy(target, deep=level is not Depth.ZERO)
-    locks = resource.view.txn.locks
-    for lock in locks.below(lock_path(target.href)) if target.is_collection else ():
-        locks.remove(lock.token)
     return Response(HTTPStatus.NO_CONTENT if target.exists else HTTPStatus.CREATED)
 
 
@@ -83,10 +79,6 @@ def move(request: Request, resource: Resource) -> Response:
     if locked := locked_members(resource) + locked_members(target):
         return blocked(locked)
     resource.move(target)
-    locks = resource.view.txn.locks
-    locks.remove_below(lock_path(resource.href))
-    if target.exists:
-        locks.remove_below(lock_path(target.href))
     return Response(HTTPStatus.NO_CONTENT if target.exists else HTTPStatus.CREATED)
 
 

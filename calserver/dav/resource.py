@@ -181,7 +181,7 @@ class Resource:
     # -- namespace -------------------------------------------------------------------------------------------
 
     def delete(self) -> None:
-        """Remove this and everything below it (RFC 4918 section 9.6)."""
+        """Remove this and everything below it, and the locks there (RFC 4918 section 9.6)."""
         raise MethodNotAllowed("this resource cannot be deleted")
 
     def copy(self, target: "Resource", *, deep: bool = True) -> None:
@@ -189,7 +189,10 @@ class Resource:
         raise MethodNotAllowed("this resource cannot be copied")
 
     def move(self, target: "Resource") -> None:
-        """Move this to where `target` is - `Unmapped` or an existing resource that is replaced (section 9.9)."""
+        """Move this to where `target` is - `Unmapped` or an existing resource that is replaced (section 9.9).
+
+        Locks do not move: they end, and so do those of a resource that is replaced.
+        """
         raise MethodNotAllowed("this resource cannot be moved")
 
 

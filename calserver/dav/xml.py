@@ -214,7 +214,7 @@ def tags(name: str) -> tuple[str, str]:
     return f"X:{local} xmlns:X={attribute(namespace)}", f"X:{local}"
 
 
-def element(name: str, *content: str, **attributes: str) -> Markup:
+def element(name: str, /, *content: str, **attributes: str) -> Markup:
     """An element with a Clark name; content that is not `Markup` is escaped, attributes always are."""
     start, end = tags(name)
     if attributes:
