@@ -199,7 +199,7 @@ class Resource:
 class Collection(Resource):
     """A resource with members (RFC 4918 section 5.2)."""
 
-    resourcetype = (D("collection"),)
+    resourcetype: ClassVar[tuple[str, ...]] = (D("collection"),)
     is_collection = True
 
     def members(self, wanted: frozenset[str] | None = None) -> Iterator[Resource]:

@@ -33,3 +33,27 @@ class Settings(Protocol):
     @property
     def locks(self) -> int:
         """The most locks that one principal may hold."""
+
+    @property
+    def search_results(self) -> int:
+        """The most principals that one search answers for (RFC 3744 section 9.4)."""
+
+    @property
+    def body_bytes(self) -> int:
+        """The largest content of a resource."""
+
+    @property
+    def name_bytes(self) -> int:
+        """The longest name of a resource."""
+
+    @property
+    def path_depth(self) -> int:
+        """The most segments of a path below the DAV root."""
+
+    @property
+    def collections(self) -> int:
+        """The most collections in a home."""
+
+    @property
+    def quota_bytes(self) -> int:
+        """The most bytes of content in a home; 0: no limit (RFC 4331)."""
