@@ -1,13 +1,16 @@
 """Who there is: principals, their addresses and groups, and what WebDAV tells of them (RFC 3744 section 2).
 
-``actor`` is who asks; ``addresses`` how principals are called in scheduling, and who is meant by an address; ``accounts``
-makes, changes and removes principals, ``table`` many at once.
+``actor`` is who asks; ``addresses`` how principals are called in scheduling, and who is meant by an address;
+``accounts`` makes, changes and removes principals, ``table`` many at once; ``principals`` are the resources that they
+have in the tree, ``rfc3744`` what WebDAV tells of them, ``search`` how they are found.
 """
 
 from calserver.directory import accounts, table
 from calserver.directory.accounts import AccountRefused, NoSuchPrincipal, Provision
 from calserver.directory.actor import ANONYMOUS, KINDS, Actor, principal_href
-from calserver.directory.addresses import addresses, find, find_many, normalize, preferred
+from calserver.directory.addresses import addresses_of, find, find_many, normalize, preferred
+from calserver.directory.principals import PrincipalCollection, PrincipalMount, PrincipalResource, principal_at
+from calserver.directory.rfc3744 import calendarserver_principals, rfc3744_principals, rfc6638_calendar_users
 from calserver.directory.table import TableRefused
 
 __all__ = [
@@ -16,14 +19,21 @@ __all__ = [
     "AccountRefused",
     "Actor",
     "NoSuchPrincipal",
+    "PrincipalCollection",
+    "PrincipalMount",
+    "PrincipalResource",
     "Provision",
     "TableRefused",
     "accounts",
-    "addresses",
+    "addresses_of",
+    "calendarserver_principals",
     "find",
     "find_many",
     "normalize",
     "preferred",
+    "principal_at",
     "principal_href",
+    "rfc3744_principals",
+    "rfc6638_calendar_users",
     "table",
 ]

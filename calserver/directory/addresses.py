@@ -19,7 +19,7 @@ GUID: Final = "urn:uuid:"
 _GUID_SPELLINGS: Final = re.compile(r"urn:(?:uuid|x-uid):", re.IGNORECASE)
 
 
-def addresses(principal: Principal, prefix: str) -> tuple[str, ...]:
+def addresses_of(principal: Principal, prefix: str) -> tuple[str, ...]:
     """All calendar user addresses of a principal, the preferred one first; `prefix` is the path of the DAV root."""
     return (*principal.addresses, prefix + str(principal_href(principal.kind, principal.uid)), GUID + principal.guid)
 

@@ -1,9 +1,9 @@
 """Collections and objects of the store as WebDAV resources (RFC 4918 section 5), and the homes they are in.
 
 The protocol rooms derive their classes from these and say in `Kinds` which class a kind of collection has. What they
-usually override: `StoredCollection.kind_for` and `admit` (which collections may be members), `draft` (what may be stored,
-and in which form), `receive_object` and `receive_collection` (what comes by COPY and MOVE), `derived` (columns that
-follow from stored properties).
+usually override: `StoredCollection.kind_for` and `admit` (which collections may be members), `draft` (what may be
+stored, and in which form), `receive_object` and `receive_collection` (what comes by COPY and MOVE), `derived` (columns
+that follow from stored properties).
 """
 
 import hashlib
@@ -13,7 +13,6 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 import attrs
-from lxml import etree
 
 from calserver.dav import (
     Change,
@@ -31,6 +30,7 @@ from calserver.dav import (
     ValidResourcetype,
     View,
     Written,
+    xml,
 )
 from calserver.names import D
 from calserver.store import Collection as CollectionRow
@@ -181,7 +181,7 @@ class StoredCollection(Collection):
         self.quota_available = max(most - self.quota_used, 0) if most else None
 
     @cached_property
-    def privileges(self) -> frozenset[str]:  # type: ignore[override]  # a cached property is one too
+    def privileges(self) -> frozenset[str]:
         """What the actor holds here and on the objects in it."""
         return access.held(self.view.request.actor, self.row)
 
@@ -243,7 +243,7 @@ class StoredCollection(Collection):
     def derived(self, row: CollectionRow) -> CollectionRow:
         """A row with the columns that follow from its stored properties."""
         name = row.properties.get(D("displayname"))
-        return attrs.evolve(row, display_name=None if name is None else "".join(etree.fromstring(name).itertext()))
+        return attrs.evolve(row, display_name=None if name is None else xml.stored_text(name))
 
     # -- making members --------------------------------------------------------------------------------------
 
@@ -418,7 +418,7 @@ class StoredCollection(Collection):
         places: dict[int, StoredCollection] = {self.row.id: self}
         if deep:
             for row in self.view.txn.collections.below(self.row.id):
-                places[row.id] = places[row.parent_id].collection_of(row)  # type: ignore[index]  # none is a home
+                places[row.id] = places[row.parent_id].collection_of(row)
         told = (self._change(places[line.place.id], line.what) for line in report.lines)
         return Changes(token=str(report.token), changes=[each for each in told if each], truncated=report.truncated)
 
@@ -449,7 +449,7 @@ def _changed(properties: Mapping[str, str], changes: Mapping[str, str | None]) -
 
 
 def _landing(source: StoredObject | StoredCollection, target: Resource) -> tuple[StoredCollection, Resource | None]:
-    """The collection that a target is or would be in, and what is replaced there (RFC 4918 sections 9.8.4 and 9.9.3)."""
+    """The collection that a target is or would be in, and what is replaced there (RFC 4918 section 9.8.4)."""
     if target.href.within(source.href) or source.href.within(target.href):
         raise Forbidden("source and destination lie within each other")
     place = target.parent

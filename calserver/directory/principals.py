@@ -1,0 +1,150 @@
+"""Principals as WebDAV resources (RFC 3744 section 2): ``principals/<kind>/<uid>/`` and the collections above them.
+
+Whoever has authenticated may look at principals, since calendars are shared and people invited by them. A listing of a
+collection tells only who one is oneself; others are found by search, which is bounded.
+"""
+
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import ClassVar, Final
+
+import attrs
+
+from calserver.dav import Collection, Href, NotFound, Resource, Unmapped, View
+from calserver.directory.actor import KINDS, SEGMENT, principal_href
+from calserver.directory.addresses import GUID, addresses_of
+from calserver.names import D
+from calserver.store import Principal
+
+ROOT: Final = Href((SEGMENT,), collection=True)
+
+LOOK: Final = frozenset({D("read"), D("read-current-user-privilege-set")})
+CHANGE: Final = LOOK | {D("write-properties")}
+"""What principals hold on themselves, and administrators on all."""
+
+
+class PrincipalResource(Collection):
+    """A principal. It is a collection, whose members are the groups of those who act for it."""
+
+    resourcetype: ClassVar[tuple[str, ...]] = (D("collection"), D("principal"))
+
+    def __init__(self, view: View, principal: Principal) -> None:
+        super().__init__(view, principal_href(principal.kind, principal.uid))
+        self.principal = principal
+        self.display_name = principal.name
+        self.resource_id = GUID + principal.guid
+        self.owner = self.href
+
+    @property
+    def privileges(self) -> frozenset[str]:
+        """Everybody may look; the principal itself and administrators may set properties."""
+        actor = self.view.request.actor
+        if actor.administrator or actor.href == self.href:
+            return CHANGE
+        return LOOK if actor.href is not None else frozenset()
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """All calendar user addresses, the preferred one first (RFC 6638 section 2.4.1)."""
+        return addresses_of(self.principal, self.view.request.prefix)
+
+    @cached_property
+    def groups(self) -> tuple[Href, ...]:
+        """The groups that it is a direct member of (RFC 3744 section 4.4)."""
+        found = self.view.txn.principals.memberships(self.principal.id)
+        return tuple(principal_href(each.kind, each.uid) for each in found)
+
+    @cached_property
+    def group_members(self) -> tuple[Href, ...]:
+        """The direct members of a group (RFC 3744 section 4.3)."""
+        if self.principal.kind != "group":
+            return ()
+        found = self.view.txn.principals.members(self.principal.id)
+        return tuple(principal_href(each.kind, each.uid) for each in found)
+
+    def delegators(self, access: str) -> tuple[Href, ...]:
+        """Those for whom it acts, itself or by a group, with access ``read`` or ``write``."""
+        principals = self.view.txn.principals
+        ids = {self.principal.id, *principals.all_memberships(self.principal.id)}
+        return tuple(principal_href(each.kind, each.uid) for each in principals.delegators(ids, access))
+
+    @property
+    def stored_properties(self) -> Mapping[str, str]:
+        """What clients have set."""
+        return self.principal.properties
+
+    def store_properties(self, changes: Mapping[str, str | None]) -> None:
+        """Set or remove stored properties."""
+        merged = {**self.principal.properties, **changes}
+        kept = {name: value for name, value in merged.items() if value is not None}
+        self.principal = self.view.txn.principals.update(attrs.evolve(self.principal, properties=kept))
+
+
+class PrincipalCollection(Collection):
+    """All principals, or all of one kind (RFC 3744 section 5.8)."""
+
+    def __init__(self, view: View, kind: str | None = None) -> None:
+        super().__init__(view, ROOT if kind is None else ROOT.child(kind, collection=True))
+        self.kinds = KINDS if kind is None else (kind,)
+        self._kind = kind
+
+    @property
+    def privileges(self) -> frozenset[str]:
+        """Whoever has authenticated may look."""
+        return LOOK if self.view.request.actor.href is not None else frozenset()
+
+    def members(self, wanted: frozenset[str] | None = None) -> Iterator[Resource]:
+        """The collections of each kind; in those, who asks, and for administrators everybody."""
+        if self._kind is None:
+            yield from (PrincipalCollection(self.view, kind) for kind in KINDS)
+            return
+        actor = self.view.request.actor
+        if actor.administrator:
+            for principal in self.view.txn.principals.list(self._kind):
+                yield PrincipalResource(self.view, principal)
+        elif actor.href is not None and actor.href.within(self.href):
+            yield self.view.find(actor.href)
+
+    def member(self, name: str) -> Resource | None:
+        """One of them, whether it is listed or not."""
+        found = self.view.find(self.href.child(name, collection=True))
+        return found if found.exists else None
+
+
+@attrs.frozen
+class PrincipalMount:
+    """Finds principals by their paths; a mount of the tree."""
+
+    name: str = SEGMENT
+
+    def find(self, view: View, href: Href) -> Resource:
+        """The resource at a path that begins with ``principals``."""
+        match href.segments:
+            case (_,):
+                return PrincipalCollection(view)
+            case (_, kind) if kind in KINDS:
+                return PrincipalCollection(view, kind)
+            case (_, kind, uid, *below) if kind in KINDS:
+                principal = view.txn.principals.by_uid(kind, uid)
+                if principal is None:
+                    return Unmapped(view, href, None if below else PrincipalCollection(view, kind))
+                resource = PrincipalResource(view, principal)
+                if not below:
+                    return resource
+                return Unmapped(view, href, resource if len(below) == 1 else None)
+            case (_, _):
+                return Unmapped(view, href, PrincipalCollection(view))
+            case _:
+                return Unmapped(view, href, None)
+
+
+def principal_at(view: View, href: Href) -> PrincipalResource:
+    """The principal at an href.
+
+    Raises:
+        NotFound: there is none.
+    """
+    found = view.find(href)
+    if not isinstance(found, PrincipalResource):
+        raise NotFound("there is no such principal")
+    return found
