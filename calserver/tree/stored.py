@@ -183,7 +183,7 @@ class StoredCollection(Collection):
     @cached_property
     def privileges(self) -> frozenset[str]:
         """What the actor holds here and on the objects in it."""
-        return access.held(self.view.request.actor, self.row)
+        return access.held(self.view, self.row, type(self))
 
     @property
     def findable(self) -> bool:
