@@ -1,11 +1,35 @@
-"""What users do with calendars: transaction functions, one commit each (RFC 4791).
+"""What users do with calendars: values and transaction functions (RFC 4791).
 
 Every way in comes through here - CalDAV, the command line's import, later invitations - so what may be stored in a
-calendar is decided once:
+calendar, and in which form, is decided once:
 
 - `provision` makes the homes and standard collections of a new principal;
+- `accepted` turns a checked calendar object into what is stored, `admit` checks that a calendar takes it, `put` does
+  both and stores it;
 """
 
-from calserver.calendars.provision import provision
+from calserver.calendars.conditions import (
+    CalendarCollectionLocationOk,
+    NoUidConflict,
+    SupportedCalendarComponent,
+    UniqueSchedulingObjectResource,
+)
+from calserver.calendars.objects import COMPONENTS, CONTENT_TYPE, accepted, admit, limits, put, taken
+from calserver.calendars.provision import CALENDAR_HOME, DRIVE_HOME, provision
 
-__all__ = ["provision"]
+__all__ = [
+    "CALENDAR_HOME",
+    "COMPONENTS",
+    "CONTENT_TYPE",
+    "DRIVE_HOME",
+    "CalendarCollectionLocationOk",
+    "NoUidConflict",
+    "SupportedCalendarComponent",
+    "UniqueSchedulingObjectResource",
+    "accepted",
+    "admit",
+    "limits",
+    "provision",
+    "put",
+    "taken",
+]
