@@ -300,11 +300,11 @@ class StoredCollection(Collection):
 
     def put(self, draft: Draft, *, unique_uid: bool = False) -> tuple[StoredObject, bool]:
         """Store a draft; the member, and whether it is new."""
-        self.check_room(len(draft.text))
         try:
             row, created = self.view.txn.objects.put(self.row.id, draft, unique_uid=unique_uid)
         except NameTaken:
             raise MethodNotAllowed("there is a collection of this name") from None
+        self.check_room()
         return self.object_of(row), created
 
     def check_name(self, name: str, *, height: int = 0) -> None:
@@ -314,12 +314,15 @@ class StoredCollection(Collection):
         if len(self.href.segments) + height >= self.view.settings.path_depth:
             raise Forbidden("the path is deeper than this server takes")
 
-    def check_room(self, size_bytes: int) -> None:
-        """Raise `QuotaNotExceeded` where the home has no room for so many more bytes (RFC 4331 section 6)."""
+    def check_room(self) -> None:
+        """Raise `QuotaNotExceeded` where what was stored is more than the home has room for (RFC 4331 section 6).
+
+        In a home that has too much already, what makes it no larger is taken.
+        """
         most = self.view.settings.quota_bytes
         if most:
             home = self.view.txn.collections.get(self.row.home_id)
-            if home is not None and home.quota_used_bytes + size_bytes > most:
+            if home is not None and home.quota_used_bytes > max(most, self.estate.row.quota_used_bytes):
                 raise QuotaNotExceeded("there is no room for this")
 
     def _check_count(self, more: int) -> None:
@@ -347,13 +350,13 @@ class StoredCollection(Collection):
     def receive_object(self, source: StoredObject, name: str, *, copy: bool, replaced: Resource | None) -> Resource:
         """Take a member that is copied or moved here, in the place of `replaced`."""
         self.check_name(name)
-        if copy or source.row.home_id != self.row.home_id:
-            self.check_room(source.row.size)
         if replaced is not None:
             replaced.delete()
         objects = self.view.txn.objects
         take = objects.copy if copy else objects.move
-        return self.object_of(take(source.row.id, self.row.id, name))
+        row = take(source.row.id, self.row.id, name)
+        self.check_room()
+        return self.object_of(row)
 
     def receive_collection(
         self, source: "StoredCollection", name: str, *, copy: bool, deep: bool = True, replaced: Resource | None
@@ -371,7 +374,9 @@ class StoredCollection(Collection):
             replaced.delete()
         if copy:
             return self._copy(source, name, deep=deep)
-        return self.collection_of(self.view.txn.collections.move(source.row.id, self.row.id, name))
+        row = self.view.txn.collections.move(source.row.id, self.row.id, name)
+        self.check_room()
+        return self.collection_of(row)
 
     def _copy(self, source: "StoredCollection", name: str, *, deep: bool) -> "StoredCollection":
         self._check_count(1)
@@ -397,7 +402,7 @@ class StoredCollection(Collection):
         return made
 
     def _admit_below(self, source: "StoredCollection", name: str) -> None:
-        """Check what comes with a collection: how deep it is and, from another home, kinds, number and size."""
+        """Check what comes with a collection: its kinds, how deep it is, and how many from another home."""
         below = self.view.txn.collections.below(source.row.id)
         above = {source.row.id: (source.row.kind, 0)}
         for each in below:
@@ -407,8 +412,6 @@ class StoredCollection(Collection):
         self.check_name(name, height=max(height for _, height in above.values()))
         if source.row.home_id != self.row.home_id:
             self._check_count(len(above))
-            rows = (row for each in above for row in self.view.txn.objects.in_collection(each))
-            self.check_room(sum(row.size for row in rows))
 
     # -- changes ---------------------------------------------------------------------------------------------
 
