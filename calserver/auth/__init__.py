@@ -1,9 +1,9 @@
 """Who is asking: from the ``Authorization`` field to an actor (RFC 9110 section 11).
 
-Theory of operation. `Logins` is the room's one service. A field that was right lately is known by a keyed digest, so that
-the next requests of a client cost neither a hash nor a transaction. Otherwise the scheme that the field names makes
-credentials of it, and twisted.cred's portal finds the checker for them and the realm that turns a principal into a
-`Login`. Guesses are slowed down (`throttle`); passwords are hashed in threads (`passwords`).
+Theory of operation. `Logins` is the room's one service. A field that was right lately is known by a keyed digest, so
+that the next requests of a client cost neither a hash nor a transaction. Otherwise the scheme that the field names
+makes credentials of it, and twisted.cred's portal finds the checker for them and the realm that turns a principal into
+a `Login`. Guesses are slowed down (`throttle`); passwords are hashed in threads (`passwords`).
 
 A further scheme is a module with a class like `basic.BasicScheme` and a line in `schemes.SCHEMES`.
 """

@@ -51,7 +51,7 @@ class PasswordChecker:
     store: Store
     hashing: Hashing
 
-    def requestAvatarId(self, credentials: Password) -> "Deferred[tuple[int, int]]":
+    def requestAvatarId(self, credentials: Password) -> "Deferred[Any]":
         """The principal's id and revision; `WrongPassword` otherwise."""
         return Deferred.fromCoroutine(self._check(credentials))
 

@@ -5,11 +5,9 @@ still what it was when the login was remembered is proven without a query as lon
 since, and by one query in the request's own transaction otherwise (`Logins.confirm`).
 """
 
-import hashlib
 import hmac
 import secrets
 from collections import Counter, OrderedDict
-from collections.abc import Sequence
 from typing import Any
 
 import attrs
@@ -59,7 +57,7 @@ class Realm:
 
     store: Store
 
-    def requestAvatar(self, avatarId: tuple[int, int], mind: object, *interfaces: type) -> "Deferred[Any]":  # noqa: N803 - Twisted's name
+    def requestAvatar(self, avatarId: Any, mind: object, *interfaces: type) -> "Deferred[Any]":
         """The login of a principal whose revision is still what its password was checked against."""
         if IActor not in interfaces:
             raise NotImplementedError("there are only actors")
@@ -169,7 +167,7 @@ class Logins:
             raise self.nobody(connection, "the authentication scheme is not known here")
         if scheme.readable and not connection.private(self._config.plaintext_networks):
             raise self.nobody(connection)
-        digest = hmac.digest(self._key, authorization, hashlib.sha256)
+        digest = hmac.digest(self._key, authorization, "sha256")
         waiting = self._checking.get(digest)
         if waiting is not None:
             mine: Deferred[Login] = Deferred()
@@ -178,7 +176,7 @@ class Logins:
         self._checking[digest] = []
         try:
             login = await self._check(scheme, parameters, digest, connection)
-        except BaseException as failure:
+        except Exception as failure:
             for each in self._checking.pop(digest):
                 each.errback(failure)
             raise
@@ -196,7 +194,7 @@ class Logins:
             self._counts["throttled"] += 1
             raise TooManyAttempts(wait)
         try:
-            _, login, _ = await self._portal.login(credentials, None, IActor)
+            avatar: Any = await self._portal.login(credentials, None, IActor)
         except UnauthorizedLogin as failure:
             self._counts["failed"] += 1
             revision = failure.revision if isinstance(failure, WrongPassword) else UNKNOWN
@@ -204,9 +202,9 @@ class Logins:
             raise self.nobody(connection, "user name or password are wrong") from None
         self._counts["succeeded"] += 1
         self._throttle.succeeded(digest)
+        login: Login = avatar[1]
         self._remember(digest, login)
-        found: Login = login
-        return found
+        return login
 
     def _remember(self, digest: bytes, login: Login) -> None:
         if not self._config.login_cache or not self._config.login_cache_seconds:
@@ -216,8 +214,3 @@ class Logins:
         self._cache.move_to_end(digest)
         if len(self._cache) > self._config.login_cache:
             self._cache.popitem(last=False)
-
-
-def known_schemes(config: Auth) -> Sequence[str]:
-    """The configured schemes that there are not."""
-    return [name for name in config.schemes if name not in SCHEMES]

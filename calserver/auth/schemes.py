@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
-import attrs
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.credentials import ICredentials
 
@@ -11,14 +10,6 @@ from calserver.auth.basic import BasicScheme
 from calserver.auth.passwords import Hashing
 from calserver.config import Auth
 from calserver.store import Store
-
-
-@attrs.frozen(slots=True)
-class Attempt:
-    """Credentials as a client sent them, and the account that they are for."""
-
-    account: str
-    credentials: ICredentials
 
 
 class Scheme(Protocol):

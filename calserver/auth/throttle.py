@@ -1,8 +1,8 @@
 """Guessing passwords is slowed down; typing one's own, right or wrong, is not.
 
-What is counted are *different* wrong passwords: a device that sends the same wrong one for weeks makes one guess, and is
-answered without computing a hash. They are counted for an account from one network, for an account from anywhere, and
-for a network. Credentials that were right lately are never held up, so nobody can lock the owner's devices out.
+What is counted are *different* wrong passwords: a device that sends the same wrong one for weeks makes one guess, and
+is answered without computing a hash. They are counted for an account from one network, for an account from anywhere,
+and for a network. Credentials that were right lately are never held up, so nobody can lock the owner's devices out.
 """
 
 from collections import OrderedDict, deque

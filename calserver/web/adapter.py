@@ -1,0 +1,160 @@
+"""WebDAV over HTTP: a request of the site becomes a value, runs as one transaction, and its response is written.
+
+This is the only place where a DAV request waits: for its password to be checked (seldom), and for its transaction.
+"""
+
+import time
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any, Final
+
+import attrs
+from twisted.internet.threads import deferToThreadPool
+
+from calserver import dav
+from calserver.auth import Connection, Login, Logins, Outdated
+from calserver.config import Server
+from calserver.dav import Refusal
+from calserver.directory import Actor
+from calserver.store import Busy, Store, Transaction
+from calserver.telemetry import Metrics
+from calserver.web.coding import decode_content
+from calserver.web.request import Field, Request, decode_field
+
+LARGE_BODY: Final = 64 * 1024
+"""Bytes from which on a body is decoded and parsed in a thread, so that the reactor never waits long."""
+
+_HARMLESS: Final[tuple[Field, ...]] = (
+    ("X-Content-Type-Options", "nosniff"),
+    ("Content-Security-Policy", "default-src 'none'; sandbox"),
+)
+"""What people store is never run by a browser that looks at it."""
+
+
+@attrs.frozen(kw_only=True)
+class DavAdapter:
+    """Answers the requests below the DAV root.
+
+    Args:
+        store: where transactions run.
+        logins: who is asking.
+        spoken: what the server speaks.
+        tree: what it serves.
+        settings: ``View.settings``.
+        server: prefixes.
+        metrics: what is counted.
+        reactor: its threads.
+    """
+
+    store: Store
+    logins: Logins
+    spoken: dav.Extensions
+    tree: dav.Tree
+    settings: Any
+    server: Server
+    metrics: Metrics
+    reactor: Any
+
+    async def below_inner(self, request: Request) -> None:
+        """Answer a request below the prefix that reaches us."""
+        await self.answer(request, request.path.decode("ascii")[len(self.server.arriving_prefix) :])
+
+    async def below_public(self, request: Request) -> None:
+        """Answer a request below the prefix that clients see, where it is another one."""
+        await self.answer(request, request.path.decode("ascii")[len(self.server.public_prefix) :])
+
+    async def root(self, request: Request) -> None:
+        """Answer a request for the DAV root by another path, and say where it really is (RFC 9110 section 8.7)."""
+        await self.answer(request, "", ("Content-Location", self.server.public_prefix))
+
+    async def answer(self, request: Request, path: str, *further: Field) -> None:
+        """Answer a request for an escaped path below the DAV root."""
+        try:
+            response = await self._respond(request, path)
+        except Refusal as refusal:
+            request.refuse(refusal.status, refusal.reason, *refusal.headers.items())
+            return
+        except Busy:
+            request.refuse(HTTPStatus.SERVICE_UNAVAILABLE, "the database is busy", ("Retry-After", "2"))
+            return
+        fields: Sequence[Field] = (*response.headers, *further)
+        if request.method in (b"GET", b"HEAD"):
+            fields = (*fields, *_HARMLESS)
+        request.respond(response.status, fields, response.body)
+
+    async def _respond(self, request: Request, path: str) -> dav.Response:
+        authorization = self._authorization(request)
+        connection = Connection(request.origin.address, request.origin.secure)
+        login = self.logins.known(authorization) or await self.logins.login(authorization, connection)
+        body = await self._body(request)
+        while True:
+            try:
+                return await self._transact(request, path, body, login)
+            except Outdated:
+                self.logins.forget(authorization)
+                login = await self.logins.login(authorization, connection)
+
+    def _authorization(self, request: Request) -> bytes:
+        """The Authorization field, or the refusal that asks for one."""
+        values = request.requestHeaders.getRawHeaders(b"authorization")
+        if not values:
+            raise self.logins.nobody(Connection(request.origin.address, request.origin.secure))
+        if len(values) > 1:
+            raise dav.BadRequest("there is more than one Authorization field")
+        return values[0]
+
+    async def _body(self, request: Request) -> bytes:
+        codings = request.field("Content-Encoding")
+        limit = request.home.body_bytes
+        if not codings or len(request.body) < LARGE_BODY:
+            return decode_content(request.body, codings, limit)
+        body: bytes = await self._in_thread(decode_content, request.body, codings, limit)
+        return body
+
+    async def _transact(self, request: Request, path: str, body: bytes, login: Login) -> dav.Response:
+        asked = self._value(request, path, body, login.actor)
+        if len(body) < LARGE_BODY:
+            self.spoken.prepare(asked)
+        else:
+            await self._in_thread(self.spoken.prepare, asked)
+        version = self.store.data_version()
+        proven = login.version == version
+
+        def work(txn: Transaction) -> dav.Response:
+            if not proven:
+                self.logins.confirm(txn, login)
+            return dav.handle(self.spoken, self.tree, txn, asked, self.settings)
+
+        began = time.perf_counter()
+        try:
+            response = await (self.store.write(work) if self.spoken.writes(asked) else self.store.read(work))
+        except dav.RolledBack as refused:
+            response = refused.response
+        finally:
+            self.metrics.store_waits.observe(time.perf_counter() - began)
+        login.version = version
+        return response
+
+    def _value(self, request: Request, path: str, body: bytes, actor: Actor) -> dav.Request:
+        request.who = actor.uid
+        origin = request.origin
+        scheme = "https" if origin.secure else "http"
+        fields = [
+            (name.decode("ascii"), decode_field(value))
+            for name, values in request.requestHeaders.getAllRawHeaders()
+            for value in values
+        ]
+        return dav.Request(
+            method=request.method.decode("ascii"),
+            href=dav.Href.parse(path),
+            headers=dav.Headers(fields),
+            body=body,
+            actor=actor,
+            prefix=self.server.public_prefix,
+            spelled=self.server.public_prefix + path,
+            origin=f"{scheme}://{origin.host}" if origin.host else "",
+            query=request.query,
+        )
+
+    async def _in_thread(self, function: Any, *arguments: Any) -> Any:
+        return await deferToThreadPool(self.reactor, self.reactor.getThreadPool(), function, *arguments)

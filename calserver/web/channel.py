@@ -1,0 +1,188 @@
+"""HTTP/1.1 connections: what twisted.web's parser leaves open about limits, deadlines and malformed messages.
+
+The parser itself, and the whole of HTTP/2, are twisted.web's. Here are only: a deadline for the headers and a least
+speed for bodies (the parser restarts its timer with each byte, so that one byte a minute would do), a complete answer
+where it refuses a message, the fields whose meaning another server might see otherwise (RFC 9112 section 11.2), and
+what the site has to know of connections to stop gracefully.
+"""
+
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Any, Final
+
+from twisted.internet.interfaces import IAddress
+from twisted.python.failure import Failure
+from twisted.web.http import (
+    HTTPChannel,
+    Request,
+    _GenericHTTPChannelProtocol,  # the switch to HTTP/2 after TLS has agreed on it; it has no public name
+)
+
+if TYPE_CHECKING:
+    from calserver.web.site import Site
+
+SLOWEST_BYTES_PER_SECOND: Final = 4096
+"""A body that arrives more slowly than this for longer than the request timeout is given up."""
+
+_REASONS = {400: b"Bad Request", 408: b"Request Timeout", 414: b"URI Too Long", 431: b"Request Header Fields Too Large"}
+
+
+class Stage(Enum):
+    """What a connection waits for: a request, the rest of its headers, the rest of its body, or our answer."""
+
+    IDLE = auto()
+    HEADERS = auto()
+    BODY = auto()
+    ANSWER = auto()
+
+
+class Channel(HTTPChannel):
+    """One HTTP/1.1 connection."""
+
+    requestTimeout = 30.0
+    site: "Site"
+    timeOut: float | None  # type: ignore[assignment] # Twisted's own default says int
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._stage = Stage.IDLE
+        self._began = 0.0
+        self._received = 0
+        self._nested = False
+        self._refused = False
+        self._idle_timeout: float | None = None
+
+    def connectionMade(self) -> None:
+        """The connection is open."""
+        self._idle_timeout = self.timeOut
+        super().connectionMade()
+
+    # -- deadlines ---------------------------------------------------------------------------------------------
+
+    def resetTimeout(self) -> None:
+        """Do nothing: `dataReceived` sets the timers."""
+
+    def dataReceived(self, data: bytes) -> None:
+        """Parse what came; then see that the rest of an unfinished request comes soon enough."""
+        if self._nested:
+            super().dataReceived(data)
+            return
+        self._nested = True
+        try:
+            super().dataReceived(data)
+        finally:
+            self._nested = False
+        if self.line_mode and b"\n" in self._buffer:  # a line that ends without CR (RFC 9112 section 2.2)
+            self._refuse(400)
+        elif self._stage is Stage.BODY:
+            self._received += len(data)
+            allowed = self.requestTimeout + self._received / SLOWEST_BYTES_PER_SECOND
+            self.setTimeout(max(0.0, self._began + allowed - self._now()))
+        elif self._stage is Stage.IDLE and self.requests:
+            self._stage = Stage.HEADERS
+            self.setTimeout(self.requestTimeout)
+
+    def _now(self) -> float:
+        return float(self.site.reactor.seconds())
+
+    def allHeadersReceived(self) -> None:
+        """Between headers and body."""
+        self._stage = Stage.BODY
+        self._began = self._now()
+        self._received = 0
+        super().allHeadersReceived()
+
+    def allContentReceived(self) -> None:
+        """The request is complete."""
+        self._stage = Stage.ANSWER
+        self.timeOut = self._idle_timeout  # what the parser comes back to when it is answered
+        super().allContentReceived()
+
+    def requestDone(self, request: Request) -> None:
+        """The request is answered."""
+        self._stage = Stage.IDLE
+        super().requestDone(request)
+
+    def timeoutConnection(self) -> None:
+        """Tell a client that was too slow, and say nothing to one that was idle."""
+        if self._stage is not Stage.IDLE:
+            self._refuse(408)
+        super().timeoutConnection()
+
+    # -- refusals ----------------------------------------------------------------------------------------------
+
+    def lineLengthExceeded(self, line: bytes) -> None:
+        """A line is longer than all headers together may be."""
+        self._refuse(431 if self.requests else 414)
+
+    def _respondToBadRequestAndDisconnect(self) -> None:
+        """The parser calls this wherever it finds a message malformed or too large."""
+        large = self._receivedHeaderSize > self.totalHeadersSize or self._receivedHeaderCount > self.maxHeaders
+        self._refuse(431 if large else 400)
+
+    def _refuse(self, status: int) -> None:
+        """Answer what cannot be understood, once, and close; what else comes on this connection is not read."""
+        if self._refused:
+            return
+        self._refused = True
+        answered = bool(self.requests) and bool(getattr(self.requests[-1], "startedWriting", 0))
+        if self.transport is not None and not answered:
+            head = b"HTTP/1.1 %d %s\r\nConnection: close\r\nContent-Length: 0\r\n\r\n" % (status, _REASONS[status])
+            self.transport.write(head)
+            self.site.refused(status)
+        self.loseConnection()
+
+    def checkPersistence(self, request: Request, version: bytes) -> bool:
+        """Whether the connection stays open after this request (RFC 9112 section 9.3)."""
+        if version != b"HTTP/1.1":
+            return False
+        fields = request.requestHeaders.getRawHeaders(b"connection")
+        if not fields:
+            return True
+        return all(token.strip().lower() != b"close" for field in fields for token in field.split(b","))
+
+
+class Connection(_GenericHTTPChannelProtocol):
+    """A connection in whichever version of HTTP it turns out to be; the site knows it as long as it is open."""
+
+    def __init__(self, site: "Site", channel: Channel) -> None:
+        super().__init__(channel)
+        self._owner = site
+
+    def makeConnection(self, transport: Any) -> None:
+        """The connection is open."""
+        self._owner.open_connections.add(self)
+        super().makeConnection(transport)
+
+    def connectionLost(self, reason: Failure) -> None:
+        """The connection is gone."""
+        self._owner.closed(self)
+        super().connectionLost(reason)
+
+    def close(self) -> None:
+        """Close it, politely: what is written is still sent."""
+        transport = self._channel.transport
+        if transport is not None:
+            transport.loseConnection()
+
+    def abort(self) -> None:
+        """Close it now."""
+        transport: Any = self._channel.transport
+        if transport is not None:
+            transport.abortConnection()
+
+
+def make_connection(site: "Site", address: IAddress | None) -> Connection:
+    """A connection to a site, with the site's limits (a factory's ``buildProtocol``)."""
+    channel = Channel()
+    limits = site.server
+    channel.requestTimeout = limits.request_timeout_seconds
+    channel.maxHeaders = limits.headers
+    channel.totalHeadersSize = limits.headers_bytes
+    channel.MAX_LENGTH = limits.headers_bytes
+    connection = Connection(site, channel)
+    connection.factory = site
+    connection.requestFactory = site.requestFactory
+    connection.site = site
+    connection.timeOut = limits.idle_timeout_seconds
+    connection.callLater = site.reactor.callLater
+    return connection
