@@ -286,9 +286,11 @@ def address(text: str) -> str:
     """A calendar user address in the form in which addresses are compared (RFC 6638 section 2.4.1).
 
     Mail addresses and ``urn:uuid:`` are compared without case; of other URIs only the scheme and the host are.
-    A bare mail address counts as ``mailto:``.
+    A bare mail address counts as ``mailto:``, and a path stays one; no slash stands at the end.
     """
     text = text.strip()
+    if text.startswith("/"):
+        return text.rstrip("/")
     scheme, colon, rest = text.partition(":")
     if not colon:
         return f"mailto:{text.lower()}" if "@" in text else text
