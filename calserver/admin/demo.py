@@ -5,6 +5,14 @@ from typing import Final
 
 import attrs
 
+from calserver import calendars
+from calserver.admin import accounts
+from calserver.admin.accounts import named
+from calserver.admin.calendars import create, find
+from calserver.config import Calendars
+from calserver.ical import CalendarObject
+from calserver.store import Object, Transaction
+
 PASSWORD: Final = "demo"
 DOMAIN: Final = "example.com"
 
@@ -42,6 +50,39 @@ ACCOUNTS: Final = (
 )
 CALENDARS: Final = (("ann", "Sports", "#2ECC71FF"),)
 """Calendars besides those that everybody has: owner, name, color."""
+
+
+def seed(txn: Transaction, *, today: datetime, settings: Calendars) -> bool:
+    """Make the accounts and what is in their calendars, where there are no principals yet; returns whether it did.
+
+    Args:
+        txn: a writing transaction.
+        today: the events lie around this day, in wall-clock time.
+        settings: which collections everybody has.
+    """
+    if txn.principals.list():
+        return False
+    for each in ACCOUNTS:
+        accounts.add(
+            txn,
+            each.uid,
+            each.kind,
+            settings=settings,
+            password=PASSWORD if each.kind == "user" else None,
+            name=each.name,
+            addresses=(each.address,),
+            administrator=each.administrator,
+        )
+    for owner, name, color in CALENDARS:
+        create(txn, named(txn, owner), name, color=color)
+    for entry in entries(today):
+        place = find(txn, named(txn, entry.owner), entry.calendar)
+        calendars.put(txn, place, entry.name, CalendarObject.parse(entry.text), settings=settings, path=_name)
+    return True
+
+
+def _name(holder: Object) -> str:
+    return holder.name
 
 
 def entries(now: datetime) -> tuple[Entry, ...]:

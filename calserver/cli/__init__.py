@@ -66,12 +66,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except click.ClickException as error:
         _complain(error.format_message())
         return REFUSED
-    except ConfigError as error:
+    except (ConfigError, Refused) as error:
         for each in error.problems:
             _complain(each)
-        return REFUSED
-    except Refused as error:
-        _complain(str(error))
         return REFUSED
     except OSError as error:
         _complain(": ".join(filter(None, (error.filename and str(error.filename), error.strerror or str(error)))))

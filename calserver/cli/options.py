@@ -51,12 +51,11 @@ def json_option(function: F) -> F:
 
 def password_options(function: F) -> F:
     """Where a password comes from; the verb gives the two arguments to `read_password`."""
-    for option in (
-        click.option("--password-file", type=PATH, help="Read the password from the first line of this file."),
-        click.option("--password-stdin", is_flag=True, help="Read the password from the first line of standard input."),
-    ):
-        function = option(function)
-    return function
+    in_file = click.option("--password-file", type=PATH, help="Read the password from the first line of this file.")
+    on_stdin = click.option(
+        "--password-stdin", is_flag=True, help="Read the password from the first line of standard input."
+    )
+    return in_file(on_stdin(function))
 
 
 def read_password(user: str, *, password_stdin: bool, password_file: Path | None) -> str:
@@ -70,7 +69,7 @@ def read_password(user: str, *, password_stdin: bool, password_file: Path | None
     if password_file:
         password = password_file.read_text(encoding="utf-8").partition("\n")[0].rstrip("\r")
     elif password_stdin:
-        password = click.get_text_stream("stdin", encoding="utf-8").readline().rstrip("\r\n")
+        password = sys.stdin.readline().rstrip("\r\n")
     elif sys.stdin.isatty():
         password = click.prompt(f"Password of {user}", hide_input=True, confirmation_prompt=True, err=True)
     else:

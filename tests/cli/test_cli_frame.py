@@ -1,4 +1,4 @@
-"""What holds for every verb: help, exit status, one line for what went wrong, the configuration and where it comes from."""
+"""What holds for every verb: help, exit status, one line for what went wrong, where the configuration comes from."""
 
 from collections.abc import Callable
 from pathlib import Path

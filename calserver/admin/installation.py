@@ -1,0 +1,76 @@
+"""Make the directory of a server: configuration, keys, store."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import attrs
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from calserver.admin import database
+from calserver.admin.refused import Refused
+from calserver.config import Config, sample
+
+CONFIG_NAME = "calserver.toml"
+SIGNING_KEY = "keys/cal1.pem"
+"""The key of the selector ``cal1``, with which messages to other servers are signed (RFC 6376)."""
+KEY_BITS = 2048
+
+
+@attrs.frozen(kw_only=True)
+class Installation:
+    """What `install` made."""
+
+    folder: Path
+    config: Path
+    signing_key: Path
+    store_url: str
+
+
+def install(
+    folder: Path, *, listen: Sequence[str] = (), admin_listen: Sequence[str] = (), domain: str | None = None
+) -> Installation:
+    """Make a directory with a configuration, a signing key and an empty store, readable for its owner only.
+
+    Args:
+        folder: the directory; it must not exist, or be empty.
+        listen: Twisted endpoint strings; the default of the configuration where there are none.
+        admin_listen: the same for the administration port.
+        domain: the mail domain of principals without an address of their own.
+
+    Raises:
+        Refused: there is something in `folder`.
+        ConfigError: an option is wrong; nothing was made.
+    """
+    given = {"server.listen": list(listen), "server.admin_listen": list(admin_listen), "calendars.domain": domain}
+    text = sample({option: value for option, value in given.items() if value})
+    _make_empty(folder)
+    path = folder / CONFIG_NAME
+    _write_private(path, text.encode())
+    (folder / SIGNING_KEY).parent.mkdir(mode=0o700)
+    _write_private(folder / SIGNING_KEY, _signing_key())
+    config = Config.load(path)
+    database.upgrade(config)
+    return Installation(folder=folder, config=path, signing_key=folder / SIGNING_KEY, store_url=config.store_url)
+
+
+def _make_empty(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise Refused(f"{folder} exists and is not a directory")
+    if folder.is_dir() and any(folder.iterdir()):
+        raise Refused(f"{folder} is not empty; nothing was changed")
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.chmod(0o700)
+
+
+def _write_private(path: Path, content: bytes) -> None:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(content)
+
+
+def _signing_key() -> bytes:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=KEY_BITS)
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
