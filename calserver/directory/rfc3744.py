@@ -10,6 +10,7 @@ from calserver.dav import (
     Depth,
     Extension,
     Href,
+    Markup,
     Multistatus,
     NeedPrivileges,
     NumberOfMatchesWithinLimits,
@@ -24,7 +25,6 @@ from calserver.dav import (
     status_response,
     xml,
 )
-from calserver.dav.xml import Element, Markup
 from calserver.directory.addresses import MAILTO
 from calserver.directory.principals import ROOT, PrincipalCollection, PrincipalResource
 from calserver.directory.search import SEARCHABLE, USER_TYPES, Search
@@ -194,7 +194,7 @@ def principal_search_property_set(request: Request, collection: Collection, noth
 # -- who one is ----------------------------------------------------------------------------------------------------
 
 
-def _match(root: Element) -> tuple[str | None, Wanted]:
+def _match(root: xml.Element) -> tuple[str | None, Wanted]:
     """Read a ``DAV:principal-match``: the property to be compared, None for ``DAV:self``, and those to be told."""
     which = [each for each in root if each.tag in (D("self"), D("principal-property"))]
     if len(which) != 1 or (which[0].tag == D("principal-property") and len(which[0]) != 1):
@@ -262,7 +262,7 @@ def acl_principal_prop_set(request: Request, resource: Resource, wanted: Wanted)
     return Multistatus([properties.response(found)] if isinstance(found, PrincipalResource) else []).answer()
 
 
-def _one_prop(root: Element, *, required: bool) -> Wanted:
+def _one_prop(root: xml.Element, *, required: bool) -> Wanted:
     props = root.findall(D("prop"))
     if len(props) > 1 or (required and not props):
         raise BadRequest("the report has one DAV:prop")

@@ -10,7 +10,6 @@ from typing import Final
 import attrs
 
 from calserver.dav import BadRequest, Wanted, named, xml
-from calserver.dav.xml import Element
 from calserver.directory.actor import KINDS
 from calserver.directory.addresses import GUID, MAILTO, normalize, principal_in
 from calserver.names import CS, C, D
@@ -67,7 +66,7 @@ class Search:
     wanted: Wanted = attrs.field(factory=Wanted)
 
     @classmethod
-    def parse(cls, root: Element) -> "Search":
+    def parse(cls, root: xml.Element) -> "Search":
         """Read a ``DAV:principal-property-search``."""
         test = root.get("test", "allof")
         kind = root.get("type")
@@ -104,7 +103,7 @@ class Search:
         )
 
     @classmethod
-    def parse_tokens(cls, root: Element) -> "Search":
+    def parse_tokens(cls, root: xml.Element) -> "Search":
         """Read a ``CS:calendarserver-principal-search``."""
         context = root.get("context")
         if context not in CONTEXTS:
@@ -158,7 +157,7 @@ def _has(principal: Principal, tokens: Iterable[str]) -> bool:
     return all(any(token.casefold() in text for text in texts) for token in tokens)
 
 
-def _limit(root: Element) -> int | None:
+def _limit(root: xml.Element) -> int | None:
     for limit in (root.find(D("limit")), root.find(CS("limit"))):
         if limit is not None:
             texts = [xml.content(each) for each in limit if each.tag in (D("nresults"), CS("nresults"))]
@@ -168,7 +167,7 @@ def _limit(root: Element) -> int | None:
     return None
 
 
-def _wanted(root: Element) -> Wanted:
+def _wanted(root: xml.Element) -> Wanted:
     """The properties to be told; none where none are named."""
     props = root.findall(D("prop"))
     if len(props) > 1:

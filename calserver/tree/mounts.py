@@ -91,8 +91,8 @@ class Homes:
         return Href((self.name, kind, uid), collection=True)
 
     def _home(self, view: View, kind: str, uid: str, row: CollectionRow) -> StoredCollection:
-        estate = Estate(row, principal_href(kind, uid), self.kinds)
-        return self.kinds.home(view, self.home_href(kind, uid), row, estate)
+        estate = Estate(row, self.home_href(kind, uid), principal_href(kind, uid), self.kinds)
+        return self.kinds.home(view, estate.href, row, estate)
 
     def _below(self, view: View, href: Href, kind: str, uid: str, names: Sequence[str]) -> Resource:
         rows = view.txn.collections.locate(kind, uid, self.home_kind, names)

@@ -73,9 +73,10 @@ class Kinds:
 
 @attrs.frozen(slots=True)
 class Estate:
-    """What all resources of one home share in one request: its row, its owner, and the classes."""
+    """What all resources of one home share in one request: its row, where it is, its owner, and the classes."""
 
     row: CollectionRow
+    href: Href
     owner: Href
     kinds: Kinds
 
