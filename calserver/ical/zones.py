@@ -21,6 +21,8 @@ from calserver.ical.rulezone import RuleZone
 from calserver.ical.value import unescape
 
 _UTC_NAMES = frozenset({"utc", "etc/utc", "z", "gmt", "etc/gmt", "utc0", "zulu", "etc/zulu", "uct", "etc/uct"})
+_NOT_ZONES = frozenset({"Factory", "localtime", "posixrules"})
+"""Files beside the zones that are about the machine."""
 _LONGEST_NAME = 255
 
 
@@ -123,4 +125,4 @@ def _endings(tzid: str) -> Iterable[str]:
 
 @cache
 def _iana_names() -> dict[str, str]:
-    return {name.lower(): name for name in available_timezones()}
+    return {name.lower(): name for name in available_timezones() - _NOT_ZONES}
