@@ -32,7 +32,16 @@ from calserver.dav.headers import Depth, accepts, depth, destination, local
 from calserver.dav.href import Href, quote_segment
 from calserver.dav.locks import Lock, LockTokenSubmitted, guard_binding, guard_content, unguarded
 from calserver.dav.message import Actor, Headers, Request, Response, RolledBack, parameters
-from calserver.dav.multistatus import Multistatus, condition, propstat, response, status_response
+from calserver.dav.multistatus import (
+    MEMBER_END,
+    MEMBER_MIDDLE,
+    MEMBER_START,
+    Multistatus,
+    condition,
+    propstat,
+    response,
+    status_response,
+)
 from calserver.dav.properties import (
     CannotModifyProtectedProperty,
     Instruction,
@@ -56,9 +65,12 @@ from calserver.dav.rfc5995 import rfc5995
 from calserver.dav.rfc6578 import NumberOfMatchesWithinLimits, ValidSyncToken, rfc6578
 from calserver.dav.rfc7240 import Preferences, applied, preferences, representation, rfc7240, stored
 from calserver.dav.settings import Settings
-from calserver.dav.xml import Limits, Markup
+from calserver.dav.xml import Element, Limits, Markup
 
 __all__ = [
+    "MEMBER_END",
+    "MEMBER_MIDDLE",
+    "MEMBER_START",
     "Actor",
     "BadGateway",
     "BadRequest",
@@ -69,6 +81,7 @@ __all__ = [
     "Conflict",
     "ContentTooLarge",
     "Depth",
+    "Element",
     "Extension",
     "Extensions",
     "Forbidden",

@@ -1,5 +1,6 @@
 """Paths of resources: decoded segments below the DAV root (RFC 4918 section 8.3)."""
 
+import re
 from urllib.parse import quote, unquote_to_bytes
 
 import attrs
@@ -11,9 +12,14 @@ SAFE = "!$'()*+,;=:@-._~"
 with ``'``, which needs none in element content)."""
 
 
+_NOWHERE = (".", "..")
+_NEVER = re.compile("[\x00-\x1f\x7f/\ud800-\udfff]")
+_SAFE_NAME = re.compile(f"[A-Za-z0-9{re.escape(SAFE)}]*", re.ASCII)
+
+
 def quote_segment(name: str) -> str:
     """A name as a path segment; needs no further escaping in XML element content."""
-    return quote(name, safe=SAFE)
+    return name if _SAFE_NAME.fullmatch(name) else quote(name, safe=SAFE)
 
 
 @attrs.frozen(slots=True)
@@ -26,6 +32,7 @@ class Href:
 
     segments: tuple[str, ...] = ()
     collection: bool = attrs.field(default=False, eq=False)
+    _text: str | None = attrs.field(default=None, eq=False, repr=False)
 
     @classmethod
     def parse(cls, path: str) -> "Href":
@@ -34,19 +41,15 @@ class Href:
         Raises:
             BadRequest: for dot segments, escaped slashes, NUL and other control characters, or what is not UTF-8.
         """
-        segments = []
-        parts = path.split("/")
-        for part in parts:
-            if not part:
-                continue
+        segments = tuple(each for each in path.split("/") if each)
+        if "%" in path:
             try:
-                name = unquote_to_bytes(part).decode("utf-8")
-            except UnicodeDecodeError:
+                segments = tuple(unquote_to_bytes(each).decode("utf-8") for each in segments)
+            except UnicodeError:
                 raise BadRequest("the path is not UTF-8") from None
-            if name in (".", "..") or "/" in name or any(c < " " or c == "\x7f" for c in name):
-                raise BadRequest("the path has a segment that names nothing here")
-            segments.append(name)
-        return cls(tuple(segments), path.endswith("/") or not segments)
+        if any(each in _NOWHERE or _NEVER.search(each) for each in segments):
+            raise BadRequest("the path has a segment that names nothing here")
+        return cls(segments, path.endswith("/") or not segments)
 
     @property
     def name(self) -> str:
@@ -60,7 +63,10 @@ class Href:
 
     def child(self, name: str, *, collection: bool = False) -> "Href":
         """A member of this collection."""
-        return Href((*self.segments, name), collection)
+        above = str(self)
+        if above and not self.collection:
+            above += "/"
+        return Href((*self.segments, name), collection, above + quote_segment(name) + ("/" if collection else ""))
 
     def within(self, other: "Href") -> bool:
         """Whether this is `other` or somewhere below it."""
@@ -68,5 +74,7 @@ class Href:
 
     def __str__(self) -> str:
         """The escaped path relative to the DAV root, without a slash in front: ``calendars/user/ann/Default/``."""
-        path = "/".join(quote_segment(each) for each in self.segments)
-        return path + "/" if self.collection and path else path
+        if self._text is None:
+            path = "/".join(map(quote_segment, self.segments))
+            object.__setattr__(self, "_text", path + "/" if self.collection and path else path)
+        return self._text or ""

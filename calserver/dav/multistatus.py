@@ -27,6 +27,11 @@ def _status(status: HTTPStatus) -> Markup:
 STATUS = {status: _status(status) for status in HTTPStatus}
 """``DAV:status`` of each status."""
 
+MEMBER_START = "<D:response><D:href>"
+MEMBER_MIDDLE = "</D:href><D:propstat><D:prop>"
+MEMBER_END = f"</D:prop>{STATUS[HTTPStatus.OK]}</D:propstat></D:response>"
+"""With the path and the properties in between, a ``DAV:response`` where all properties are there."""
+
 OPEN_OK = "<D:propstat><D:prop>"
 CLOSE_OK = f"</D:prop>{STATUS[HTTPStatus.OK]}</D:propstat>"
 
@@ -72,21 +77,22 @@ class Multistatus:
         self._parts = [_START]
         self._characters = 0
         self._chunks: list[bytes] = []
-        self.count = 0
         self.extend(responses)
 
     def add(self, response: str) -> None:
         """Add the markup of a ``DAV:response``."""
-        self._parts.append(response)
-        self._characters += len(response)
-        self.count += 1
-        if self._characters > CHUNK_CHARACTERS:
-            self._cut()
+        self.extend((response,))
 
     def extend(self, responses: Iterable[str]) -> None:
         """Add many."""
+        parts, characters = self._parts, self._characters
         for each in responses:
-            self.add(each)
+            parts.append(each)
+            characters += len(each)
+            if characters > CHUNK_CHARACTERS:
+                self._cut()
+                parts, characters = self._parts, 0
+        self._characters = characters
 
     def _cut(self) -> None:
         self._chunks.append("".join(self._parts).encode())

@@ -33,6 +33,8 @@ class Wanted:
     elements: Mapping[str, Element] = attrs.field(factory=dict)
     allprop: bool = False
     names_only: bool = False
+    plans: dict[Any, Any] = attrs.field(factory=dict, init=False, eq=False, repr=False)
+    """How classes of resources are rendered, worked out by `Properties`."""
 
     @property
     def names(self) -> frozenset[str] | None:
@@ -113,12 +115,12 @@ class Properties:
         self._wanted = wanted
         self._extra = extra or {}
         self._minimal = view.request.parsed(preferences).minimal if minimal is None else minimal
-        self._plans: dict[type[Resource], _Plan] = {}
+        self._plans: dict[Any, _Plan] = {} if extra else wanted.plans.setdefault(view.spoken, {})
 
     def response(self, resource: Resource, path: str | None = None) -> str:
         """The ``DAV:response`` of a resource; `path` is its href where the client spelled it in its own way."""
-        href = resource.path if path is None else path
-        return f"<D:response><D:href>{xml.escape(href)}</D:href>{self.propstats(resource)}</D:response>"
+        href = resource.path if path is None else xml.escape(path)
+        return f"<D:response><D:href>{href}</D:href>{self.propstats(resource)}</D:response>"
 
     def propstats(self, resource: Resource) -> str:
         """The ``DAV:propstat`` elements of a resource."""
@@ -139,10 +141,9 @@ class Properties:
                 continue
             if value is None:
                 missing.append(entry.name)
-            elif value:
-                found.append(f"<{entry.start}>{xml.escape(value)}</{entry.end}>")
             else:
-                found.append(f"<{entry.start}/>")
+                text = value if type(value) is Markup else xml.escape(value)
+                found.append(f"<{entry.start}>{text}</{entry.end}>" if text else f"<{entry.start}/>")
         for name in plan.dead:
             (found if name in stored else missing).append(stored.get(name, name))
         if plan.every_dead:

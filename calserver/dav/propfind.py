@@ -1,11 +1,13 @@
 """PROPFIND and PROPPATCH (RFC 4918 sections 9.1 and 9.2)."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 from http import HTTPStatus
 
 from calserver.conditions import ConditionFailed
 from calserver.dav import xml
 from calserver.dav.access import READ
+from calserver.dav.errors import BadRequest
 from calserver.dav.headers import Depth, depth
 from calserver.dav.message import Request, Response, RolledBack
 from calserver.dav.multistatus import Multistatus, response
@@ -23,9 +25,23 @@ class PropfindFiniteDepth(ConditionFailed):
 
 def asked(request: Request) -> Wanted:
     """The body of a PROPFIND; an empty one asks for all properties. For `Request.parsed`."""
-    if request.parsed(xml.body) is None:
-        return ALLPROP
+    if len(request.body) <= SHORT_BYTES:
+        return _read(request.body, request.charset, request.limits)
     return wanted(xml.required_body(request, D("propfind")))
+
+
+SHORT_BYTES = 4096
+"""Up to this length bodies are kept: what polls ask for is always the same."""
+
+
+@lru_cache(maxsize=256)
+def _read(body: bytes, charset: str | None, limits: xml.Limits) -> Wanted:
+    if not body.strip():
+        return ALLPROP
+    root = xml.parse(body, charset=charset, limits=limits)
+    if root.tag != D("propfind"):
+        raise BadRequest("the body is not the XML that this method takes")
+    return wanted(root)
 
 
 def propfind(request: Request, resource: Resource) -> Response:
@@ -45,7 +61,8 @@ def propfind(request: Request, resource: Resource) -> Response:
 
 def _below(collection: Collection, level: Depth, want: Wanted, properties: Properties) -> Iterator[str]:
     if level is Depth.ONE:
-        yield from map(properties.response, collection.members(want.names))
+        ready = None if want.names is None else collection.rendered(want.names)
+        yield from map(properties.response, collection.members(want.names)) if ready is None else ready
         return
     most = collection.view.settings.infinity_resources
     for count, each in enumerate(_walk(collection, want), 1):

@@ -5,7 +5,7 @@ does (members, bodies, changes) is a method. Everything that changes state is a 
 `MethodNotAllowed` until a class says otherwise.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -208,6 +208,14 @@ class Collection(Resource):
         None stands for all properties. A class may leave out of the snapshot what `wanted` does not need.
         """
         return iter(())
+
+    def rendered(self, names: frozenset[str]) -> Iterable[str] | None:
+        """The ``DAV:response`` elements of all that `members` yields, where a class can write them faster than that.
+
+        None where it cannot, or where one of the properties `names` is not there on some member. The markup is that
+        of `multistatus`: ``MEMBER_START``, path, ``MEMBER_MIDDLE``, property elements, ``MEMBER_END``.
+        """
+        return None
 
     def member(self, name: str) -> Resource | None:
         """One direct member, or None."""
