@@ -66,11 +66,11 @@ class SQLite:
     compiler = sqlite.dialect(paramstyle="named")
     error: type[Exception] = sqlite3.Error
 
-    def connect(self, *, writable: bool) -> sqlite3.Connection:
-        """A new connection in autocommit mode, for one thread at a time."""
+    def connect(self, *, writable: bool, patient: bool = True) -> sqlite3.Connection:
+        """A new connection in autocommit mode, for one thread at a time; an impatient one never waits."""
         connection = sqlite3.connect(
             self.path,
-            timeout=self.busy_timeout,
+            timeout=self.busy_timeout if patient else 0,
             isolation_level=None,
             check_same_thread=False,
             cached_statements=400,

@@ -14,6 +14,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from itertools import count
 from queue import SimpleQueue
 from typing import Any, Protocol, TypeVar
 
@@ -22,7 +23,8 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure
 
 from calserver.store.dialects import SQLite
-from calserver.store.interface import Transaction
+from calserver.store.interface import Stamp, Transaction
+from calserver.store.revisions import STAMP
 from calserver.store.statements import Connection
 from calserver.store.transaction import SqlTransaction
 
@@ -80,7 +82,8 @@ class SqlStore:
         self._local = threading.local()
         self._drivers: deque[Any] = deque()
         self._threads: list[threading.Thread] = []
-        self._watch = self._connect(writable=False)
+        self._watch = self._connect(writable=False, patient=False)
+        self._unknown = count(-1, -1)
         if reactor is not None:
             self._start("store-writer", self._write_loop, self._connect(writable=True))
             for number in range(readers):
@@ -101,7 +104,7 @@ class SqlStore:
         driver = self._own("reading", writable=False)
         self._dialect.begin_read(driver)
         try:
-            return work(self._transaction(driver))
+            return self._run(work, driver)
         finally:
             driver.execute("ROLLBACK")
 
@@ -110,7 +113,7 @@ class SqlStore:
         driver = self._own("writing", writable=True)
         self._dialect.begin_write(driver)
         try:
-            result = work(self._transaction(driver))
+            result = self._run(work, driver)
             driver.execute("COMMIT")
         except BaseException as error:
             self._rollback(driver)
@@ -133,11 +136,19 @@ class SqlStore:
         return done
 
     def data_version(self) -> int:
-        """A number that changes whenever anything was committed, by any process; costs some microseconds.
+        """A number that changes whenever anything was committed, by any process; costs some microseconds."""
+        try:
+            return self._dialect.version(self._watch)
+        except self._dialect.error:
+            return next(self._unknown)
 
-        For the reactor thread only. Ask before a read begins: as long as it stays the same, what was read is current.
-        """
-        return self._dialect.version(self._watch)
+    def stamp(self, home_id: int) -> Stamp | None:
+        """What changes with anything that is seen in a home; costs some microseconds."""
+        try:
+            row = Connection(self._dialect, self._watch).one(STAMP, home_id=home_id)
+        except self._dialect.error:
+            return None
+        return None if row is None else Stamp(*row)
 
     # -- threads
 
@@ -165,7 +176,7 @@ class SqlStore:
         try:
             self._dialect.begin_read(driver)
             try:
-                job.result = job.work(self._transaction(driver))
+                job.result = self._run(job.work, driver)
             finally:
                 driver.execute("ROLLBACK")
         except BaseException:  # noqa: BLE001 - whatever it is, it belongs to who waits, and the thread goes on
@@ -205,7 +216,7 @@ class SqlStore:
     def _write_one(self, driver: Any, job: _Job) -> None:
         driver.execute("SAVEPOINT work")
         try:
-            job.result = job.work(self._transaction(driver))
+            job.result = self._run(job.work, driver)
         except BaseException as error:
             job.result = Failure(self._translated(error))
             if not driver.in_transaction:
@@ -227,8 +238,8 @@ class SqlStore:
 
     # -- connections
 
-    def _connect(self, *, writable: bool) -> Any:
-        driver = self._dialect.connect(writable=writable)
+    def _connect(self, *, writable: bool, patient: bool = True) -> Any:
+        driver = self._dialect.connect(writable=writable, patient=patient)
         self._drivers.append(driver)
         return driver
 
@@ -242,8 +253,13 @@ class SqlStore:
             setattr(self._local, purpose, driver)
         return driver
 
-    def _transaction(self, driver: Any) -> SqlTransaction:
-        return SqlTransaction(Connection(self._dialect, driver), self._now())
+    def _run(self, work: Callable[[Transaction], T], driver: Any) -> T:
+        """Run `work` in the transaction that the driver has begun."""
+        connection = Connection(self._dialect, driver)
+        try:
+            return work(SqlTransaction(connection, self._now()))
+        finally:
+            connection.finish()
 
     def _translated(self, error: BaseException) -> BaseException:
         return self._dialect.translate(error) if isinstance(error, self._dialect.error) else error

@@ -499,6 +499,23 @@ class Transaction(Protocol):
     meta: Meta
 
 
+@attrs.frozen(slots=True)
+class Stamp:
+    """What has changed if anything that a client sees in a home has: equal stamps, equal answers.
+
+    Time itself is no change: a lock expires, "now" moves on. Settings (`Meta`) are not in it either.
+    """
+
+    revision: int
+    """The home's."""
+    floors: int
+    """Grows when tombstones are purged."""
+    locks: int
+    """Grows with each lock that is made, refreshed or removed, anywhere."""
+    principals: int
+    """Grows with each change of a principal, of memberships or delegates."""
+
+
 class Store(Protocol):
     """A database. `read` and `write` call back in the reactor thread; the work itself runs in a worker thread."""
 
@@ -521,7 +538,16 @@ class Store(Protocol):
     def data_version(self) -> int:
         """A number that changes whenever anything was committed, by any process; costs some microseconds.
 
-        For the reactor thread only. Ask before a read begins: while it stays the same, what was read is current.
+        For the reactor thread only. Ask before a read begins: while the number stays the same, what was read is
+        current. Where it cannot be told at once, it is a number that never comes again.
+        """
+
+    def stamp(self, home_id: int) -> Stamp | None:
+        """What changes with anything that is seen in a home; costs some microseconds.
+
+        For the reactor thread only, and to be asked before a read begins, like `data_version`, which it goes on from:
+        where that number changed, equal stamps still prove that nothing in this home did. None where there is no
+        such home, or where it cannot be told at once.
         """
 
     def close(self) -> Awaitable[None]:

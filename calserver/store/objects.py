@@ -49,19 +49,22 @@ HOLDER = Statement(
         or_(_o.collection_id != bindparam("collection_id"), _o.name != bindparam("name")),
     )
 )
-IN_RANGE = Statement(_with_text.where(_o.id.in_(index.overlapping(instance.c.object_id))).order_by(_o.id))
-IN_RANGE_COMPONENT = Statement(
-    _with_text.where(
-        _o.id.in_(index.overlapping(instance.c.object_id)), _o.component == bindparam("component")
-    ).order_by(_o.id)
-)
-_found = index.overlapping(instance.c.object_id, *index.COLUMNS).subquery("found")
-BUSY = Statement(
-    select(*OBJECT, *(_found.c[each.name] for each in index.COLUMNS))
-    .join(_found, _found.c.object_id == _o.id)
-    .where(_found.c.busy != "F")
-    .order_by(_found.c.start, _o.id)
-)
+
+
+def _in_range(one: bool) -> tuple[Statement, Statement]:
+    """The range query for all components, and for one."""
+    query = _with_text.where(_o.id.in_(index.overlapping(one, instance.c.object_id))).order_by(_o.id)
+    return Statement(query), Statement(query.where(_o.component == bindparam("component")))
+
+
+def _busy(one: bool) -> Statement:
+    found = index.overlapping(one, instance.c.object_id, *index.COLUMNS).subquery("found")
+    columns = (found.c[each.name] for each in index.COLUMNS)
+    return Statement(select(*OBJECT, *columns).join(found, found.c.object_id == _o.id).where(found.c.busy != "F"))
+
+
+IN_RANGE = {one: _in_range(one) for one in (False, True)}
+BUSY = {one: _busy(one) for one in (False, True)}
 SITUATION = Statement(
     select(
         _c.home_id,
@@ -197,7 +200,7 @@ class SqlObjects:
         return [object_from(row) for row in self._connection.all(ALL, collection_id=collection_id)]
 
     def listing(self, collection_id: int) -> Sequence[tuple[str, str, str]]:
-        """Name, ETag and content type of all members, by name: rows as the driver gives them."""
+        """Name, ETag and content type of all members, by name: rows as the driver gives them, from an index alone."""
         return self._connection.all(LISTING, collection_id=collection_id)
 
     def named(self, collection_id: int, names: Iterable[str]) -> Mapping[str, tuple[Object, bytes]]:
@@ -227,25 +230,26 @@ class SqlObjects:
         component: str | None = None,
     ) -> Sequence[tuple[Object, bytes]]:
         """Objects with an instance, or a marker, that overlaps ``[start, end)``, with their contents."""
-        where = self._window(collection_ids, start, end, floating_offset)
+        one, where = self._window(collection_ids, start, end, floating_offset)
         if component is None:
-            rows = self._connection.all(IN_RANGE, **where)
+            rows = self._connection.all(IN_RANGE[one][0], **where)
         else:
-            rows = self._connection.all(IN_RANGE_COMPONENT, **where, component=component)
+            rows = self._connection.all(IN_RANGE[one][1], **where, component=component)
         return [(object_from(row), row[_WIDTH]) for row in rows]
 
     def busy(
         self, collection_ids: Iterable[int], start: int, end: int, *, floating_offset: tuple[int, int] = (0, 0)
     ) -> Sequence[tuple[Object, Instance]]:
         """The instance rows (markers too) that overlap ``[start, end)`` and are not free, ordered by start."""
-        where = self._window(collection_ids, start, end, floating_offset)
+        one, where = self._window(collection_ids, start, end, floating_offset)
         known: dict[int, Object] = {}
         found = []
-        for row in self._connection.all(BUSY, **where):
+        for row in self._connection.all(BUSY[one], **where):
             of = known.get(row[0])
             if of is None:
                 of = known[row[0]] = object_from(row)
             found.append((of, index.instance_from(row[_WIDTH:])))
+        found.sort(key=lambda each: (each[1].start, each[0].id))
         return found
 
     def count(self, collection_id: int) -> int:
@@ -420,7 +424,9 @@ class SqlObjects:
 
     def _window(
         self, collection_ids: Iterable[int], start: int, end: int, floating_offset: tuple[int, int]
-    ) -> dict[str, Any]:
-        """The parameters of a range query."""
-        collections = self._connection.values(collection_ids)
-        return {"collections": collections, **index.window(start, end, floating_offset)}
+    ) -> tuple[bool, dict[str, Any]]:
+        """Whether it is about one collection, and the parameters of a range query."""
+        ids = list(collection_ids)
+        one = len(ids) == 1
+        collections = ids[0] if one else self._connection.values(ids)
+        return one, {"collections": collections, **index.window(start, end, floating_offset)}

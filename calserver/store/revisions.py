@@ -7,7 +7,7 @@ the same home wait, so numbers become visible in their order.
 import attrs
 from sqlalchemy import bindparam, select, update
 
-from calserver.store.schema import collection, counter, object_, tombstone
+from calserver.store.schema import COUNTERS, collection, counter, object_, tombstone
 from calserver.store.statements import Connection, Statement, inserting
 
 _c, _t = collection.c, tombstone.c
@@ -50,6 +50,8 @@ COUNT = Statement(
     .where(counter.c.name == bindparam("counter"))
     .returning(counter.c.value)
 )
+_counted = [select(counter.c.value).where(counter.c.name == name).scalar_subquery() for name in COUNTERS]
+STAMP = Statement(select(_c.revision, *_counted).where(_c.id == bindparam("home_id")))
 BURY = Statement(inserting(tombstone))
 """There is no older tombstone of the name: making the member removed it."""
 UNBURY = Statement(

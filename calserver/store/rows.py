@@ -1,9 +1,11 @@
 """How columns become values: instants, JSON texts, and the rows of the tree."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
+
+import attrs
 
 from calserver.store.interface import Collection, Object
 from calserver.store.schema import collection, object_
@@ -24,7 +26,7 @@ def microseconds(instant: datetime) -> int:
 
 def instant(stored: int) -> datetime:
     """A stored instant."""
-    return EPOCH + timedelta(microseconds=stored)
+    return EPOCH + timedelta(0, 0, stored)
 
 
 def packed(value: Mapping[str, str] | Sequence[str]) -> str | None:
@@ -45,49 +47,100 @@ def texts(stored: str | None) -> tuple[str, ...]:
     return tuple(json.loads(stored)) if stored else ()
 
 
+def setters(kind: type) -> list[Callable[[Any, Any], None]]:
+    """What sets the fields of a frozen value, in their order.
+
+    A listing makes ten thousand values; setting their slots takes a third of the time that a constructor with
+    keywords takes.
+    """
+    return [getattr(kind, field.name).__set__ for field in attrs.fields(kind)]
+
+
+(
+    _collection_id,
+    _collection_principal_id,
+    _collection_home_id,
+    _collection_parent_id,
+    _collection_name,
+    _collection_kind,
+    _collection_resource_id,
+    _collection_revision,
+    _collection_floor,
+    _collection_created,
+    _collection_modified,
+    _collection_properties,
+    _collection_display_name,
+    _collection_components,
+    _collection_transparent,
+    _collection_timezone,
+    _collection_quota_used_bytes,
+) = setters(Collection)
+(
+    _object_id,
+    _object_collection_id,
+    _object_home_id,
+    _object_name,
+    _object_resource_id,
+    _object_revision,
+    _object_created,
+    _object_modified,
+    _object_etag,
+    _object_content_type,
+    _object_size,
+    _object_properties,
+    _object_component,
+    _object_uid,
+    _object_organizer,
+    _object_schedule_tag,
+    _object_first,
+    _object_last,
+    _object_recurring,
+) = setters(Object)
+
+
 def collection_from(row: Sequence[Any]) -> Collection:
     """A collection from the columns of `COLLECTION`."""
-    return Collection(
-        id=row[0],
-        principal_id=row[1],
-        home_id=row[2],
-        parent_id=row[3],
-        name=row[4],
-        kind=row[5],
-        resource_id=row[6],
-        revision=row[7],
-        floor=row[8],
-        created=instant(row[9]),
-        modified=instant(row[10]),
-        properties=mapping(row[11]),
-        display_name=row[12],
-        components=texts(row[13]),
-        transparent=bool(row[14]),
-        timezone=row[15],
-        quota_used_bytes=row[16],
-    )
+    made = Collection.__new__(Collection)
+    _collection_id(made, row[0])
+    _collection_principal_id(made, row[1])
+    _collection_home_id(made, row[2])
+    _collection_parent_id(made, row[3])
+    _collection_name(made, row[4])
+    _collection_kind(made, row[5])
+    _collection_resource_id(made, row[6])
+    _collection_revision(made, row[7])
+    _collection_floor(made, row[8])
+    _collection_created(made, instant(row[9]))
+    _collection_modified(made, instant(row[10]))
+    _collection_properties(made, mapping(row[11]))
+    _collection_display_name(made, row[12])
+    _collection_components(made, texts(row[13]))
+    _collection_transparent(made, bool(row[14]))
+    _collection_timezone(made, row[15])
+    _collection_quota_used_bytes(made, row[16])
+    return made
 
 
 def object_from(row: Sequence[Any]) -> Object:
     """An object from the columns of `OBJECT`, which may be the first of more."""
-    return Object(
-        id=row[0],
-        collection_id=row[1],
-        home_id=row[2],
-        name=row[3],
-        resource_id=row[4],
-        revision=row[5],
-        created=instant(row[6]),
-        modified=instant(row[7]),
-        etag=row[8],
-        content_type=row[9],
-        size=row[10],
-        properties=mapping(row[11]),
-        component=row[12],
-        uid=row[13],
-        organizer=row[14],
-        schedule_tag=row[15],
-        first=row[16],
-        last=row[17],
-        recurring=bool(row[18]),
-    )
+    made = Object.__new__(Object)
+    _object_id(made, row[0])
+    _object_collection_id(made, row[1])
+    _object_home_id(made, row[2])
+    _object_name(made, row[3])
+    _object_resource_id(made, row[4])
+    _object_revision(made, row[5])
+    _object_created(made, instant(row[6]))
+    _object_modified(made, instant(row[7]))
+    _object_etag(made, row[8])
+    _object_content_type(made, row[9])
+    _object_size(made, row[10])
+    _object_properties(made, mapping(row[11]))
+    _object_component(made, row[12])
+    _object_uid(made, row[13])
+    _object_organizer(made, row[14])
+    _object_schedule_tag(made, row[15])
+    _object_first(made, row[16])
+    _object_last(made, row[17])
+    _object_recurring(made, bool(row[18]))
+    return made

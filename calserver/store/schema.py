@@ -134,8 +134,8 @@ collection = Table(
     "collection",
     metadata,
     id_column(),
-    reference("principal_id", "principal", ondelete=None),
-    Column("home_id", Id, nullable=False, index=True),
+    reference("principal_id", "principal", ondelete=None, index=True),
+    Column("home_id", Id, nullable=False),
     Column("parent_id", Id, ForeignKey("collection.id")),
     Column("name", Text, nullable=False),
     Column("kind", Text, nullable=False),
@@ -185,6 +185,7 @@ object_ = Table(
     Column("last", BigInteger),
     Column("recurring", Boolean, nullable=False),
     Index("uq_object_collection_id_name", "collection_id", "name", unique=True),
+    Index("ix_object_listing", "collection_id", "name", "etag", "content_type"),
     Index("uq_object_collection_id_revision", "collection_id", "revision", unique=True),
     Index(
         "ix_object_home_id_uid",

@@ -42,11 +42,12 @@ def inserting(table: Table, *without: str) -> Any:
 class Connection:
     """One connection of the driver with an open transaction."""
 
-    __slots__ = ("dialect", "driver", "statements")
+    __slots__ = ("_streams", "dialect", "driver", "statements")
 
     def __init__(self, dialect: SQLite, driver: Any) -> None:
         self.dialect = dialect
         self.driver = driver
+        self._streams: list[Any] = []
         self.statements = 0
         """How many statements ran: what a test counts."""
 
@@ -78,8 +79,14 @@ class Connection:
 
     def stream(self, statement: Statement, **parameters: Any) -> Iterator[Row]:
         """Row after row, never all in memory."""
-        rows: Iterator[Row] = self._run(statement, parameters)
-        return rows
+        rows = self._run(statement, parameters)
+        self._streams.append(rows)
+        return iter(rows)
+
+    def finish(self) -> None:
+        """End streams that were not read to their end: an open one keeps its snapshot beyond the transaction."""
+        for rows in self._streams:
+            rows.close()
 
     def run(self, statement: Statement, **parameters: Any) -> int:
         """How many rows were written."""

@@ -152,7 +152,7 @@ def _tree() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_collection"),
         sqlite_autoincrement=True,
     )
-    op.create_index("ix_collection_home_id", "collection", ["home_id"])
+    op.create_index("ix_collection_principal_id", "collection", ["principal_id"])
     op.create_index(
         "uq_collection_home",
         "collection",
@@ -196,6 +196,7 @@ def _tree() -> None:
         sqlite_where=sa.text("uid IS NOT NULL"),
         postgresql_where=sa.text("uid IS NOT NULL"),
     )
+    op.create_index("ix_object_listing", "object", ["collection_id", "name", "etag", "content_type"])
     op.create_index("uq_object_collection_id_name", "object", ["collection_id", "name"], unique=True)
     op.create_index("uq_object_collection_id_revision", "object", ["collection_id", "revision"], unique=True)
     op.create_table(
