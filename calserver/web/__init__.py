@@ -9,26 +9,18 @@ and `Discovery` for the paths around it; what fits neither goes to ``site.tree``
 Everything here runs in the reactor thread, but for parsing and decoding large bodies.
 """
 
-from calserver.config import Config
 from calserver.telemetry import AccessLog
 from calserver.web.adapter import DavAdapter
 from calserver.web.administration import Administration
 from calserver.web.discovery import Discovery
 from calserver.web.site import Site
 
-__all__ = ["Administration", "DavAdapter", "Discovery", "Site", "public_site"]
+__all__ = ["Administration", "DavAdapter", "Discovery", "Site", "serve_public"]
 
 
-def public_site(config: Config, adapter: DavAdapter, access_log: AccessLog | None) -> Site:
-    """The site that clients see."""
-    server = config.server
+def serve_public(site: Site, adapter: DavAdapter, access_log: AccessLog | None = None) -> None:
+    """Let a site answer what clients ask."""
+    server = adapter.server
     below = {server.public_prefix: adapter.below_public, server.arriving_prefix: adapter.below_inner}
-    return Site(
-        server,
-        body_bytes=config.dav.body_bytes,
-        handlers=Discovery(adapter, adapter.spoken.dav_header).handlers(),
-        below=below,
-        metrics=adapter.metrics,
-        access_log=access_log,
-        reactor=adapter.reactor,
-    )
+    handlers = Discovery(adapter, adapter.spoken.dav_header).handlers()
+    site.serve(handlers, below, access_log=access_log)

@@ -28,7 +28,7 @@ _HARMLESS: Final[tuple[Field, ...]] = (
     ("X-Content-Type-Options", "nosniff"),
     ("Content-Security-Policy", "default-src 'none'; sandbox"),
 )
-"""What people store is never run by a browser that looks at it."""
+"""What people store is never run by a browser that looks at it; resources may say so in words of their own."""
 
 
 @attrs.frozen(kw_only=True)
@@ -78,7 +78,7 @@ class DavAdapter:
             request.refuse(HTTPStatus.SERVICE_UNAVAILABLE, "the database is busy", ("Retry-After", "2"))
             return
         fields: Sequence[Field] = (*response.headers, *further)
-        if request.method in (b"GET", b"HEAD"):
+        if request.method in (b"GET", b"HEAD") and not any(name == _HARMLESS[0][0] for name, _ in fields):
             fields = (*fields, *_HARMLESS)
         request.respond(response.status, fields, response.body)
 

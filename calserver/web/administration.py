@@ -7,7 +7,7 @@ from typing import Any, Final
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from calserver.config import Config
+from calserver.config import Metrics as MetricsSection
 from calserver.store import Store
 from calserver.telemetry import Exposition, Metrics
 from calserver.web.request import Request
@@ -22,22 +22,14 @@ HEALTH_SECONDS: Final = 3.0
 class Administration:
     """Handlers of the administration site."""
 
-    def __init__(self, config: Config, store: Store, metrics: Metrics, *, reactor: Any) -> None:
+    def __init__(self, store: Store, metrics: Metrics, *, reactor: Any) -> None:
         self._store = store
         self._exposition = Exposition(metrics)
         self._reactor = reactor
-        handlers = {"/health": self.health}
-        if config.metrics.enabled:
-            handlers["/metrics"] = self.metrics
-        self.site = Site(
-            config.server,
-            body_bytes=0,
-            handlers=handlers,
-            below={},
-            metrics=Metrics(),
-            access_log=None,
-            reactor=reactor,
-        )
+
+    def serve(self, site: Site, config: MetricsSection) -> None:
+        """Let a site answer."""
+        site.serve({"/health": self.health, "/metrics": self.metrics} if config.enabled else {"/health": self.health})
 
     async def metrics(self, request: Request) -> None:
         """What Prometheus reads."""

@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from http import HTTPStatus
 from itertools import count
 from typing import Any, Final
@@ -37,36 +37,24 @@ class Site(server.Site):
     Args:
         server: the configuration's section.
         body_bytes: largest request body.
-        handlers: by exact path.
-        below: by prefix, the longest first.
         metrics: what is counted.
-        access_log: where requests are written down.
         reactor: timers.
     """
 
     requestFactory = Request  # type: ignore[assignment] # ours is one of theirs
     reactor: Any
     displayTracebacks = False
+    noisy = False
 
-    def __init__(
-        self,
-        server: Server,
-        *,
-        body_bytes: int,
-        handlers: Mapping[str, Handler],
-        below: Mapping[str, Handler],
-        metrics: Metrics,
-        access_log: AccessLog | None,
-        reactor: Any,
-    ) -> None:
+    def __init__(self, server: Server, *, body_bytes: int, metrics: Metrics, reactor: Any) -> None:
         self.tree = resource.Resource()
         super().__init__(self.tree, reactor=reactor, timeout=server.idle_timeout_seconds)
         self.server = server
         self.body_bytes = body_bytes
-        self.handlers = dict(handlers)
-        self.below = sorted(below.items(), key=lambda pair: -len(pair[0]))
         self.metrics = metrics
-        self.access_log = access_log
+        self._handlers: Mapping[str, Handler] = {}
+        self._below: Sequence[tuple[str, Handler]] = ()
+        self._access_log: AccessLog | None = None
         self.open_connections: set[Connection] = set()
         self.stopping = False
         self._room_bytes = body_bytes * BUFFERED_BODIES
@@ -76,6 +64,24 @@ class Site(server.Site):
         self._process = secrets.token_hex(4)
         self._date: tuple[int, str] = (0, "")
         metrics.connections = lambda: len(self.open_connections)
+
+    def serve(
+        self,
+        handlers: Mapping[str, Handler],
+        below: Mapping[str, Handler] | None = None,
+        *,
+        access_log: AccessLog | None = None,
+    ) -> None:
+        """Begin to answer.
+
+        Args:
+            handlers: by exact path.
+            below: by the beginning of the path; the longest wins.
+            access_log: where requests are written down.
+        """
+        self._handlers = dict(handlers)
+        self._below = sorted((below or {}).items(), key=lambda pair: -len(pair[0]))
+        self._access_log = access_log
 
     # -- connections -------------------------------------------------------------------------------------------
 
@@ -123,9 +129,9 @@ class Site(server.Site):
 
     def handler(self, path: str) -> Handler | None:
         """Who answers a path."""
-        found = self.handlers.get(path)
+        found = self._handlers.get(path)
         if found is None:
-            for prefix, handler in self.below:
+            for prefix, handler in self._below:
                 if path.startswith(prefix):
                     return handler
         return found
@@ -156,9 +162,9 @@ class Site(server.Site):
         seconds = time.perf_counter() - request.began
         method = request.method.decode("latin-1")
         self.metrics.answered(method, request.code, seconds)
-        if self.access_log is not None:
+        if self._access_log is not None:
             origin = getattr(request, "origin", None)
-            self.access_log.write(
+            self._access_log.write(
                 Access(
                     address=str(origin.address or "") if origin else getattr(request.client, "host", ""),
                     user=request.who,

@@ -1,0 +1,238 @@
+"""Composition root: a configuration goes in, running services come out.
+
+What the server speaks (`SPOKEN`) and what it serves (`MOUNTS`) stand here and nowhere else.
+
+twistd starts the daemon in three steps, which `Daemon` follows: `makeService` reads the configuration; privileged ports
+are bound while the process may still be root; then - after a fork, and as the user that it stays - the store is
+opened, with its threads and files. Connections wait in the kernel until the reactor runs, so none comes too early.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+import attrs
+from twisted.application.service import Service
+from twisted.internet import reactor as global_reactor  # noqa: TID251 - the one place that hands it to all others
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.interfaces import IListeningPort
+from twisted.internet.task import LoopingCall
+from twisted.logger import ILogObserver, Logger
+from twisted.python.components import Componentized
+from twisted.python.failure import Failure
+from twisted.python.usage import Options as UsageOptions
+from twisted.python.usage import UsageError
+
+from calserver import dav, directory, drive, store
+from calserver.auth import Logins
+from calserver.config import Config, ConfigError
+from calserver.store import Busy, SchemaMismatch, Store, Transaction
+from calserver.telemetry import AccessLog, Metrics, log_observer
+from calserver.tree import Mount, Mounts
+from calserver.web import Administration, DavAdapter, Site, serve_public
+
+log = Logger()
+
+SPOKEN: Final = (
+    dav.rfc4918,
+    dav.rfc3253,
+    dav.rfc3744,
+    dav.rfc4331,
+    dav.rfc5397,
+    dav.rfc5689,
+    dav.rfc5842,
+    dav.rfc5995,
+    dav.rfc6578,
+    dav.rfc7240,
+    directory.rfc3744_principals,
+    directory.rfc6638_calendar_users,
+    directory.calendarserver_principals,
+)
+"""Everything that the server speaks; a later one wins over an earlier one."""
+
+MOUNTS: Final[tuple[Mount, ...]] = (directory.PrincipalMount(), drive.drive)
+"""Everything that it serves."""
+
+
+@attrs.frozen(kw_only=True)
+class Job:
+    """Housekeeping: what is done to the store every so often."""
+
+    name: str
+    seconds: float
+    work: Callable[[Transaction], object]
+
+
+def jobs(config: Config) -> Sequence[Job]:
+    """The housekeeping of a server."""
+    kept = timedelta(days=config.dav.sync_days)
+    return (
+        Job(name="locks", seconds=600, work=lambda txn: txn.locks.purge()),
+        Job(name="tombstones", seconds=3600, work=lambda txn: txn.changes.purge_tombstones(txn.now - kept)),
+    )
+
+
+class Daemon(Service):
+    """A whole server.
+
+    Args:
+        config: all of it.
+        reactor: where it runs.
+    """
+
+    def __init__(self, config: Config, reactor: Any) -> None:
+        self.config = config
+        self.metrics = Metrics()
+        self._reactor = reactor
+        self._public = Site(config.server, body_bytes=config.dav.body_bytes, metrics=self.metrics, reactor=reactor)
+        self._private = Site(config.server, body_bytes=0, metrics=Metrics(), reactor=reactor)
+        self._ports: list[IListeningPort] = []
+        self._housekeeping: list[LoopingCall] = []
+        self._closing: list[Callable[[], Any]] = []
+
+    @property
+    def addresses(self) -> Sequence[Any]:
+        """Where it listens: public endpoints in the order of the configuration, then those of the administration."""
+        return [port.getHost() for port in self._ports]
+
+    def setServiceParent(self, parent: Any) -> None:
+        """Give twistd the log observer that the configuration asks for."""
+        if isinstance(parent, Componentized) and parent.getComponent(ILogObserver) is None:
+            parent.setComponent(ILogObserver, log_observer(self.config.log, self.config.path))
+        super().setServiceParent(parent)
+
+    # -- starting ----------------------------------------------------------------------------------------------
+
+    def privilegedStartService(self) -> None:
+        """Bind the ports."""
+        super().privilegedStartService()
+        for endpoint in self.config.server.listen:
+            self._listen(endpoint, self._public)
+        for endpoint in self.config.server.admin_listen:
+            self._listen(endpoint, self._private)
+
+    def _listen(self, endpoint: str, site: Site) -> None:
+        failures: list[Failure] = []
+        try:
+            listening = serverFromString(self._reactor, endpoint).listen(site)
+            listening.addCallbacks(self._ports.append, failures.append)
+        except (ValueError, TypeError, OSError) as error:  # what endpoint parsers raise, each in its own way
+            raise SystemExit(f"calserver: cannot listen on {endpoint}: {error}") from error
+        if failures:
+            raise SystemExit(f"calserver: cannot listen on {endpoint}: {failures[0].getErrorMessage()}")
+
+    def startService(self) -> None:
+        """Open the store, and begin to answer."""
+        if not self._ports:
+            self.privilegedStartService()
+        super().startService()
+        found = self._open_store()
+        logins = Logins(self.config.auth, found, reactor=self._reactor, counts=self.metrics.logins)
+        logins.start()
+        access_log = AccessLog.open(self.config.log.access_file, self.config.path)
+        adapter = DavAdapter(
+            store=found,
+            logins=logins,
+            spoken=dav.Extensions(SPOKEN),
+            tree=Mounts(MOUNTS),
+            settings=self.config.settings,
+            server=self.config.server,
+            metrics=self.metrics,
+            reactor=self._reactor,
+        )
+        serve_public(self._public, adapter, access_log)
+        Administration(found, self.metrics, reactor=self._reactor).serve(self._private, self.config.metrics)
+        for job in jobs(self.config):
+            self._housekeeping.append(keep_house(job, found, self.metrics, self._reactor))
+        self._closing = [logins.stop, found.close, *([access_log.close] if access_log else [])]
+        for endpoint in self.config.server.listen:
+            log.info("serving {prefix} on {endpoint}", prefix=self.config.server.public_prefix, endpoint=endpoint)
+
+    def _open_store(self) -> Store:
+        config = self.config
+        try:
+            return store.open_store(
+                config.store_url,
+                reactor=self._reactor,
+                readers=config.store.readers,
+                busy_timeout=config.store.busy_timeout_seconds,
+            )
+        except SchemaMismatch as error:
+            raise SystemExit(f"calserver: {error} (calserver db upgrade)") from error
+        except Busy as error:
+            raise SystemExit("calserver: another process keeps the database") from error
+
+    # -- stopping ----------------------------------------------------------------------------------------------
+
+    def stopService(self) -> Deferred[None]:
+        """Stop listening, let running requests finish, close everything."""
+        super().stopService()
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        ports, self._ports = self._ports, []
+        for port in ports:
+            await maybeDeferred(port.stopListening)
+        for call in self._housekeeping:
+            call.stop()
+        await self._public.stop()
+        await self._private.stop()
+        for close in self._closing:
+            await maybeDeferred(close)
+        log.info("stopped")
+
+
+def keep_house(job: Job, found: Store, metrics: Metrics, reactor: Any) -> LoopingCall:
+    """Run a job now and then every so often; one that fails is logged, and tried again the next time."""
+
+    async def run() -> None:
+        try:
+            await found.write(job.work)
+        except Exception:  # noqa: BLE001 - the next run may succeed, and the server goes on without this one
+            metrics.jobs[job.name, "failed"] += 1
+            log.failure("housekeeping failed: {job}", job=job.name)
+        else:
+            metrics.jobs[job.name, "done"] += 1
+
+    call = LoopingCall(lambda: Deferred.fromCoroutine(run()))
+    call.clock = reactor
+    call.start(job.seconds)
+    return call
+
+
+# -- twistd --------------------------------------------------------------------------------------------------------
+
+
+class Options(UsageOptions):
+    """``twistd calserver [options]``."""
+
+    synopsis = "[options]"
+    longdesc = "A calendar server: CalDAV over an embedded database."
+    optParameters: ClassVar = [
+        ["config", "c", None, "The configuration file; CALSERVER_CONFIG names one too."],
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self["listen"] = []
+
+    def opt_listen(self, endpoint: str) -> None:
+        """Listen on this endpoint instead of those in the file; may be given several times."""
+        self["listen"].append(endpoint)
+
+
+def makeService(options: Options) -> Daemon:
+    """The daemon for a command line (twistd calls this)."""
+    named = options["config"] or os.environ.get("CALSERVER_CONFIG")
+    if not named:
+        raise UsageError("--config or CALSERVER_CONFIG must name the configuration file")
+    try:
+        config = Config.load(Path(named))
+    except ConfigError as error:
+        raise SystemExit("\n".join(f"calserver: {each}" for each in error.problems)) from None
+    if options["listen"]:
+        config = attrs.evolve(config, server=attrs.evolve(config.server, listen=tuple(options["listen"])))
+    return Daemon(config, global_reactor)
