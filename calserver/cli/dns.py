@@ -18,7 +18,14 @@ def command() -> None:
 @click.option("--host", help="Name of this server as clients see it.  [default: cal.DOMAIN]")
 @click.option("--port", default=443, show_default=True, help="Port for TLS as clients see it.")
 @click.option("--plain-port", type=int, help="Port for clear text, if that is offered.")
-@click.option("--format", "form", type=click.Choice(["zone", "list"]), default="zone", show_default=True)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["zone", "list"]),
+    default="zone",
+    show_default=True,
+    help="A zone file, or a list for web forms.",
+)
 @config_option
 @json_option
 def records(
