@@ -33,13 +33,22 @@ _forgotten = (
     select(_t.collection_id, func.max(_t.revision).label("revision"))
     .where(_t.removed < bindparam("before"))
     .group_by(_t.collection_id)
-    .subquery("forgotten")
+    .cte("forgotten", recursive=True)
+)
+_forgotten = _forgotten.union(
+    select(_c.parent_id, _forgotten.c.revision).where(_c.id == _forgotten.c.collection_id, _c.parent_id.is_not(None))
+)
+_highest = (
+    select(_forgotten.c.collection_id, func.max(_forgotten.c.revision).label("revision"))
+    .group_by(_forgotten.c.collection_id)
+    .subquery("highest")
 )
 RAISE_FLOORS = Statement(
     update(collection)
-    .values(floor=_forgotten.c.revision)
-    .where(_c.id == _forgotten.c.collection_id, _c.floor < _forgotten.c.revision)
+    .values(floor=_highest.c.revision)
+    .where(_c.id == _highest.c.collection_id, _c.floor < _highest.c.revision)
 )
+"""Of all collections above too, since they tell what was removed below them (sync-level infinite)."""
 PURGE = Statement(delete(tombstone).where(_t.removed < bindparam("before")))
 
 

@@ -48,6 +48,14 @@ class Busy(Exception):
     """The database stayed locked longer than the configured wait; nothing was written."""
 
 
+class Full(Exception):
+    """There is no room left on the disk; nothing was written."""
+
+
+class Unusable(Exception):
+    """The database cannot be opened; the text says why."""
+
+
 # -- principals ----------------------------------------------------------------------------------------------------
 
 
@@ -439,7 +447,7 @@ class ChangeLog(Protocol):
         """Members removed after `since` (and not made again), by revision."""
 
     def purge_tombstones(self, before: datetime) -> int:
-        """Forget removals older than `before` and raise the floors; returns how many."""
+        """Forget removals older than `before`, raise the floors there and above; returns how many."""
 
 
 # -- locks and settings --------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ Who may do what is decided in `calserver.tree.access` alone. What an actor may n
 way whether it exists or not.
 """
 
+from calserver.tree.ctag import caldav_ctag
 from calserver.tree.folders import Folder
 from calserver.tree.mounts import Homes, Mount, Mounts
 from calserver.tree.stored import Estate, Home, Kinds, StoredCollection, StoredObject, content_etag
@@ -29,5 +30,6 @@ __all__ = [
     "StoredCollection",
     "StoredObject",
     "Token",
+    "caldav_ctag",
     "content_etag",
 ]

@@ -164,13 +164,18 @@ class StoredCollection(Collection):
         self._take(row)
 
     @property
+    def ctag(self) -> str:
+        """What changes with every change in the collection."""
+        return f"{self.row.id}-{self.row.revision}"
+
+    @property
     def parent(self) -> Collection | None:
         """The collection that it is in; for a home the one that holds the homes."""
         return self._parent if self._parent is not None else super().parent
 
     def _take(self, row: CollectionRow) -> None:
         self.row = row
-        self.etag = f'"{row.id}-{row.revision}"'
+        self.etag = f'"{self.ctag}"'
         self.created = row.created
         self.modified = row.modified
         self.display_name = row.display_name
