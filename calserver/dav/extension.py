@@ -18,7 +18,10 @@ from calserver.dav.resource import Collection, Resource, Unmapped
 from calserver.names import D
 
 Getter = Callable[[Any], "str | None"]
-"""A resource to the property's content: plain text is escaped, `xml.Markup` is not, None where it has none."""
+"""A resource to the property's content: plain text is escaped, `xml.Markup` is not, None where it has none.
+
+`xml.Whole` is the property with its own tags.
+"""
 Setter = Callable[[Any, "Any | None"], None]
 """A resource and the new element (lxml; None removes the property); raises a condition where it is refused.
 

@@ -141,6 +141,8 @@ class Properties:
                 continue
             if value is None:
                 missing.append(entry.name)
+            elif type(value) is xml.Whole:
+                found.append(value)
             else:
                 text = value if type(value) is Markup else xml.escape(value)
                 found.append(f"<{entry.start}>{text}</{entry.end}>" if text else f"<{entry.start}/>")

@@ -176,6 +176,12 @@ class Markup(str):
     __slots__ = ()
 
 
+class Whole(Markup):
+    """A property with its own tags, where these need attributes."""
+
+    __slots__ = ()
+
+
 _SPECIAL: Final = re.compile("[&<>\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _ENTITIES: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
