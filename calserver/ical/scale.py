@@ -145,7 +145,7 @@ class _Gregorian(_Regular):
         return (31, 29 if leap else 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
     def guess(self, day: int) -> int:
-        return max(1, (day - 1) // 366)
+        return max(1, (day - 1) * 400 // 146_097)
 
 
 class _ThirteenMonths(_Regular):

@@ -1,0 +1,27 @@
+"""What an expansion may cost: every step is counted, and the count is bounded before the first one."""
+
+from typing import Final
+
+from calserver.ical.conditions import MaxInstances
+
+STEPS: Final = 50_000
+"""Steps of one expansion: some tens of milliseconds at most, and far more than any calendar in use needs."""
+
+
+class Meter:
+    """Counts the steps of an expansion and ends it before it costs too much."""
+
+    __slots__ = ("_left",)
+
+    def __init__(self, steps: int = STEPS) -> None:
+        self._left = steps
+
+    def spend(self, steps: int = 1) -> None:
+        """Count `steps`.
+
+        Raises:
+            MaxInstances: there were too many.
+        """
+        self._left -= steps
+        if self._left < 0:
+            raise MaxInstances("the recurrence rule costs too much to expand")
