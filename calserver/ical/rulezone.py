@@ -5,6 +5,7 @@ them, and they are followed up to a fixed year. Zones are remembered by what the
 """
 
 import re
+from array import array
 from bisect import bisect_right
 from calendar import monthrange
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from calserver.ical.value import When, date_or_time, seconds_on_the_wall, unesca
 
 _FIRST_YEAR, _LAST_YEAR = 1900, 2150
 _MAX_OBSERVANCES = 256
-_MAX_RULES = 64
+_MAX_RULES = 24
 _MAX_DATES = 1000
 
 _DAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
@@ -71,28 +72,26 @@ class YearlyRule:
         left = None if self.count is None else self.count - 1
         first_year = max(start.year, _FIRST_YEAR) if left is None else start.year
         for year in range(first_year, _LAST_YEAR + 1):
-            for day in self._days_of(year):
-                onset = start.replace(year=year, month=self.month, day=day)
-                if onset <= start:
-                    continue
-                if left == 0 or self._is_past(onset, offset_from):
-                    return
-                left = None if left is None else left - 1
-                yield onset
+            day = self._day_of(year)
+            if day == 0 or (onset := start.replace(year=year, month=self.month, day=day)) <= start:
+                continue
+            if left == 0 or (self.until is not None and self._is_past(onset, offset_from)):
+                return
+            left = None if left is None else left - 1
+            yield onset
 
     def _is_past(self, onset: datetime, offset_from: timedelta) -> bool:
-        if self.until is None:
-            return False
+        assert self.until is not None
         return (onset - offset_from if self.until.is_utc else onset) > self.until.local
 
-    def _days_of(self, year: int) -> list[int]:
+    def _day_of(self, year: int) -> int:
+        """The day of the month on which it is in `year`; 0 for none."""
         first, length = monthrange(year, self.month)
-        days = set(range(1, length + 1))
-        if self.month_days:
-            days &= {day if day > 0 else length + 1 + day for day in self.month_days}
-        if self.days:
-            days &= {day for ordinal, weekday in self.days for day in _nth(first, length, ordinal, weekday)}
-        return sorted(days)[:1]
+        days = [day for ordinal, weekday in self.days for day in _nth(first, length, ordinal, weekday)]
+        if not self.month_days:
+            return min(days, default=0)
+        in_month = {day if day > 0 else length + 1 + day for day in self.month_days}
+        return min((day for day in days or range(1, length + 1) if day in in_month), default=0)
 
 
 def _rule_parts(text: str) -> Iterator[tuple[str, str]]:
@@ -188,10 +187,10 @@ class RuleZone(tzinfo):
         )
         self._observances = observances
         self._first = observances[changes[0][1]]
-        self._at = [at for _, at in changes]
-        self._utc = [utc for utc, _ in changes]
+        self._at = array("H", (at for _, at in changes))
+        self._utc = array("q", (utc for utc, _ in changes))
         before = _seconds(self._first.offset_from)
-        self._walls: tuple[list[int], list[int]] = ([], [])
+        self._walls = (array("q"), array("q"))
         for utc, at in changes:
             after = _seconds(observances[at].offset_to)
             self._walls[0].append(utc + max(before, after))
@@ -253,7 +252,7 @@ class RuleZone(tzinfo):
         return self._observances[self._at[at - 1]] if at else None
 
 
-_remembered = lru_cache(maxsize=128)(RuleZone)
+_remembered = lru_cache(maxsize=64)(RuleZone)
 
 
 def _before_change(date: When, offset_from: timedelta) -> datetime:

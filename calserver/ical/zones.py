@@ -9,7 +9,7 @@ there the database has fixed offsets, and the sender usually means something els
 
 from collections.abc import Iterable
 from datetime import UTC, tzinfo
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
 from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON
@@ -24,6 +24,8 @@ _UTC_NAMES = frozenset({"utc", "etc/utc", "z", "gmt", "etc/gmt", "utc0", "zulu",
 _NOT_ZONES = frozenset({"Factory", "localtime", "posixrules"})
 """Files beside the zones that are about the machine."""
 _LONGEST_NAME = 255
+_MAX_RULES = 64
+"""Rules in all VTIMEZONEs that one object needs; what is in the database needs none."""
 
 
 class Zones:
@@ -35,9 +37,10 @@ class Zones:
     """
 
     def __init__(self, calendar: Component | None = None, *, strict: bool = False) -> None:
-        self._definitions = calendar.children("VTIMEZONE") if calendar is not None else ()
+        self._calendar = calendar
         self._strict = strict
         self._known: dict[str, tzinfo | None] = {}
+        self._rules_left = _MAX_RULES
 
     def zone(self, tzid: str) -> tzinfo | None:
         """The zone of a TZID parameter.
@@ -63,10 +66,19 @@ class Zones:
         return found
 
     def _defined(self, tzid: str) -> tzinfo | None:
-        for definition in self._definitions:
-            if unescape(definition.value("TZID") or "") == tzid:
-                return zone_of(definition)
-        return None
+        definition = self._definitions.get(tzid)
+        if definition is None:
+            return None
+        self._rules_left -= sum(each.first("RRULE") is not None for each in definition.components)
+        if self._rules_left < 0:
+            raise ValueError("there are too many rules in all time zones")
+        return zone_of(definition)
+
+    @cached_property
+    def _definitions(self) -> dict[str, Component]:
+        """The VTIMEZONEs by name, the first of each."""
+        definitions = self._calendar.children("VTIMEZONE") if self._calendar is not None else ()
+        return {unescape(each.value("TZID") or ""): each for each in reversed(definitions)}
 
 
 def named_zone(tzid: str) -> tzinfo | None:
