@@ -48,6 +48,12 @@ class Connection:
         response: HTTPResponse = self._connection.getresponse()
         return Answer(response.status, response.headers, response.read())
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
     def close(self) -> None:
         self._connection.close()
 
@@ -83,6 +89,7 @@ class Daemon:
         self.config = folder / "calserver.toml"
         self.log = folder.with_name(folder.name + ".log")
         self._process: subprocess.Popen[bytes] | None = None
+        self._connections: list[Connection] = []
         local = "tcp:{}:interface=127.0.0.1"
         calserver("init", folder, "--listen", local.format(self.port), "--admin-listen", local.format(self.admin_port))
         if accounts:
@@ -147,6 +154,8 @@ class Daemon:
         self._end(signal.SIGKILL)
 
     def _end(self, with_signal: signal.Signals) -> None:
+        while self._connections:
+            self._connections.pop().close()
         if self._process is None:
             return
         self._process.send_signal(with_signal)
@@ -160,8 +169,9 @@ class Daemon:
             self._process = None
 
     def connect(self, user: str | None, password: str | None = None) -> Connection:
-        """HTTP as a user whose password is the uid, unless given."""
-        return Connection(self.port, user, password)
+        """HTTP as a user whose password is the uid, unless given; closed with the daemon at the latest."""
+        self._connections.append(Connection(self.port, user, password))
+        return self._connections[-1]
 
     def tail(self, lines: int = 40) -> str:
         """The last lines of the log."""
