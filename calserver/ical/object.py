@@ -15,6 +15,7 @@ from calserver.ical.conditions import (
 from calserver.ical.jcal import from_jcal
 from calserver.ical.limits import Limits
 from calserver.ical.model import Component
+from calserver.ical.overrides import check_overrides
 from calserver.ical.parse import parse
 from calserver.ical.serialize import serialize
 from calserver.ical.validate import validate
@@ -79,6 +80,8 @@ class CalendarObject:
             content = _storable(content, calendar)
         found = cls.of(calendar, content)
         validate(calendar, limits)
+        if found.master is not None and found.overrides:
+            check_overrides(found.master, found.overrides, found.zones)
         return found
 
     @classmethod

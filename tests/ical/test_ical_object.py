@@ -117,6 +117,40 @@ GOOD: dict[str, bytes] = {
         event("RRULE:FREQ=DAILY"),
         event("RECURRENCE-ID;RANGE=THISANDFUTURE:20250402T090000Z", start="DTSTART:20250402T100000Z"),
     ),
+    "override after the end of the series": calendar(
+        event("RRULE:FREQ=DAILY;COUNT=3", "EXDATE:20250403T090000Z"),
+        event("RECURRENCE-ID:20250403T090000Z"),
+        event("RECURRENCE-ID:20250501T090000Z"),
+    ),
+    "override in UTC": calendar(
+        event("RRULE:FREQ=WEEKLY", start="DTSTART;TZID=Europe/Berlin:20250303T090000"),
+        event("RECURRENCE-ID:20250310T080000Z"),
+        event("RECURRENCE-ID:20250407T070000Z"),
+    ),
+    "override of an instance in a gap": calendar(
+        event("RRULE:FREQ=WEEKLY", start="DTSTART;TZID=Europe/Berlin:20250302T023000"),
+        event("RECURRENCE-ID:20250330T013000Z"),
+    ),
+    "override without a zone": calendar(
+        event("RRULE:FREQ=WEEKLY", start="DTSTART;TZID=Europe/Berlin:20250303T090000"),
+        event("RECURRENCE-ID:20250310T090000"),
+    ),
+    "override in UTC of a floating series": calendar(
+        event("RRULE:FREQ=WEEKLY", start="DTSTART:20250303T090000"), event("RECURRENCE-ID:20250310T110000Z")
+    ),
+    "override of an added date": calendar(
+        event("RRULE:FREQ=WEEKLY", "RDATE:20250402T120000Z"), event("RECURRENCE-ID:20250402T120000Z")
+    ),
+    "override of an added period": calendar(
+        event("RRULE:FREQ=WEEKLY", "RDATE;VALUE=PERIOD:20250402T120000Z/PT1H"), event("RECURRENCE-ID:20250402T120000Z")
+    ),
+    "override of a start beside its rule": calendar(
+        event("RRULE:FREQ=WEEKLY;BYDAY=FR"), event("RECURRENCE-ID:20250401T090000Z")
+    ),
+    "override of a day at the epoch": calendar(
+        event("RRULE:FREQ=DAILY", start="DTSTART;VALUE=DATE:19691231"), event("RECURRENCE-ID;VALUE=DATE:19700101")
+    ),
+    "override of what does not repeat": calendar(event(), event("RECURRENCE-ID:20250402T120000Z")),
     "override alone": calendar(event("RECURRENCE-ID:20250402T090000Z")),
     "alarm": calendar(event(alarm("ACTION:DISPLAY", "TRIGGER:-PT15M", "DESCRIPTION:x"))),
     "alarm that Apple switches off": calendar(
@@ -221,6 +255,14 @@ INVALID: dict[str, bytes] = {
     "malformed date": calendar(event("RDATE;VALUE=PERIOD:20250401T090000Z")),
     "malformed RECURRENCE-ID": calendar(event("RRULE:FREQ=DAILY"), event("RECURRENCE-ID:tomorrow")),
     "two malformed RECURRENCE-IDs": calendar(event("RECURRENCE-ID:a"), event("RECURRENCE-ID:b")),
+    "override of no instance": calendar(
+        event("RRULE:FREQ=WEEKLY"), event("RECURRENCE-ID:20250408T090000Z"), event("RECURRENCE-ID:20250415T100000Z")
+    ),
+    "override on another day": calendar(
+        event("RRULE:FREQ=WEEKLY", start="DTSTART;VALUE=DATE:20250401"), event("RECURRENCE-ID;VALUE=DATE:20250402")
+    ),
+    "override before the start": calendar(event("RRULE:FREQ=DAILY"), event("RECURRENCE-ID:20250331T090000Z")),
+    "override of another type": calendar(event("RRULE:FREQ=DAILY"), event("RECURRENCE-ID;VALUE=DATE:20250402")),
     "alarm without an action": calendar(event(alarm("TRIGGER:-PT15M"))),
     "alarm without a trigger": calendar(event(alarm("ACTION:DISPLAY"))),
     "alarm with two triggers": calendar(event(alarm("ACTION:DISPLAY", "TRIGGER:-PT15M", "TRIGGER:-PT5M"))),
