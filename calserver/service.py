@@ -31,7 +31,7 @@ from calserver.auth import Logins
 from calserver.config import Config, ConfigError
 from calserver.store import Busy, SchemaMismatch, Store, Transaction
 from calserver.telemetry import AccessLog, Metrics, log_observer
-from calserver.tree import Mount, Mounts
+from calserver.tree import Mount, Mounts, caldav_ctag
 from calserver.web import Administration, DavAdapter, Site, serve_public
 
 log = Logger()
@@ -50,6 +50,7 @@ SPOKEN: Final = (
     directory.rfc3744_principals,
     directory.rfc6638_calendar_users,
     directory.calendarserver_principals,
+    caldav_ctag,
 )
 """Everything that the server speaks; a later one wins over an earlier one."""
 
