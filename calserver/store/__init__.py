@@ -24,6 +24,7 @@ from calserver.store.interface import (
     Collection,
     Collections,
     Draft,
+    Full,
     Locks,
     Meta,
     NameTaken,
@@ -36,6 +37,7 @@ from calserver.store.interface import (
     Tombstone,
     Transaction,
     UidTaken,
+    Unusable,
 )
 from calserver.store.revisions import Missing
 from calserver.store.tables import Health, SchemaMismatch, check, ensure
@@ -48,6 +50,7 @@ __all__ = [
     "Collection",
     "Collections",
     "Draft",
+    "Full",
     "Health",
     "Lock",
     "Locks",
@@ -64,6 +67,7 @@ __all__ = [
     "Tombstone",
     "Transaction",
     "UidTaken",
+    "Unusable",
     "check",
     "open_store",
     "upgrade",
@@ -90,6 +94,7 @@ def open_store(
     Raises:
         SchemaMismatch: the tables are of another revision: `upgrade` first.
         Busy: another process keeps the database.
+        Unusable: it cannot be opened.
     """
     dialect = dialect_of(url, busy_timeout)
     ensure(dialect)

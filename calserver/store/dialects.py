@@ -7,7 +7,8 @@ and a second ``@compiles`` beside each construct.
 import json
 import os
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from sqlalchemy import (
     BindParameter,
     Boolean,
     ColumnElement,
-    Engine,
+    Connection,
     NullPool,
     bindparam,
     create_engine,
@@ -25,10 +26,11 @@ from sqlalchemy import (
     make_url,
 )
 from sqlalchemy.dialects import sqlite
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from calserver.store.interface import Busy
+from calserver.store.interface import Busy, Full, Unusable
 
 
 class among(ColumnElement[bool]):  # noqa: N801 - an operator, spelled like SQLAlchemy's own
@@ -79,8 +81,7 @@ class SQLite:
             "journal_mode=WAL",
             "synchronous=FULL",
             "foreign_keys=ON",
-            "cache_size=-8000",
-            "mmap_size=268435456",
+            "cache_size=-4000",
             "journal_size_limit=67108864",
             f"query_only={'OFF' if writable else 'ON'}",
         ):
@@ -88,21 +89,32 @@ class SQLite:
         return connection
 
     def prepare(self) -> None:
-        """Make the file where there is none: readable by its owner only, and its directory entry durable."""
+        """Make the file where there is none: readable by its owner only, and its directory entry durable.
+
+        Raises:
+            Unusable: it cannot be made.
+        """
         try:
             os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         except FileExistsError:
             return
+        except OSError as error:
+            raise Unusable(f"{self.path}: {error.strerror}") from error
         folder = os.open(self.path.parent, os.O_RDONLY)
         try:
             os.fsync(folder)
         finally:
             os.close(folder)
 
-    def engine(self) -> Engine:
-        """For changing tables: an SQLAlchemy engine whose transactions hold the write lock from their begin.
+    @contextmanager
+    def tables(self) -> Iterator[Connection]:
+        """For looking at tables and changing them: a connection of SQLAlchemy that holds the write lock.
 
-        Foreign keys are not enforced, since changing a table may mean to make it anew; check them afterwards.
+        Foreign keys are not enforced, since changing a table may mean to make it anew.
+
+        Raises:
+            Busy: another process keeps the lock for too long.
+            Unusable: the file cannot be opened, or is no database.
         """
 
         def connect() -> sqlite3.Connection:
@@ -112,7 +124,14 @@ class SQLite:
 
         engine = create_engine("sqlite://", creator=connect, poolclass=NullPool)
         event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
-        return engine
+        try:
+            with engine.begin() as connection:
+                yield connection
+        except DBAPIError as error:
+            raised = self.translate(error.orig) if isinstance(error.orig, Exception) else error
+            if isinstance(raised, self.error):
+                raised = Unusable(f"{self.path}: {raised}")
+            raise raised from error
 
     def exists(self) -> bool:
         """Whether there is a database."""
@@ -120,15 +139,16 @@ class SQLite:
 
     def problems(self) -> list[str]:
         """What the database itself finds wrong with its pages and its references."""
-        connection = self.connect(writable=False)
+        found: list[str] = []
         try:
-            found = [row[0] for row in connection.execute("PRAGMA integrity_check") if row[0] != "ok"]
-            found += [
-                f"row {rowid} of {table} refers to nothing in {parent}"
-                for table, rowid, parent, _ in connection.execute("PRAGMA foreign_key_check")
-            ]
-        finally:
-            connection.close()
+            with closing(self.connect(writable=False)) as connection:
+                found += [row[0] for row in connection.execute("PRAGMA integrity_check") if row[0] != "ok"]
+                found += [
+                    f"row {rowid} of {table} refers to nothing in {parent}"
+                    for table, rowid, parent, _ in connection.execute("PRAGMA foreign_key_check")
+                ]
+        except sqlite3.DatabaseError as error:
+            found.append(str(error))
         return found
 
     def begin_read(self, connection: sqlite3.Connection) -> None:
@@ -144,11 +164,11 @@ class SQLite:
 
     def translate(self, error: Exception) -> Exception:
         """What the contract raises for an error of the driver; the error itself where it says nothing about it."""
-        if isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode & 0xFF in (
-            sqlite3.SQLITE_BUSY,
-            sqlite3.SQLITE_LOCKED,
-        ):
+        code = error.sqlite_errorcode & 0xFF if isinstance(error, sqlite3.OperationalError) else None
+        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             return Busy("the database stayed locked")
+        if code == sqlite3.SQLITE_FULL:
+            return Full("there is no room left on the disk")
         return error
 
     def values(self, values: Iterable[int | str]) -> str:

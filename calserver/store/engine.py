@@ -117,7 +117,10 @@ class SqlStore:
             driver.execute("COMMIT")
         except BaseException as error:
             self._rollback(driver)
-            raise self._translated(error) from error
+            translated = self._translated(error)
+            if translated is error:
+                raise
+            raise translated from error
         return result
 
     def close(self) -> "Deferred[None]":

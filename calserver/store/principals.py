@@ -121,6 +121,8 @@ INSERT_DELEGATE = Statement(inserting(delegation))
 
 
 _PATTERNS = {"contains": "%{}%", "starts-with": "{}%", "ends-with": "%{}", "equals": "{}"}
+_LONGEST_TEXT = 1000
+"""Characters of a text that somebody may be found by; databases refuse patterns that are much longer."""
 _WILD = str.maketrans({"%": r"\%", "_": r"\_", "\\": r"\\"})
 
 
@@ -237,10 +239,12 @@ class SqlPrincipals:
         limit: int | None = None,
     ) -> Sequence[Principal]:
         """Case-insensitive search; no terms find nobody."""
-        if not terms:
+        terms = tuple(terms)
+        possible = tuple(term for term in terms if len(term[2]) <= _LONGEST_TEXT)
+        if not possible or (possible != terms and not any_of):
             return ()
         parameters: dict[str, Any] = {}
-        for number, (_, match, text) in enumerate(terms):
+        for number, (_, match, text) in enumerate(possible):
             pattern = folded(text)
             if match != "equals":
                 pattern = _PATTERNS[match].format(pattern.translate(_WILD))
@@ -249,7 +253,7 @@ class SqlPrincipals:
             parameters["kinds"] = self._connection.values(kinds)
         if limit is not None:
             parameters["limit"] = limit
-        shape = tuple((field, match) for field, match, _ in terms)
+        shape = tuple((field, match) for field, match, _ in possible)
         return self._all(_search(shape, any_of, bool(kinds), limit is not None), **parameters)
 
     # -- writing

@@ -48,9 +48,11 @@ def ensure(dialect: SQLite) -> None:
 
     Raises:
         SchemaMismatch: it has tables of another revision.
+        Busy: another process keeps the lock for too long.
+        Unusable: it cannot be opened.
     """
     dialect.prepare()
-    with dialect.engine().begin() as connection:
+    with dialect.tables() as connection:
         found = revision_of(connection)
         if found is None:
             make(connection)
@@ -63,6 +65,6 @@ def check(url: str | URL) -> Health:
     dialect = dialect_of(url, busy_timeout=10)
     if not dialect.exists():
         return Health(found=None)
-    with dialect.engine().connect() as connection:
+    with dialect.tables() as connection:
         found = revision_of(connection)
     return Health(found=found, problems=tuple(dialect.problems()))

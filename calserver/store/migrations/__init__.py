@@ -33,11 +33,12 @@ def upgrade(url: str | URL, revision: str = "head") -> None:
     """Bring the tables of a database to a revision; an empty or missing one gets all.
 
     Raises:
-        Busy: another process uses the database.
+        Busy: another process keeps the lock for too long.
+        Unusable: it cannot be opened.
     """
     dialect = dialect_of(url, busy_timeout=10)
     dialect.prepare()
     config = configuration()
-    with dialect.engine().begin() as connection:
+    with dialect.tables() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, revision)

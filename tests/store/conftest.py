@@ -1,0 +1,34 @@
+"""A store for each test and each engine, with a clock that stands still unless it is moved."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from samples import Clock, Place, furnish
+
+from calserver.store import Store, open_store
+
+
+@pytest.fixture(params=["sqlite"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database of each engine."""
+    assert request.param == "sqlite"
+    return f"sqlite:///{tmp_path}/store.sqlite"
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def store(url: str, clock: Clock) -> Iterator[Store]:
+    opened = open_store(url, reactor=None, now=clock)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def place(store: Store) -> Place:
+    """Ann with a home and a calendar."""
+    return store.write_now(furnish)
