@@ -1,0 +1,23 @@
+"""CalDAV on the wire: calendars as WebDAV resources (RFC 4791), and what else clients of calendars speak.
+
+One module per RFC declares its `Extension`; reports and methods that are longer have modules of their own. What is
+decided about calendars is decided in `calserver.calendars`, what calendar data mean in `calserver.ical`.
+"""
+
+from calserver.caldav.apple import calendarserver
+from calserver.caldav.resources import mount
+from calserver.caldav.rfc4791 import rfc4791
+from calserver.caldav.rfc6638 import rfc6638
+from calserver.caldav.rfc7529 import rfc7529
+from calserver.caldav.rfc7809 import rfc7809
+from calserver.caldav.rfc7953 import rfc7953
+
+__all__ = [
+    "calendarserver",
+    "mount",
+    "rfc4791",
+    "rfc6638",
+    "rfc7529",
+    "rfc7809",
+    "rfc7953",
+]

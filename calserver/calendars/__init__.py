@@ -15,13 +15,27 @@ from calserver.calendars.conditions import (
     UniqueSchedulingObjectResource,
 )
 from calserver.calendars.objects import COMPONENTS, CONTENT_TYPE, accepted, admit, limits, put, taken
-from calserver.calendars.provision import CALENDAR_HOME, DRIVE_HOME, provision
+from calserver.calendars.provision import (
+    CALENDAR_HOME,
+    DEFAULT,
+    DRIVE_HOME,
+    INBOX,
+    NOTIFICATIONS,
+    OUTBOX,
+    OWNERS,
+    provision,
+)
 
 __all__ = [
     "CALENDAR_HOME",
     "COMPONENTS",
     "CONTENT_TYPE",
+    "DEFAULT",
     "DRIVE_HOME",
+    "INBOX",
+    "NOTIFICATIONS",
+    "OUTBOX",
+    "OWNERS",
     "CalendarCollectionLocationOk",
     "NoUidConflict",
     "SupportedCalendarComponent",

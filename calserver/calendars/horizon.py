@@ -4,8 +4,8 @@ An object's index rows reach to the horizon of the day on which they were writte
 beyond. A query that only markers answer for has to look into the objects (see `calserver.store.Objects.in_range`).
 `extend` writes the rows anew as time goes by, so that the usual queries - weeks and months ahead - never have to.
 
-What floats (floating times, whole days) is indexed as wall-clock time and compared in the zone of the calendar at the time
-of the query. So a calendar that gets another zone needs no new rows.
+What floats (floating times, whole days) is indexed as wall-clock time and compared in the zone that the calendar has
+when it is queried. So a calendar that gets another zone needs no new rows.
 """
 
 from datetime import datetime, timedelta

@@ -85,7 +85,7 @@ class StoredObject(Resource):
     """A member with content."""
 
     lockable = True
-    headers = UNTRUSTED
+    headers: tuple[tuple[str, str], ...] = UNTRUSTED
 
     def __init__(self, view: View, href: Href, row: ObjectRow, parent: "StoredCollection") -> None:
         super().__init__(view, href)

@@ -1,0 +1,268 @@
+"""What is in a calendar home, as resources (RFC 4791 section 4.2, RFC 6638 section 2).
+
+========================  =======================  =================================================================
+class                     kind in the store        takes
+========================  =======================  =================================================================
+`CalendarHome`            ``calendar-home``        calendars, plain collections, files
+`PlainCollection`         ``plain``                the same
+`CalendarCollection`      ``calendar``             calendar object resources of the components it is for
+`Inbox`, `Outbox`         ``inbox``, ``outbox``    nothing from clients; scheduling puts messages into the Inbox
+`Attachments`             ``attachments``          files and plain collections
+`Notifications`           ``notifications``        nothing from clients
+========================  =======================  =================================================================
+
+The last four belong to the home: they cannot be deleted, moved or made.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, tzinfo
+from functools import lru_cache
+from typing import Any, cast
+
+import attrs
+
+from calserver import calendars, ical
+from calserver.caldav import webcal
+from calserver.caldav.negotiation import content_type
+from calserver.calendars import CalendarCollectionLocationOk
+from calserver.config import Calendars, Settings
+from calserver.dav import Collection, Forbidden, Href, Request, Resource, View, Written, xml
+from calserver.ical import JCAL, CalendarObject
+from calserver.names import CS, ICAL, MOBILEME, C, D
+from calserver.store import Collection as CollectionRow
+from calserver.store import Draft
+from calserver.store import Object as ObjectRow
+from calserver.tree import Estate, Home, Homes, Kinds, StoredCollection, StoredObject
+
+CALENDAR_DATA = C("calendar-data")
+COLLECTION_TYPE = "httpd/unix-directory"
+"""``DAV:getcontenttype`` of a calendar: Thunderbird would fetch it as an event if it were what GET answers."""
+
+
+def settings(view: View) -> Calendars:
+    """The calendar section of the configuration."""
+    return cast(Settings, view.settings).calendars
+
+
+@lru_cache(maxsize=512)
+def _zone(text: str) -> tzinfo:
+    return ical.calendar_timezone(text)[1]
+
+
+class CalendarObjectResource(StoredObject):
+    """A calendar object resource (RFC 4791 section 4.1), or a message in an Inbox (RFC 6638 section 4.1)."""
+
+    headers = (*StoredObject.headers, ("Vary", "Accept"))
+
+    def __init__(
+        self, view: View, href: Href, row: ObjectRow, parent: StoredCollection, text: bytes | None = None
+    ) -> None:
+        super().__init__(view, href, row, parent)
+        self._text = text
+        if content_type(view.request) == JCAL:
+            self.content_type = JCAL
+            self.content_length = None
+
+    @property
+    def text(self) -> bytes:
+        """The content as stored; costs a query where it was not loaded with the object."""
+        if self._text is None:
+            self._text = super().read()
+        return self._text
+
+    def read(self) -> bytes:
+        """The content in the media type that the client wants (RFC 7265)."""
+        return ical.to_jcal(ical.parse(self.text)) if self.content_type == JCAL else self.text
+
+
+class PlainCollection(StoredCollection):
+    """A plain collection in a calendar home, for calendars and files."""
+
+    new_name = Collection.new_name
+
+    @classmethod
+    def kind_for(cls, resourcetype: tuple[str, ...]) -> str:
+        """Calendars and plain collections can be made."""
+        return "calendar" if _is_calendar(resourcetype) else super().kind_for(resourcetype)
+
+    @classmethod
+    def admit(cls, kind: str) -> None:
+        """Calendars and plain collections can be members."""
+        if kind != "calendar":
+            super().admit(kind)
+
+
+def _is_calendar(resourcetype: tuple[str, ...]) -> bool:
+    return set(resourcetype) | {D("collection")} == {D("collection"), C("calendar")}
+
+
+class CalendarHome(PlainCollection, Home):
+    """The calendar home of a principal (RFC 4791 section 4.2)."""
+
+
+class CalendarCollection(StoredCollection):
+    """A calendar (RFC 4791 section 4.2). Its members are calendar object resources and nothing else."""
+
+    resourcetype = (D("collection"), C("calendar"))
+    object_class = CalendarObjectResource
+    create_empty = Collection.create_empty
+
+    def __init__(
+        self, view: View, href: Href, row: CollectionRow, estate: Estate, parent: StoredCollection | None = None
+    ) -> None:
+        super().__init__(view, href, row, estate, parent)
+        self.content_type = content_type(view.request) or COLLECTION_TYPE
+
+    # -- what clients see of it --------------------------------------------------------------------------------
+
+    @property
+    def state_tokens(self) -> tuple[str, ...]:
+        """The ctag too, for the bulk requests of Apple's clients."""
+        return (*super().state_tokens, f"{MOBILEME}ctag/{self.ctag}")
+
+    @property
+    def zone(self) -> tzinfo:
+        """The zone in which floating times and days of its members are compared (RFC 4791 section 5.2.2)."""
+        return UTC if self.row.timezone is None else _zone(self.row.timezone)
+
+    def update(self, **columns: Any) -> None:
+        """Set columns of the row that follow from no stored property."""
+        self._take(self.view.txn.collections.update(attrs.evolve(self.row, **columns)))
+
+    def members(self, wanted: frozenset[str] | None = None) -> Iterator[Resource]:
+        """The calendar objects by name, with their texts where calendar data are wanted."""
+        if wanted is None or CALENDAR_DATA not in wanted:
+            yield from super().members(wanted)
+        elif self.findable:
+            for row, text in self.view.txn.objects.iterate(self.row.id):
+                yield self.object_with(row, text)
+
+    def object_with(self, row: ObjectRow, text: bytes) -> CalendarObjectResource:
+        """A member whose content is at hand."""
+        return CalendarObjectResource(self.view, self.href.child(row.name), row, self, text)
+
+    def read(self) -> bytes:
+        """All members as one iCalendar or jCal object."""
+        texts = (text for _, text in self.view.txn.objects.iterate(self.row.id))
+        text = webcal.whole(texts, self._properties())
+        return ical.to_jcal(ical.parse(text)) if self.content_type == JCAL else text
+
+    def _properties(self) -> Iterator[tuple[str, str]]:
+        yield "X-WR-CALNAME", self.display_name or self.row.name
+        color = self.stored_properties.get(ICAL("calendar-color"))
+        if color is not None:
+            yield "X-APPLE-CALENDAR-COLOR", xml.stored_text(color)
+
+    # -- what may be in it -------------------------------------------------------------------------------------
+
+    @classmethod
+    def kind_for(cls, resourcetype: tuple[str, ...]) -> str:
+        """Nothing can be made here, but the refusal depends on what it is."""
+        return "calendar" if _is_calendar(resourcetype) else super().kind_for(resourcetype)
+
+    @classmethod
+    def admit(cls, kind: str) -> None:
+        """No collection can be a member (RFC 4791 section 4.2)."""
+        if kind == "calendar":
+            raise CalendarCollectionLocationOk("a calendar cannot be inside of a calendar")
+        raise Forbidden("a calendar has no collections in it")
+
+    def draft(self, name: str, request: Request) -> Draft:
+        """What is stored of a calendar object that a client sends (RFC 4791 section 5.3.2)."""
+        return self._accepted(name, request.body, request.headers.get("content-type", ""))
+
+    def _accepted(self, name: str, content: bytes, media_type: str) -> Draft:
+        rules = settings(self.view)
+        new = CalendarObject.parse(content, media_type, calendars.limits(rules))
+        return calendars.accepted(name, new, now=self.view.txn.now, settings=rules)
+
+    def put(self, draft: Draft, *, unique_uid: bool = False) -> tuple[StoredObject, bool]:
+        """Store a draft that the calendar takes; the member, and whether it is new."""
+        txn = self.view.txn
+        calendars.admit(txn, self.row, draft, self.path_of, replaced=txn.objects.get(self.row.id, draft.name))
+        return super().put(draft, unique_uid=unique_uid)
+
+    def receive_object(self, source: StoredObject, name: str, *, copy: bool, replaced: Resource | None) -> Resource:
+        """Take a calendar object that is copied or moved here, from another calendar or from elsewhere."""
+        draft = None
+        if not isinstance(source.parent, CalendarCollection):
+            draft = self._accepted(name, source.read(), source.row.content_type)
+        before = replaced.row if isinstance(replaced, StoredObject) else None
+        moved = None if copy else source.row
+        calendars.admit(self.view.txn, self.row, draft or source.row, self.path_of, replaced=before, moved=moved)
+        received = super().receive_object(source, name, copy=copy, replaced=replaced)
+        return received if draft is None else super().put(draft)[0]
+
+    def path_of(self, row: ObjectRow) -> str:
+        """Where clients find an object of this home."""
+        names = [each.name for each in self.view.txn.collections.ancestors(row.collection_id)]
+        return self.view.path(Href((*self.estate.href.segments, *names[1:], row.name)))
+
+
+class Reserved(StoredCollection):
+    """A collection that belongs to the home: clients can neither delete nor move it, nor put anything into it."""
+
+    delete = Resource.delete
+    copy = Resource.copy
+    move = Resource.move
+    create = Collection.create
+    create_empty = Collection.create_empty
+    new_name = Collection.new_name
+    make_collection = Collection.make_collection  # type: ignore[assignment]  # it always raises
+
+    def store(self, name: str, request: Request) -> Written:
+        """Content of members comes from the server alone."""
+        raise Forbidden("the members of this collection are made by the server")
+
+    def receive_object(self, source: StoredObject, name: str, *, copy: bool, replaced: Resource | None) -> Resource:
+        """So do members."""
+        raise Forbidden("the members of this collection are made by the server")
+
+    @classmethod
+    def admit(cls, kind: str) -> None:
+        """There are no collections in it."""
+        raise Forbidden("there can be no collections in this one")
+
+
+class Inbox(Reserved):
+    """The scheduling inbox (RFC 6638 section 2.2)."""
+
+    resourcetype = (D("collection"), C("schedule-inbox"))
+    object_class = CalendarObjectResource
+
+
+class Outbox(Reserved):
+    """The scheduling outbox (RFC 6638 section 2.1)."""
+
+    resourcetype = (D("collection"), C("schedule-outbox"))
+
+
+class Notifications(Reserved):
+    """Where a client finds what others want to share with its user (caldav-sharing, section 4.3)."""
+
+    resourcetype = (D("collection"), CS("notification"))
+
+
+class Attachments(StoredCollection):
+    """Files that events refer to."""
+
+    delete = Resource.delete
+    copy = Resource.copy
+    move = Resource.move
+
+
+KINDS = Kinds(
+    home=CalendarHome,
+    plain=PlainCollection,
+    others={
+        "calendar": CalendarCollection,
+        "inbox": Inbox,
+        "outbox": Outbox,
+        "notifications": Notifications,
+        "attachments": Attachments,
+    },
+)
+
+mount = Homes(
+    name="calendars", home_kind=calendars.CALENDAR_HOME, kinds=KINDS, principal_kinds=("user", "resource", "location")
+)

@@ -1,0 +1,172 @@
+"""What clients ask of scheduling before there is any (RFC 6638): where Inbox and Outbox are, and what is busy time.
+
+``calendar-auto-schedule`` is not announced, so clients send their invitations themselves.
+"""
+
+import attrs
+from lxml import etree
+
+from calserver import calendars
+from calserver.caldav.resources import CalendarCollection, Inbox, Outbox
+from calserver.caldav.rfc4791 import home_of
+from calserver.conditions import ConditionFailed
+from calserver.dav import BadRequest, Extension, Forbidden, Markup, Privilege, local, xml
+from calserver.dav.xml import Element
+from calserver.directory import PrincipalResource
+from calserver.names import C, D
+from calserver.store import Collection as CollectionRow
+
+DEFAULT = C("schedule-default-calendar-URL")
+
+
+class ValidScheduleDefaultCalendarUrl(ConditionFailed):
+    """The default calendar must be a calendar of the same home that takes events (RFC 6638 section 9.2)."""
+
+    name = C("valid-schedule-default-calendar-URL")
+
+
+def _on_inbox(name: str, description: str, within: str = C("schedule-deliver")) -> Privilege:
+    return Privilege(name=C(name), description=description, within=within, on=(Inbox,))
+
+
+def _on_outbox(name: str, description: str, within: str = C("schedule-send")) -> Privilege:
+    return Privilege(name=C(name), description=description, within=within, on=(Outbox,))
+
+
+rfc6638 = Extension(
+    "RFC 6638",
+    conditions=(ValidScheduleDefaultCalendarUrl,),
+    privileges=(
+        _on_inbox("schedule-deliver", "Send messages to the owner", within=D("all")),
+        _on_inbox("schedule-deliver-invite", "Invite the owner"),
+        _on_inbox("schedule-deliver-reply", "Reply to invitations of the owner"),
+        _on_inbox("schedule-query-freebusy", "Ask when the owner is busy"),
+        _on_outbox("schedule-send", "Send messages for the owner", within=D("all")),
+        _on_outbox("schedule-send-invite", "Invite others for the owner"),
+        _on_outbox("schedule-send-reply", "Reply to invitations for the owner"),
+        _on_outbox("schedule-send-freebusy", "Ask for the owner when others are busy"),
+    ),
+)
+
+
+# -- principals ----------------------------------------------------------------------------------------------------
+
+
+@rfc6638.property(C("schedule-inbox-URL"), on=PrincipalResource)
+def schedule_inbox_url(resource: PrincipalResource) -> Markup | None:
+    """Where messages to the principal are put (section 2.2.1)."""
+    return _in_home(resource, calendars.INBOX)
+
+
+@rfc6638.property(C("schedule-outbox-URL"), on=PrincipalResource)
+def schedule_outbox_url(resource: PrincipalResource) -> Markup | None:
+    """Where the principal asks for busy time of others (section 2.1.1)."""
+    return _in_home(resource, calendars.OUTBOX)
+
+
+def _in_home(resource: PrincipalResource, name: str) -> Markup | None:
+    home = home_of(resource)
+    return None if home is None else xml.href(f"{home}{name}/")
+
+
+# -- calendars -----------------------------------------------------------------------------------------------------
+
+OPAQUE = xml.element(C("opaque"))
+TRANSPARENT = xml.element(C("transparent"))
+
+
+@rfc6638.property(C("schedule-calendar-transp"), on=CalendarCollection)
+def schedule_calendar_transp(calendar: CalendarCollection) -> Markup:
+    """Whether its events take up time (section 9.1)."""
+    return TRANSPARENT if calendar.row.transparent else OPAQUE
+
+
+@schedule_calendar_transp.setter
+def set_schedule_calendar_transp(calendar: CalendarCollection, element: Element | None) -> None:
+    """Set it; what is removed is opaque again."""
+    names = {C("opaque")} if element is None else {each.tag for each in element}
+    if names not in ({C("opaque")}, {C("transparent")}):
+        raise BadRequest("a calendar is opaque or transparent")
+    calendar.update(transparent=C("transparent") in names)
+
+
+# -- the Inbox -----------------------------------------------------------------------------------------------------
+
+
+def _calendars(inbox: Inbox) -> list[CollectionRow]:
+    """The calendars directly in the home that take events."""
+    rows = inbox.view.txn.collections.children(inbox.row.home_id)
+    return [each for each in rows if each.kind == "calendar" and "VEVENT" in calendars.taken(each)]
+
+
+def _href(inbox: Inbox, row: CollectionRow) -> Markup:
+    return xml.href(inbox.view.path(inbox.estate.href.child(row.name, collection=True)))
+
+
+def _named(inbox: Inbox, element: Element | None) -> list[CollectionRow]:
+    """The calendars that the hrefs in an element name.
+
+    Raises:
+        BadRequest: an href is no URI.
+        ValidScheduleDefaultCalendarUrl: one names something else.
+    """
+    known = {inbox.estate.href.child(each.name).segments: each for each in _calendars(inbox)}
+    found = []
+    for each in () if element is None else element.iter(D("href")):
+        href = local(inbox.view.request, xml.content(each))
+        if href is None or href.segments not in known:
+            raise ValidScheduleDefaultCalendarUrl("this is not a calendar for events in the same home")
+        found.append(known[href.segments])
+    return found
+
+
+@rfc6638.property(DEFAULT, on=Inbox)
+def schedule_default_calendar_url(inbox: Inbox) -> Markup:
+    """The calendar that invitations are put into (section 9.2); empty where there is none.
+
+    It is remembered by its resource id, so that it may be moved.
+    """
+    default = default_calendar(inbox)
+    return Markup() if default is None else _href(inbox, default)
+
+
+def default_calendar(inbox: Inbox) -> CollectionRow | None:
+    """What was chosen, as long as it is there, else what was provided."""
+    chosen = inbox.stored_properties.get(DEFAULT)
+    resource_id = None if chosen is None else xml.stored_text(chosen)
+    rows = _calendars(inbox)
+    for fits in (lambda row: row.resource_id == resource_id, lambda row: row.name == calendars.DEFAULT):
+        for row in filter(fits, rows):
+            return row
+    return None
+
+
+@schedule_default_calendar_url.setter
+def set_schedule_default_calendar_url(inbox: Inbox, element: Element | None) -> None:
+    """Choose it; without an element what was provided is the default again."""
+    if element is None:
+        inbox.store_properties({DEFAULT: None})
+        return
+    named = _named(inbox, element)
+    if len(named) != 1:
+        raise ValidScheduleDefaultCalendarUrl("one calendar can be the default")
+    kept = etree.Element(DEFAULT)
+    kept.text = named[0].resource_id
+    inbox.store_properties({DEFAULT: xml.stored(kept)})
+
+
+@rfc6638.property(C("calendar-free-busy-set"), on=Inbox)
+def calendar_free_busy_set(inbox: Inbox) -> Markup:
+    """The calendars that count as busy time: what RFC 6638 replaced by schedule-calendar-transp, told the old way."""
+    return xml.join([_href(inbox, each) for each in _calendars(inbox) if not each.transparent])
+
+
+@calendar_free_busy_set.setter
+def set_calendar_free_busy_set(inbox: Inbox, element: Element | None) -> None:
+    """Make these calendars opaque, and the others transparent."""
+    if element is None:
+        raise Forbidden("the set cannot be removed")
+    opaque = {each.id for each in _named(inbox, element)}
+    for row in _calendars(inbox):
+        if row.transparent == (row.id in opaque):
+            inbox.view.txn.collections.update(attrs.evolve(row, transparent=not row.transparent))
