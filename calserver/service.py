@@ -26,7 +26,7 @@ from twisted.python.failure import Failure
 from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
-from calserver import dav, directory, drive, store
+from calserver import caldav, dav, directory, drive, store
 from calserver.auth import Logins
 from calserver.config import Config, ConfigError
 from calserver.store import Busy, SchemaMismatch, Store, Transaction
@@ -54,7 +54,7 @@ SPOKEN: Final = (
 )
 """Everything that the server speaks; a later one wins over an earlier one."""
 
-MOUNTS: Final[tuple[Mount, ...]] = (directory.PrincipalMount(), drive.drive)
+MOUNTS: Final[tuple[Mount, ...]] = (directory.PrincipalMount(), caldav.mount, drive.drive)
 """Everything that it serves."""
 
 
