@@ -39,7 +39,7 @@ VAGUE = {
     "utils",
 }
 LONGEST_MODULE = 500
-LONGER_MODULES: dict[str, str] = {}
+LONGER_MODULES = {"calserver/store/interface.py": "the contract of persistence: signatures and docstrings, no code"}
 """Modules that may be longer, and why."""
 
 
@@ -100,7 +100,7 @@ def test_imports_stand_at_the_top(path: Path) -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=str)
 def test_other_rooms_are_entered_by_their_door(path: Path) -> None:
-    """A room's public names are those of its `__init__`; what lies behind is its own business."""
+    """A room's public names - modules among them - are those of its `__init__`; the rest is its own business."""
     home = room_of(module_name(path))
     behind = [
         f"{path}:{statement.lineno} {statement.module}"
@@ -110,6 +110,7 @@ def test_other_rooms_are_entered_by_their_door(path: Path) -> None:
         and statement.module.split(".")[0] in PACKAGES
         and statement.module.count(".") > 1
         and room_of(statement.module) != home
+        and statement.module.split(".")[2] not in importlib.import_module(room_of(statement.module)).__all__
     ]
     assert not behind
 

@@ -9,9 +9,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from calserver.admin import calendar_export, calendar_import, calendars, database, ics_files
-from calserver.admin.accounts import named
-from calserver.admin.calendar_import import REFUSED, Imported
+from calserver.admin import accounts, calendar_export, calendar_import, calendars, database, ics_files
 from calserver.cli.options import PATH, config_option, json_option
 from calserver.cli.output import print_json, print_table
 from calserver.config import Config
@@ -32,7 +30,7 @@ def command() -> None:
 def list_(owner: str, config: Config, as_json: bool) -> None:
     """The calendars of OWNER."""
     with database.opened(config) as store:
-        found = store.read_now(lambda txn: calendars.calendars(txn, named(txn, owner)))
+        found = store.read_now(lambda txn: calendars.calendars(txn, accounts.named(txn, owner)))
     if as_json:
         print_json(found)
     else:
@@ -62,7 +60,7 @@ def create(
         made = store.write_now(
             lambda txn: calendars.create(
                 txn,
-                named(txn, owner),
+                accounts.named(txn, owner),
                 calendar,
                 display_name=name,
                 components=tuple(each.upper() for each in components),
@@ -84,10 +82,10 @@ def create(
 def delete(owner: str, calendar: str, yes: bool, config: Config, as_json: bool) -> None:
     """Remove a calendar with everything in it."""
     with database.opened(config) as store:
-        found = store.read_now(lambda txn: calendars.show(txn, named(txn, owner), calendar))
+        found = store.read_now(lambda txn: calendars.show(txn, accounts.named(txn, owner), calendar))
         if not yes:
             click.confirm(f"Remove {found.path} with {found.objects} objects?", abort=True, err=True)
-        gone = store.write_now(lambda txn: calendars.delete(txn, named(txn, owner), calendar))
+        gone = store.write_now(lambda txn: calendars.delete(txn, accounts.named(txn, owner), calendar))
     if as_json:
         print_json(gone)
     else:
@@ -107,10 +105,12 @@ def export(owner: str, calendar: str, output: Path | None, folder: Path | None, 
         raise click.UsageError("--output and --folder exclude each other")
     with database.opened(config) as store:
         if folder:
-            files = store.read_now(lambda txn: calendar_export.to_folder(txn, named(txn, owner), calendar, folder))
+            files = store.read_now(
+                lambda txn: calendar_export.to_folder(txn, accounts.named(txn, owner), calendar, folder)
+            )
             facts: dict[str, object] = {"folder": folder, "objects": len(files)}
         else:
-            text = store.read_now(lambda txn: calendar_export.to_text(txn, named(txn, owner), calendar))
+            text = store.read_now(lambda txn: calendar_export.to_text(txn, accounts.named(txn, owner), calendar))
             facts = {"file": output, "bytes": len(text)}
             if output:
                 output.write_bytes(text)
@@ -144,10 +144,10 @@ def import_(owner: str, calendar: str, paths: tuple[Path, ...], config: Config, 
         steps = calendar_import.import_files(store, owner, calendar, files, settings=config.calendars)
         shown = steps if as_json or not sys.stderr.isatty() else _with_progress(steps, total_bytes)
         outcomes: Counter[str] = Counter()
-        refused: list[Imported] = []
+        refused: list[calendar_import.Imported] = []
         for each in shown:
             outcomes[each.outcome] += 1
-            if each.outcome == REFUSED:
+            if each.outcome == calendar_import.REFUSED:
                 refused.append(each)
                 if not as_json:
                     about = f" (UID {each.uid})" if each.uid else ""
@@ -161,7 +161,7 @@ def import_(owner: str, calendar: str, paths: tuple[Path, ...], config: Config, 
     return 1 if refused else 0
 
 
-def _with_progress(steps: Iterable[Imported], total_bytes: int) -> Iterator[Imported]:
+def _with_progress(steps: Iterable[calendar_import.Imported], total_bytes: int) -> Iterator[calendar_import.Imported]:
     """The same steps, with a bar on standard error that follows them."""
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:

@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 import click
 
 from calserver.admin import accounts, database
-from calserver.admin.accounts import AUTO_SCHEDULE, TYPES, Account
 from calserver.cli.options import config_option, json_option, password_options, read_password
 from calserver.cli.output import print_fields, print_json, print_table
 from calserver.config import Config
@@ -26,12 +25,16 @@ def command() -> None:
 
 def type_option(function: F) -> F:
     """``--type`` where a principal is looked for."""
-    return click.option("--type", "kind", type=click.Choice(TYPES), help="Only a principal of this type.")(function)
+    return click.option("--type", "kind", type=click.Choice(accounts.TYPES), help="Only a principal of this type.")(
+        function
+    )
 
 
 @command.command("add")
 @click.argument("uid")
-@click.option("--type", "kind", type=click.Choice(TYPES), default="user", show_default=True, help="What it is.")
+@click.option(
+    "--type", "kind", type=click.Choice(accounts.TYPES), default="user", show_default=True, help="What it is."
+)
 @click.option("--name", help="Full name.  [default: UID]")
 @click.option("--first-name", help="Where it does not follow from the name.")
 @click.option("--last-name", help="Where it does not follow from the name.")
@@ -39,7 +42,9 @@ def type_option(function: F) -> F:
 @click.option("--guid", help="A UUID that it has elsewhere.")
 @click.option("--admin", is_flag=True, help="May read and change everything of everybody.")
 @click.option("--no-scheduling", is_flag=True, help="May not be invited.")
-@click.option("--auto-schedule", type=click.Choice(AUTO_SCHEDULE), help="How the server answers its invitations.")
+@click.option(
+    "--auto-schedule", type=click.Choice(accounts.AUTO_SCHEDULE), help="How the server answers its invitations."
+)
 @click.option("--no-password", is_flag=True, help="Cannot log in (as all but users, unless they get a password).")
 @password_options
 @config_option
@@ -142,7 +147,7 @@ def remove(name: str, kind: str | None, yes: bool, config: Config, as_json: bool
         _print(store.write_now(lambda txn: accounts.remove(txn, name, kind)), as_json, "removed")
 
 
-def _print(account: Account, as_json: bool, done: str = "") -> None:
+def _print(account: accounts.Account, as_json: bool, done: str = "") -> None:
     if as_json:
         print_json(account)
     elif done:
