@@ -7,6 +7,7 @@ from typing import Final
 import attrs
 
 from calserver.ical.conditions import (
+    MaxInstances,
     MaxResourceSize,
     SupportedCalendarData,
     ValidCalendarData,
@@ -25,6 +26,8 @@ from calserver.ical.zones import Zones
 ICALENDAR: Final = "text/calendar"
 JCAL: Final = "application/calendar+json"
 
+_LONGEST_UID = 1024
+"""Octets; RFC 7986 section 5.3 asks for less than 255, and indexes take about 2,700."""
 _CHARSETS = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
 
 
@@ -80,6 +83,8 @@ class CalendarObject:
             content = _storable(content, calendar)
         found = cls.of(calendar, content)
         validate(calendar, limits)
+        if len(found.overrides) > limits.max_instances:
+            raise MaxInstances(f"there are at most {limits.max_instances} instances")
         if found.master is not None and found.overrides:
             check_overrides(found.master, found.overrides, found.zones)
         return found
@@ -102,6 +107,8 @@ class CalendarObject:
         uid = unescape(uids.pop() or "")
         if uids or not uid:
             raise ValidCalendarObjectResource("all components of a calendar object have one UID")
+        if len(uid.encode()) > _LONGEST_UID:
+            raise ValidCalendarData(f"the UID is longer than {_LONGEST_UID} octets")
         masters = [each for each in components if each.first("RECURRENCE-ID") is None]
         if len(masters) > 1:
             raise ValidCalendarObjectResource("two components with one UID have no RECURRENCE-ID")

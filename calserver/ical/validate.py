@@ -34,6 +34,8 @@ from calserver.ical.zones import Zones
 _REQUIRED: Final = {"VEVENT": ("DTSTART",), "AVAILABLE": ("DTSTART",), "VALARM": ("ACTION", "TRIGGER")}
 _END: Final = {"VEVENT": "DTEND", "VTODO": "DUE", "VFREEBUSY": "DTEND", "VAVAILABILITY": "DTEND", "AVAILABLE": "DTEND"}
 _RANGES: Final = {"PERCENT-COMPLETE": (0, 100), "PRIORITY": (0, 9), "REPEAT": (0, 2**31)}
+_MAX_RULES: Final = 8
+"""RFC 5545 says that there should be one (section 3.8.5.3)."""
 _LIMITED: Final = frozenset({"DTSTART", "DTEND", "DUE", "RECURRENCE-ID", "RDATE", "EXDATE"})
 _TRANSPARENCIES: Final = frozenset({"OPAQUE", "TRANSPARENT"})
 _TOKEN: Final = re.compile(r"[A-Z0-9-]+")
@@ -83,13 +85,14 @@ class _Validation:
         """Check one component and the known ones inside of it."""
         once = ONCE[component.name]
         found: dict[str, Property] = {}
-        attendees = instances = 0
+        attendees = instances = rules = 0
         for prop in component.properties:
             name = prop.name
             if name in found and name in once:
                 raise ValidCalendarData(f"{component.name}: {name} occurs twice")
             found[name] = prop
             attendees += name == "ATTENDEE"
+            rules += name in ("RRULE", "EXRULE")
             reader = _READERS.get(name)
             if reader is not None:
                 try:
@@ -100,6 +103,8 @@ class _Validation:
             raise MaxAttendeesPerInstance(f"there are at most {self.limits.max_attendees_per_instance} attendees")
         if instances > self.limits.max_instances:
             raise MaxInstances(f"there are at most {self.limits.max_instances} instances")
+        if rules > _MAX_RULES:
+            raise ValidCalendarData(f"{component.name}: there are too many rules")
         self.check_span(component, found)
         for each in component.components:
             if each.name in ONCE:

@@ -1,6 +1,8 @@
 """What may be stored as a calendar object resource (RFC 4791 sections 4.1 and 5.3.2.1, RFC 5545 section 3.6)."""
 
+import json
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -196,6 +198,23 @@ def test_what_clients_send_is_taken_as_it_is(content: bytes) -> None:
     assert CalendarObject.parse(to_jcal(found.calendar), JCAL).uid == "1"
 
 
+CLIENTS = sorted((Path(__file__).parent.parent / "data" / "ical" / "clients").glob("*.ics"))
+
+
+@pytest.mark.parametrize("path", CLIENTS, ids=lambda path: path.stem)
+def test_objects_as_clients_write_them_are_taken(path: Path) -> None:
+    content = path.read_bytes()
+    found = CalendarObject.parse(content)
+    assert found.text == content
+    again = CalendarObject.parse(to_jcal(found.calendar), JCAL)
+    assert (again.uid, again.attendees, len(again.overrides)) == (found.uid, found.attendees, len(found.overrides))
+    assert json.loads(to_jcal(again.calendar)) == json.loads(to_jcal(found.calendar))
+
+
+def test_there_are_objects_of_clients() -> None:
+    assert len(CLIENTS) >= 9
+
+
 INVALID: dict[str, bytes] = {
     "no VERSION": calendar(event(), head="PRODID:x\n"),
     "two VERSIONs": calendar(event(), head="VERSION:2.0\nVERSION:2.0\n"),
@@ -251,6 +270,8 @@ INVALID: dict[str, bytes] = {
     "rule with COUNT and UNTIL": calendar(event("RRULE:FREQ=DAILY;COUNT=3;UNTIL=20260101T000000Z")),
     "rule with malformed UNTIL": calendar(event("RRULE:FREQ=DAILY;UNTIL=tomorrow")),
     "rule with unknown SKIP": calendar(event("RRULE:RSCALE=GREGORIAN;FREQ=YEARLY;SKIP=FOOBAR")),
+    "nine rules": calendar(event(*["RRULE:FREQ=DAILY"] * 9)),
+    "UID without end": calendar(event(uid="1" * 1025)),
     "malformed exception": calendar(event("EXDATE:20250401T090000Z,,")),
     "malformed date": calendar(event("RDATE;VALUE=PERIOD:20250401T090000Z")),
     "malformed RECURRENCE-ID": calendar(event("RRULE:FREQ=DAILY"), event("RECURRENCE-ID:tomorrow")),
@@ -365,6 +386,10 @@ BEYOND: dict[str, tuple[type[ConditionFailed], str]] = {
     "late due": (MaxDateTime, todo("DUE:20310101T000000Z")),
     "count": (MaxInstances, event("RRULE:FREQ=DAILY;COUNT=6")),
     "dates": (MaxInstances, event("RDATE:" + ",".join(f"2025041{i}T000000Z" for i in range(6)))),
+    "overrides": (
+        MaxInstances,
+        "".join(component("VEVENT", "UID:1", f"DTSTART:2025041{i}", f"RECURRENCE-ID:2025041{i}") for i in range(6)),
+    ),
     "attendees": (MaxAttendeesPerInstance, event(*ATTENDEES)),
     "rule in an unknown calendar": (SupportedRscale, event("RRULE:RSCALE=FOOBAR;FREQ=YEARLY")),
 }
