@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.web import http, resource, server
+from twisted.web import http, pages, resource, server
 
 from calserver.config import Server
 from calserver.dav import Refusal
@@ -31,6 +31,14 @@ CLOSING_SECONDS: Final = 2.0
 """How long connections may take to close before they are cut off."""
 
 
+class Tree(resource.Resource):
+    """The root of the pages."""
+
+    def getChild(self, path: bytes, request: Any) -> resource.IResource:
+        """Nothing is here but what was put here."""
+        return pages.notFound()
+
+
 class Site(server.Site):
     """The public site.
 
@@ -47,7 +55,7 @@ class Site(server.Site):
     noisy = False
 
     def __init__(self, server: Server, *, body_bytes: int, metrics: Metrics, reactor: Any) -> None:
-        self.tree = resource.Resource()
+        self.tree = Tree()
         super().__init__(self.tree, reactor=reactor, timeout=server.idle_timeout_seconds)
         self.server = server
         self.body_bytes = body_bytes

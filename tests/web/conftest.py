@@ -12,6 +12,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ServerEndpoint
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.task import Clock
+from twisted.logger import LogEvent, formatEvent, globalLogPublisher
+from twisted.python.failure import Failure
 from twisted.web.resource import Resource
 from wire import Wire, connect
 
@@ -158,3 +160,26 @@ async def place(server: Server) -> AsyncIterator[Place]:
     await port.stopListening()
     for call in clock.getDelayedCalls():
         call.cancel()
+
+
+class Logged:
+    """What was logged during a test."""
+
+    def __init__(self) -> None:
+        self.events: list[LogEvent] = []
+
+    @property
+    def failures(self) -> list[Failure]:
+        return [event["log_failure"] for event in self.events if "log_failure" in event]
+
+    @property
+    def text(self) -> str:
+        return "\n".join(formatEvent(event) for event in self.events)
+
+
+@pytest.fixture
+def logged() -> Iterator[Logged]:
+    found = Logged()
+    globalLogPublisher.addObserver(found.events.append)
+    yield found
+    globalLogPublisher.removeObserver(found.events.append)
