@@ -51,6 +51,12 @@ SPOKEN: Final = (
     directory.rfc6638_calendar_users,
     directory.calendarserver_principals,
     caldav_ctag,
+    caldav.rfc4791,
+    caldav.rfc6638,
+    caldav.rfc7529,
+    caldav.rfc7809,
+    caldav.rfc7953,
+    caldav.calendarserver,
 )
 """Everything that the server speaks; a later one wins over an earlier one."""
 

@@ -35,7 +35,7 @@ def _on_outbox(name: str, description: str, within: str = C("schedule-send")) ->
 
 rfc6638 = Extension(
     "RFC 6638",
-    conditions=(ValidScheduleDefaultCalendarUrl,),
+    conditions=(calendars.UniqueSchedulingObjectResource, ValidScheduleDefaultCalendarUrl),
     privileges=(
         _on_inbox("schedule-deliver", "Send messages to the owner", within=D("all")),
         _on_inbox("schedule-deliver-invite", "Invite the owner"),
