@@ -9,6 +9,7 @@ Everything else that is not a content line is refused, because what is stored is
 """
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 
 from calserver.ical.conditions import ValidCalendarData
@@ -70,9 +71,10 @@ def _assembled(raw: bytes, lines: list[str]) -> Component:
             continue
         try:
             prop = _remembered(line) if len(line) <= _REMEMBERED_LENGTH else _property(line)
-            if prop.name == "BEGIN":
+            name = prop.name
+            if name == "BEGIN":
                 nesting.open(prop)
-            elif prop.name == "END":
+            elif name == "END":
                 nesting.close(prop)
             else:
                 nesting.add(prop)
@@ -91,6 +93,7 @@ class _Nesting:
     def __init__(self) -> None:
         self.stack: list[tuple[str, list[Property], list[Component]]] = []
         self.calendar: Component | None = None
+        self.add: Callable[[Property], None] = _outside
 
     def open(self, begin: Property) -> None:
         name = begin.value.strip().upper()
@@ -102,12 +105,9 @@ class _Nesting:
             raise ValueError("VCALENDAR is the outermost component, and the only one of its kind")
         if len(self.stack) >= MAX_DEPTH:
             raise ValueError("components are nested too deep")
-        self.stack.append((name, [], []))
-
-    def add(self, prop: Property) -> None:
-        if not self.stack:
-            raise ValueError("there is something outside of BEGIN:VCALENDAR and END:VCALENDAR")
-        self.stack[-1][1].append(prop)
+        properties: list[Property] = []
+        self.stack.append((name, properties, []))
+        self.add = properties.append
 
     def close(self, end: Property) -> None:
         if not self.stack or end.params or end.value.strip().upper() != self.stack[-1][0]:
@@ -116,8 +116,14 @@ class _Nesting:
         component = Component(name, tuple(properties), tuple(components))
         if self.stack:
             self.stack[-1][2].append(component)
+            self.add = self.stack[-1][1].append
         else:
             self.calendar = component
+            self.add = _outside
+
+
+def _outside(_prop: Property) -> None:
+    raise ValueError("there is something outside of BEGIN:VCALENDAR and END:VCALENDAR")
 
 
 def _property(line: str) -> Property:

@@ -80,11 +80,14 @@ class _Validation:
         self.limits = limits
         self.earliest = limits.min_date_time.timestamp()
         self.latest = limits.max_date_time.timestamp()
+        self.times: dict[str, When] = {}
+        """What `moment` read in the component that is being checked."""
 
     def check(self, component: Component) -> None:
         """Check one component and the known ones inside of it."""
         once = ONCE[component.name]
         found: dict[str, Property] = {}
+        self.times = {}
         attendees = instances = rules = 0
         for prop in component.properties:
             name = prop.name
@@ -121,11 +124,11 @@ class _Validation:
         if end_name in found and "DURATION" in found:
             raise ValidCalendarData(f"{component.name}: there are both {end_name} and DURATION")
         try:
-            start = when(found["DTSTART"], self.zones) if "DTSTART" in found else None
+            start, end = self.times.get("DTSTART"), self.times.get(end_name)
             if "DURATION" in found:
                 self.check_duration(start, duration(found["DURATION"].value))
-            if start is not None and end_name in found and not _is_mixed_task(component, found):
-                _check_order(start, when(found[end_name], self.zones))
+            if start is not None and end is not None and not _is_mixed_task(component, found):
+                _check_order(start, end)
         except ValueError as problem:
             raise ValidCalendarData(f"{component.name}: {problem}") from None
 
@@ -141,6 +144,8 @@ class _Validation:
 
     def check_limits(self, at: When) -> None:
         """Refuse what is too early or too late to be stored (RFC 4791 sections 5.2.6 and 5.2.7)."""
+        if self.limits.min_date_time.year < at.local.year < self.limits.max_date_time.year:
+            return
         epoch = at.epoch()
         if epoch < self.earliest:
             raise MinDateTime(f"dates start in {self.limits.min_date_time.year}")
@@ -151,7 +156,7 @@ class _Validation:
 
     def moment(self, prop: Property, component: str) -> int:
         """DTSTART and all others with one date or date-time."""
-        at = when(prop, self.zones)
+        at = self.times[prop.name] = when(prop, self.zones)
         if prop.name in _LIMITED:
             self.check_limits(at)
         return 0
