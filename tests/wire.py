@@ -26,7 +26,7 @@ class Wire(Protocol):
     """One connection: what is sent, what has come, and whether it is closed."""
 
     def __init__(self) -> None:
-        self.received = b""
+        self.received = bytearray()
         self.closed = False
         self._waiting: list[Deferred[None]] = []
 
@@ -62,30 +62,31 @@ class Wire(Protocol):
         """Wait until the server closes; everything that has come."""
         while not self.closed:
             await self._change()
-        return self.received
+        return bytes(self.received)
 
     async def answer(self, *, head: bool = False) -> Answer:
         """The next response, taken from what has come."""
         while b"\r\n\r\n" not in self.received:
             assert not self.closed, self.received
             await self._change()
-        top, _, rest = self.received.partition(b"\r\n\r\n")
+        top, _, _ = bytes(self.received).partition(b"\r\n\r\n")
         line, *fields = top.decode("latin-1").split("\r\n")
         headers = {name.lower(): value.strip() for name, _, value in (each.partition(":") for each in fields)}
         status = int(line.split()[1])
+        begin = len(top) + 4
         if "transfer-encoding" in headers and not head:
-            while not rest.endswith(b"0\r\n\r\n"):
+            while not self.received.endswith(b"0\r\n\r\n"):
                 await self._change()
-                rest = self.received.partition(b"\r\n\r\n")[2]
-            self.received = b""
-            return Answer(status, headers, unchunked(rest))
+            content = unchunked(bytes(self.received[begin:]))
+            self.received.clear()
+            return Answer(status, headers, content)
         length = 0 if head or status in (100, 204, 304) else int(headers["content-length"])
-        while len(rest) < length:
+        while len(self.received) < begin + length:
             assert not self.closed, self.received
             await self._change()
-            rest = self.received.partition(b"\r\n\r\n")[2]
-        self.received = rest[length:]
-        return Answer(status, headers, rest[:length])
+        content = bytes(self.received[begin : begin + length])
+        del self.received[: begin + length]
+        return Answer(status, headers, content)
 
     async def ask(self, data: bytes) -> Answer:
         """Send a request and wait for its response."""
