@@ -1,4 +1,20 @@
-"""Calendar data as values: model, recurrence, zones, filters (RFC 5545, RFC 4791, RFC 7265, RFC 7529, RFC 7953)."""
+"""Calendar data as values: model, recurrence, zones, filters (RFC 5545, RFC 4791, RFC 7265, RFC 7529, RFC 7953).
+
+**Text and model.** `parse` turns iCalendar text into a `Component` of `Property` values in one scan and `serialize`
+writes it again; between them nothing is lost, because the model keeps raw values, as spelled. `from_jcal` and `to_jcal`
+do the same for JSON. Whatever is not a well-formed stream is refused there, so that nothing stored can break an answer
+that quotes it.
+
+**Values.** Typed reading happens on demand: `when` and `whens` make a `When` - a day, a floating time, a time in a
+zone, UTC - of a property, and know the daylight-saving gaps and overlaps. `Zones` says what a TZID means: the time zone
+database by any name that clients use for its zones, and only then the rules of a VTIMEZONE. `address` is the form in
+which calendar user addresses are compared.
+
+**Objects.** `CalendarObject.parse` is the gate for everything that a client wants to store: it accepts both media
+types, holds the data to RFC 5545 (`validate`), RFC 4791 section 4.1 and the `Limits` of a collection, and raises the
+precondition that fails. `CalendarObject.stored` reads what passed that gate before, without judging it again. What may
+cost much - rules, zones, nesting, lists - is bounded before it is computed.
+"""
 
 from calserver.ical.conditions import (
     MaxAttendeesPerInstance,
