@@ -11,11 +11,10 @@ from pathlib import Path
 
 import attrs
 
+from calserver import calendars
 from calserver.admin.refused import Refused
-from calserver.ical import Component, ValidCalendarData, parse, serialize
+from calserver.ical import parse, serialize
 
-KEPT_PROPERTIES = ("VERSION", "PRODID", "CALSCALE")
-"""Properties of the VCALENDAR that say how to read it; the others describe the file, or the calendar it was."""
 _BEGIN = re.compile(rb"^BEGIN:VCALENDAR[ \t]*\r?$", re.MULTILINE | re.IGNORECASE)
 _PLAIN_NAME = re.compile(r"[\w.@{}+~-]{1,120}")
 
@@ -54,9 +53,9 @@ def pieces(content: bytes, stem: str) -> Iterator[Piece]:
     Raises:
         ValidCalendarData: it is not iCalendar.
     """
-    calendars = [parse(each) for each in _streams(content)]
-    groups = [group for each in calendars for group in _groups(each)]
-    if len(groups) == 1 and calendars[0].first("METHOD") is None:
+    found = [parse(each) for each in _streams(content)]
+    groups = [group for each in found for group in calendars.pieces(each)]
+    if len(groups) == 1 and found[0].first("METHOD") is None:
         uid, _ = groups[0]
         yield Piece(uid=uid, name=_name(stem), text=content)
         return
@@ -70,22 +69,6 @@ def _streams(content: bytes) -> list[bytes]:
     if len(starts) < 2:
         return [content]
     return [content[start:end] for start, end in zip(starts, [*starts[1:], len(content)], strict=True)]
-
-
-def _groups(calendar: Component) -> Iterator[tuple[str, Component]]:
-    """The components of each UID, as a VCALENDAR with the zones they refer to."""
-    by_uid: dict[str, list[Component]] = {}
-    zones = {each.value("TZID", ""): each for each in calendar.children("VTIMEZONE")}
-    for each in calendar.components:
-        if each.name != "VTIMEZONE":
-            by_uid.setdefault(each.value("UID", "") or "", []).append(each)
-    if not by_uid:
-        raise ValidCalendarData("there is nothing in it")
-    kept = tuple(each for each in calendar.properties if each.name in KEPT_PROPERTIES)
-    for uid, group in by_uid.items():
-        wanted = {each.param("TZID") for one in group for part in one.walk() for each in part.properties}
-        used = [zone for tzid, zone in zones.items() if tzid in wanted]
-        yield uid, Component("VCALENDAR", kept, (*used, *group))
 
 
 def _name(text: str) -> str:

@@ -5,7 +5,7 @@ calendar, and in which form, is decided once:
 
 - `provision` makes the homes and standard collections of a new principal;
 - `accepted` turns a checked calendar object into what is stored, `admit` checks that a calendar takes it, `put` does
-  both and stores it;
+  both and stores it; `pieces` cuts what came as one file;
 """
 
 from calserver.calendars.conditions import (
@@ -15,6 +15,7 @@ from calserver.calendars.conditions import (
     UniqueSchedulingObjectResource,
 )
 from calserver.calendars.objects import COMPONENTS, CONTENT_TYPE, accepted, admit, limits, put, taken
+from calserver.calendars.pieces import pieces
 from calserver.calendars.provision import (
     CALENDAR_HOME,
     DEFAULT,
@@ -43,6 +44,7 @@ __all__ = [
     "accepted",
     "admit",
     "limits",
+    "pieces",
     "provision",
     "put",
     "taken",

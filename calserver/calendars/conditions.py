@@ -11,7 +11,7 @@ class SupportedCalendarComponent(ConditionFailed):
 
 
 class NoUidConflict(ConditionFailed):
-    """The UID belongs to another member of the calendar, or the one to be replaced has another UID (RFC 4791).
+    """The UID belongs to another member, or the member to be replaced has another (RFC 4791 section 5.3.2.1).
 
     ``hrefs`` names the member.
     """
