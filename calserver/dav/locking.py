@@ -17,6 +17,7 @@ from calserver.dav.locks import (
     NoConflictingLock,
     guard_content,
     lock_path,
+    root_path,
 )
 from calserver.dav.message import Request, Response
 from calserver.dav.multistatus import status_response
@@ -98,13 +99,14 @@ def _refuse_conflicts(resource: Resource, info: LockInfo, deep: bool) -> list[st
     """Raise for a conflicting lock on the resource; return the paths of members with one (section 9.10.5)."""
 
     def conflicting(found: Iterable[Lock]) -> list[str]:
-        return [view.request.prefix + each.path for each in found if each.exclusive or info.exclusive]
+        return list(dict.fromkeys(each.path for each in found if each.exclusive or info.exclusive))
 
     view = resource.view
     path = lock_path(resource.href)
     if above := conflicting(view.txn.locks.covering(path)):
-        raise NoConflictingLock("another lock is in the way", hrefs=tuple(dict.fromkeys(above)))
-    return list(dict.fromkeys(conflicting(view.txn.locks.below(path)))) if deep else []
+        hrefs = tuple(root_path(resource, each) for each in above)
+        raise NoConflictingLock("another lock is in the way", hrefs=hrefs)
+    return [view.request.prefix + each for each in conflicting(view.txn.locks.below(path))] if deep else []
 
 
 def _refresh(request: Request, resource: Resource) -> Response:
@@ -184,9 +186,7 @@ def discovery(resource: Resource) -> Markup:
 
 
 def _active(resource: Resource, lock: Lock) -> Markup:
-    view = resource.view
-    root = resource.path if lock.path == lock_path(resource.href) else view.request.prefix + lock.path
-    seconds = max(0, int((lock.expires - view.txn.now).total_seconds()))
+    seconds = max(0, int((lock.expires - resource.view.txn.now).total_seconds()))
     return xml.element(
         D("activelock"),
         xml.element(D("locktype"), xml.element(D("write"))),
@@ -195,7 +195,7 @@ def _active(resource: Resource, lock: Lock) -> Markup:
         Markup(lock.owner),
         xml.element(D("timeout"), f"Second-{seconds}"),
         xml.element(D("locktoken"), xml.href(lock.token)),
-        xml.element(D("lockroot"), xml.href(root)),
+        xml.element(D("lockroot"), xml.href(root_path(resource, lock.path))),
     )
 
 

@@ -90,6 +90,16 @@ def lock_path(href: Href) -> str:
     return str(href).rstrip("/")
 
 
+def root_path(resource: "Resource", path: str) -> str:
+    """The absolute path of a lock that covers a resource, or its collection.
+
+    Where it is not that of the resource itself it is that of a collection above, and ends in a slash.
+    """
+    if path == lock_path(resource.href):
+        return resource.path
+    return resource.view.request.prefix + path + ("/" if path else "")
+
+
 def held(view: "View", lock: Lock) -> bool:
     """Whether the asker owns the lock and submitted its token (RFC 4918 section 6.4)."""
     owner = view.request.actor.principal_id
@@ -108,12 +118,9 @@ def in_the_way(view: "View", locks: Iterable[Lock]) -> list[str]:
 
 
 def _check(resource: "Resource", locks: Iterable[Lock]) -> None:
-    view = resource.view
-    own = lock_path(resource.href)
-    blocked = in_the_way(view, locks)
-    if blocked:
-        paths = (resource.path if path == own else view.request.prefix + path for path in blocked)
-        raise LockTokenSubmitted("a lock stands in the way", hrefs=tuple(paths))
+    if blocked := in_the_way(resource.view, locks):
+        hrefs = tuple(root_path(resource, each) for each in blocked)
+        raise LockTokenSubmitted("a lock stands in the way", hrefs=hrefs)
 
 
 def guard_content(resource: "Resource") -> None:

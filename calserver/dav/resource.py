@@ -65,11 +65,15 @@ class Change:
 
 @attrs.frozen(slots=True, kw_only=True)
 class Changes:
-    """What happened since a token: the new token, the changes, and whether a limit cut them short."""
+    """What happened since a token: the new token, the changes, and whether a limit cut them short.
+
+    ``rendered`` are changes that are written already, each as a ``DAV:response``.
+    """
 
     token: str
-    changes: Sequence[Change]
+    changes: Sequence[Change] = ()
     truncated: bool = False
+    rendered: Sequence[str] = ()
 
 
 @attrs.frozen(slots=True, kw_only=True)
@@ -246,6 +250,12 @@ class Collection(Resource):
             limit: the most changes to answer.
         """
         raise MethodNotAllowed("this collection does not keep a record of changes")
+
+    def rendered_changes(
+        self, since: str | None, *, deep: bool, limit: int | None, names: frozenset[str]
+    ) -> Changes | None:
+        """The same with the properties `names` as ``Changes.rendered``; None where `rendered` would be, too."""
+        return None
 
 
 class Unmapped(Resource):

@@ -104,8 +104,11 @@ class Expand:
 
 def _name(element: Element) -> str:
     """The Clark name in the attributes of a ``DAV:property``."""
+    namespace = element.get("namespace", "DAV:")
+    if re.search(r"[\s{}<>\"\\^`|]", namespace):
+        raise BadRequest("this is not a namespace")
     try:
-        return etree.QName(element.get("namespace", "DAV:") or None, element.get("name", "")).text
+        return etree.QName(namespace or None, element.get("name", "")).text
     except ValueError:
         raise BadRequest("this is not the name of a property") from None
 

@@ -91,7 +91,10 @@ def sync_collection(request: Request, collection: Collection, asked: SyncCollect
     deep = level is Depth.INFINITY if asked.deep is None else asked.deep
     most = collection.view.settings.query_results
     limit = most if asked.limit is None else min(asked.limit, most)
-    changes = collection.changes(asked.token, deep=deep, limit=limit)
+    names = frozenset(asked.wanted.elements)
+    changes = collection.rendered_changes(asked.token, deep=deep, limit=limit, names=names)
+    if changes is None:
+        changes = collection.changes(asked.token, deep=deep, limit=limit)
     properties = Properties(collection.view, asked.wanted)
     answer = Multistatus()
     if asked.token is None:
@@ -101,6 +104,7 @@ def sync_collection(request: Request, collection: Collection, asked: SyncCollect
             answer.add(status_response(collection.view.path(each.href), HTTPStatus.NOT_FOUND))
         else:
             answer.add(properties.response(each.resource))
+    answer.extend(changes.rendered)
     if changes.truncated:
         answer.add(_truncated(collection))
     return answer.answer(sync_token=changes.token)

@@ -472,7 +472,7 @@ class Answer:
             if href is None or each.findtext(D("href")) == href:
                 for propstat in each.findall(D("propstat")):
                     status = int((propstat.findtext(D("status")) or "").split()[1])
-                    found.update({one.tag: (status, one) for one in propstat.find(D("prop")) or ()})
+                    found.update({one.tag: (status, one) for one in propstat.iterfind(f"{D('prop')}/*")})
                 break
         return found
 
