@@ -57,6 +57,7 @@ SPOKEN: Final = (
     caldav.rfc7809,
     caldav.rfc7953,
     caldav.calendarserver,
+    caldav.bulk_change,
 )
 """Everything that the server speaks; a later one wins over an earlier one."""
 

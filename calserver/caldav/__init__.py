@@ -5,6 +5,7 @@ decided about calendars is decided in `calserver.calendars`, what calendar data 
 """
 
 from calserver.caldav.apple import calendarserver
+from calserver.caldav.bulk import bulk_change
 from calserver.caldav.resources import mount
 from calserver.caldav.rfc4791 import rfc4791
 from calserver.caldav.rfc6638 import rfc6638
@@ -13,6 +14,7 @@ from calserver.caldav.rfc7809 import rfc7809
 from calserver.caldav.rfc7953 import rfc7953
 
 __all__ = [
+    "bulk_change",
     "calendarserver",
     "mount",
     "rfc4791",

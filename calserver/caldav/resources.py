@@ -129,6 +129,12 @@ class CalendarCollection(StoredCollection):
         """Set columns of the row that follow from no stored property."""
         self._take(self.view.txn.collections.update(attrs.evolve(self.row, **columns)))
 
+    def refresh(self) -> None:
+        """Look at the row again after members have changed."""
+        row = self.view.txn.collections.get(self.row.id)
+        if row is not None:
+            self._take(row)
+
     def members(self, wanted: frozenset[str] | None = None) -> Iterator[Resource]:
         """The calendar objects by name, with their texts where calendar data are wanted."""
         if wanted is None or CALENDAR_DATA not in wanted:
@@ -192,6 +198,10 @@ class CalendarCollection(StoredCollection):
         calendars.admit(self.view.txn, self.row, draft or source.row, self.path_of, replaced=before, moved=moved)
         received = super().receive_object(source, name, copy=copy, replaced=replaced)
         return received if draft is None else super().put(draft)[0]
+
+    def new_name(self, request: Request) -> str:
+        """A name as clients would choose it."""
+        return f"{super().new_name(request)}.ics"
 
     def path_of(self, row: ObjectRow) -> str:
         """Where clients find an object of this home."""
