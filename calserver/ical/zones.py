@@ -99,13 +99,14 @@ def zone_of(definition: Component) -> tzinfo:
     return RuleZone.of(definition)
 
 
-def calendar_timezone(text: bytes | str) -> tuple[str, tzinfo]:
-    """Name and zone of a ``CALDAV:calendar-timezone`` (RFC 4791 section 5.2.2).
+def calendar_timezone(calendar: Component | bytes | str) -> tuple[str, tzinfo]:
+    """Name and zone of a ``CALDAV:calendar-timezone`` (RFC 4791 section 5.2.2), as text or already parsed.
 
     Raises:
         ValidCalendarData: it is not an iCalendar object with exactly one VTIMEZONE and nothing else.
     """
-    calendar = parse(text)
+    if not isinstance(calendar, Component):
+        calendar = parse(calendar)
     if len(calendar.components) != 1 or calendar.components[0].name != "VTIMEZONE":
         raise ValidCalendarData("a calendar time zone is exactly one VTIMEZONE")
     definition = calendar.components[0]

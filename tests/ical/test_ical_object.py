@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from calserver.conditions import ConditionFailed
 from calserver.ical import (
@@ -213,6 +215,67 @@ def test_objects_as_clients_write_them_are_taken(path: Path) -> None:
 
 def test_there_are_objects_of_clients() -> None:
     assert len(CLIENTS) >= 9
+
+
+LINES = [path.read_bytes().split(b"\r\n") for path in CLIENTS]
+JUNK = [
+    *(
+        b"",
+        b"\\",
+        b"\xff",
+        b"a" * 300,
+        b"9" * 400,
+        b"+2359",
+        b"P",
+        b"PT",
+        b"-P9999999W",
+        b"P99999999D",
+        b"Europe/Berlin",
+    ),
+    *(
+        b"20250101",
+        b"99991231",
+        b"99991231T235959Z",
+        b"00010101T000000",
+        b"20250101T000000Z/PT1H",
+        b"20250401,20250402",
+    ),
+    *(b"FREQ=DAILY", b"FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30", b"FREQ=SECONDLY;COUNT=3000;BYSETPOS=-1"),
+    *(b"FREQ=WEEKLY;UNTIL=00010101", b"RSCALE=HEBREW;FREQ=MONTHLY;BYMONTH=5L;SKIP=FORWARD"),
+]
+changes = st.lists(
+    st.tuples(st.sampled_from(["remove", "repeat", "value", "foreign"]), st.integers(0, 999), st.integers(0, 999)),
+    min_size=1,
+    max_size=4,
+)
+
+
+def changed(lines: list[bytes], kind: str, at: int, what: int) -> list[bytes]:
+    at %= len(lines)
+    before, line, after = lines[:at], lines[at], lines[at + 1 :]
+    foreign = LINES[what % len(LINES)][what % 20]
+    put = {
+        "remove": [],
+        "repeat": [line, line],
+        "value": [line.partition(b":")[0] + b":" + JUNK[what % len(JUNK)]],
+        "foreign": [foreign, line],
+    }
+    return [*before, *put[kind], *after] or [b""]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.sampled_from(LINES), changes)
+def test_objects_gone_wrong_are_taken_or_refused_and_nothing_else(
+    lines: list[bytes], made: list[tuple[str, int, int]]
+) -> None:
+    for kind, at, what in made:
+        lines = changed(lines, kind, at, what)
+    try:
+        found = CalendarObject.parse(b"\r\n".join(lines))
+    except ConditionFailed:
+        return
+    assert CalendarObject.stored(found.text).calendar == found.calendar
+    assert CalendarObject.parse(to_jcal(found.calendar), JCAL).uid == found.uid
 
 
 INVALID: dict[str, bytes] = {

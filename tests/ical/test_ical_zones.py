@@ -302,6 +302,7 @@ def test_the_time_zone_of_a_calendar_is_one_vtimezone() -> None:
     """RFC 4791 section 5.2.2."""
     text = f"BEGIN:VCALENDAR\nVERSION:2.0\nPRODID:x\n{definition()}END:VCALENDAR\n"
     assert calendar_timezone(text) == ("Middle Earth", rule_zone())
+    assert calendar_timezone(parse(text)) == ("Middle Earth", rule_zone())
     assert calendar_timezone(text.replace("Middle Earth", "Europe/Berlin").encode()) == ("Europe/Berlin", BERLIN)
 
 
