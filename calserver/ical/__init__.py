@@ -27,12 +27,14 @@ from calserver.ical.conditions import (
     ValidCalendarData,
     ValidCalendarObjectResource,
 )
+from calserver.ical.index import Index, index
 from calserver.ical.instance import Instance
 from calserver.ical.jcal import from_jcal, to_jcal
 from calserver.ical.limits import Limits
 from calserver.ical.model import Component, Property
 from calserver.ical.object import ICALENDAR, JCAL, CalendarObject, etag
 from calserver.ical.parse import parse
+from calserver.ical.recurrence import Occurrence, expand
 from calserver.ical.rule import Rule, supported_rscales
 from calserver.ical.serialize import serialize
 from calserver.ical.validate import validate
@@ -46,6 +48,7 @@ __all__ = [
     "CalendarObject",
     "Component",
     "Duration",
+    "Index",
     "Instance",
     "Limits",
     "MaxAttendeesPerInstance",
@@ -53,6 +56,7 @@ __all__ = [
     "MaxInstances",
     "MaxResourceSize",
     "MinDateTime",
+    "Occurrence",
     "Period",
     "Property",
     "Rule",
@@ -66,7 +70,9 @@ __all__ = [
     "calendar_timezone",
     "escape",
     "etag",
+    "expand",
     "from_jcal",
+    "index",
     "named_zone",
     "parse",
     "serialize",

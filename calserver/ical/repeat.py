@@ -21,7 +21,7 @@ EARLIEST: Final = (1 - EPOCH_DAY) * DAY
 LATEST: Final = (LAST_DAY + 1 - EPOCH_DAY) * DAY - 1
 """The last second of the year 9999."""
 
-_UNITS = {"DAILY": DAY, "HOURLY": 3600, "MINUTELY": 60, "SECONDLY": 1}
+_UNITS = {"WEEKLY": 7 * DAY, "DAILY": DAY, "HOURLY": 3600, "MINUTELY": 60, "SECONDLY": 1}
 
 
 def repeat(rule: Rule, start: int, meter: Meter, *, first: int = EARLIEST, last: int = LATEST) -> Iterator[int]:
@@ -35,6 +35,20 @@ def repeat(rule: Rule, start: int, meter: Meter, *, first: int = EARLIEST, last:
     counted = rule.count
     if counted is not None and (bound := _last_counted(rule, start)) is not None:
         counted, last = None, min(last, bound)
+    if rule.is_plain and rule.freq in _UNITS:
+        step = rule.interval * _UNITS[rule.freq]
+        return _even(start + max(0, -((start - first) // step)) * step, last, step, meter)
+    return _uneven(rule, start, counted, first, last, meter)
+
+
+def _even(first: int, last: int, step: int, meter: Meter) -> Iterator[int]:
+    for wall in range(first, last + 1, step):
+        meter.spend()
+        yield wall
+
+
+def _uneven(rule: Rule, start: int, counted: int | None, first: int, last: int, meter: Meter) -> Iterator[int]:
+    """The start, and what the rule makes after it."""
     if first <= start <= last:
         yield start
     if counted == 1 or is_impossible(rule):
