@@ -8,8 +8,8 @@ class Instance:
     """An occurrence, or the marker of an endless series beyond the horizon.
 
     ``start`` and ``end`` are seconds since the epoch, end exclusive; for a ``floating`` one (floating times and days)
-    they are the wall-clock time read as if it were UTC. ``busy`` is the FBTYPE letter: ``B`` busy, ``T`` busy-tentative,
-    ``U`` busy-unavailable, ``F`` free. ``marker`` rows stand for all occurrences after ``start``.
+    they are the wall-clock time read as if it were UTC. ``busy`` is the FBTYPE letter: ``B`` busy, ``T`` tentative,
+    ``U`` unavailable, ``F`` free. ``marker`` rows stand for all occurrences after ``start``.
     """
 
     start: int
