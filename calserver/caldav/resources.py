@@ -180,7 +180,7 @@ class CalendarCollection(StoredCollection):
     def _accepted(self, name: str, content: bytes, media_type: str) -> Draft:
         rules = settings(self.view)
         new = CalendarObject.parse(content, media_type, calendars.limits(rules))
-        return calendars.accepted(name, new, now=self.view.txn.now, settings=rules)
+        return calendars.accepted(name, new, now=self.view.txn.now, settings=rules, zone=self.zone)
 
     def put(self, draft: Draft, *, unique_uid: bool = False) -> tuple[StoredObject, bool]:
         """Store a draft that the calendar takes; the member, and whether it is new."""

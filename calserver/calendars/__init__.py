@@ -6,6 +6,7 @@ calendar, and in which form, is decided once:
 - `provision` makes the homes and standard collections of a new principal;
 - `accepted` turns a checked calendar object into what is stored, `admit` checks that a calendar takes it, `put` does
   both and stores it; `pieces` cuts what came as one file;
+- `extend` keeps the instance index ahead of time;
 """
 
 from calserver.calendars.conditions import (
@@ -14,7 +15,8 @@ from calserver.calendars.conditions import (
     SupportedCalendarComponent,
     UniqueSchedulingObjectResource,
 )
-from calserver.calendars.objects import COMPONENTS, CONTENT_TYPE, accepted, admit, limits, put, taken
+from calserver.calendars.horizon import extend, limits
+from calserver.calendars.objects import COMPONENTS, CONTENT_TYPE, accepted, admit, put, taken
 from calserver.calendars.pieces import pieces
 from calserver.calendars.provision import (
     CALENDAR_HOME,
@@ -43,6 +45,7 @@ __all__ = [
     "UniqueSchedulingObjectResource",
     "accepted",
     "admit",
+    "extend",
     "limits",
     "pieces",
     "provision",

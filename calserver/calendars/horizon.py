@@ -10,9 +10,48 @@ when it is queried. So a calendar that gets another zone needs no new rows.
 
 from datetime import datetime, timedelta
 
+from calserver import ical
+from calserver.conditions import ConditionFailed
 from calserver.config import Calendars
+from calserver.ical import CalendarObject, Instance
+from calserver.store import Object, Transaction
 
 
 def horizon(now: datetime, settings: Calendars) -> datetime:
     """How far rows that are written now reach."""
     return now + timedelta(days=settings.horizon_days)
+
+
+def limits(settings: Calendars) -> ical.Limits:
+    """The limits of calendar data (RFC 4791 sections 5.2.5 to 5.2.9)."""
+    return ical.Limits(
+        max_resource_size=settings.resource_bytes,
+        min_date_time=settings.min_date_time,
+        max_date_time=settings.max_date_time,
+        max_instances=settings.instances,
+        max_attendees_per_instance=settings.attendees,
+    )
+
+
+def extend(txn: Transaction, settings: Calendars, *, limit: int = 100) -> int:
+    """Write the index rows of some objects anew whose rows end before the horizon; returns how many were.
+
+    To be called, each time in a transaction of its own, until it returns less than `limit`.
+    """
+    until = horizon(txn.now, settings)
+    found = txn.objects.unindexed(int(until.timestamp()), limit)
+    for row, text in found:
+        txn.objects.set_instances(row.id, _rows(row, text, until, settings))
+    return len(found)
+
+
+def _rows(row: Object, text: bytes, until: datetime, settings: Calendars) -> tuple[Instance, ...]:
+    """The rows of an object. One that has become more than may be listed counts as everywhere up to the horizon."""
+    try:
+        return ical.index(CalendarObject.stored(text), horizon=until, limits=limits(settings)).instances
+    except (ConditionFailed, ValueError):
+        first, last = row.first or 0, int(until.timestamp())
+        return (
+            Instance(start=min(first, last), end=last, busy="F"),
+            Instance(start=last, end=int(settings.max_date_time.timestamp()), marker=True),
+        )

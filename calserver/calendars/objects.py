@@ -9,12 +9,12 @@ and the home, and the store keeps it. `put` is all of them.
 """
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Final
 
 from calserver import ical
 from calserver.calendars.conditions import NoUidConflict, SupportedCalendarComponent, UniqueSchedulingObjectResource
-from calserver.calendars.horizon import horizon
+from calserver.calendars.horizon import horizon, limits
 from calserver.config import Calendars
 from calserver.ical import CalendarObject, Component
 from calserver.store import Collection, Draft, Object, Transaction
@@ -28,28 +28,30 @@ PathOf = Callable[[Object], str]
 """Where clients find an object of the same home: what conditions name."""
 
 
-def limits(settings: Calendars) -> ical.Limits:
-    """The limits of calendar data (RFC 4791 sections 5.2.5 to 5.2.9)."""
-    return ical.Limits(
-        max_resource_size=settings.resource_bytes,
-        min_date_time=settings.min_date_time,
-        max_date_time=settings.max_date_time,
-        max_instances=settings.instances,
-        max_attendees_per_instance=settings.attendees,
-    )
-
-
 def taken(calendar: Collection) -> tuple[str, ...]:
     """The types of components that a calendar takes (RFC 4791 section 5.2.3)."""
     return calendar.components or COMPONENTS
 
 
-def accepted(name: str, new: CalendarObject, *, now: datetime, settings: Calendars) -> Draft:
-    """What is stored of a calendar object: its text without duplicate alarms, its index rows up to the horizon."""
+def accepted(
+    name: str, new: CalendarObject, *, now: datetime, settings: Calendars, zone: tzinfo | None = None
+) -> Draft:
+    """What is stored of a calendar object: its text without duplicate alarms, its index rows up to the horizon.
+
+    Args:
+        name: of the member.
+        new: what was checked already.
+        now: from where the horizon is counted.
+        settings: limits.
+        zone: that of the calendar; see `calserver.ical.index`.
+
+    Raises:
+        MaxInstances: it has more instances than are allowed.
+    """
     calendar = without_duplicate_alarms(new.calendar)
     if calendar is not new.calendar:
         new = CalendarObject.of(calendar)
-    index = ical.index(new, until=horizon(now, settings))
+    index = ical.index(new, horizon=horizon(now, settings), zone=zone, limits=limits(settings))
     return Draft(
         name=name,
         text=new.text,

@@ -22,7 +22,13 @@ def provide(txn: Transaction, principal: Principal) -> None:
 def server(store: Store) -> Dialogue:
     def people(txn: Transaction) -> None:
         for uid in ("ann", "bob", "root"):
-            accounts.create(txn, uid, provision=provide, administrator=uid == "root")
+            accounts.create(
+                txn,
+                uid,
+                addresses=(f"{uid}@example.com",),
+                provision=provide,
+                administrator=uid == "root",
+            )
         accounts.create(txn, "hall", kind="location", provision=provide)
 
     store.write_now(people)
