@@ -6,20 +6,23 @@ collections on the way to a path, and once more for an object at its end.
 
 The classes. `StoredCollection`, `StoredObject` and `Home` do all that is the same for calendars, contacts and files:
 listing, stored properties, locks, sync tokens and changes, quota, deletion, COPY and MOVE - within a home, between
-homes, and between people. The protocol rooms derive from them (see `calserver.tree.stored`) and give their classes to a
-`Homes` mount.
+homes, and between people. The protocol rooms derive from them (see `calserver.tree.collections`) and give their classes
+to a `Homes` mount.
 
 Who may do what is decided in `calserver.tree.access` alone. What an actor may not look into is refused in the same
 way whether it exists or not.
 """
 
+from calserver.tree.collections import Estate, Home, Kinds, StoredCollection
 from calserver.tree.ctag import caldav_ctag
 from calserver.tree.folders import Folder
+from calserver.tree.markup import QUICK
 from calserver.tree.mounts import Homes, Mount, Mounts
-from calserver.tree.stored import Estate, Home, Kinds, StoredCollection, StoredObject, content_etag
+from calserver.tree.objects import StoredObject, content_etag
 from calserver.tree.sync import Token
 
 __all__ = [
+    "QUICK",
     "Estate",
     "Folder",
     "Home",

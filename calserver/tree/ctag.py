@@ -2,7 +2,7 @@
 
 from calserver.dav import Extension
 from calserver.names import CS
-from calserver.tree.stored import StoredCollection
+from calserver.tree.collections import StoredCollection
 
 caldav_ctag = Extension("caldav-ctag")
 

@@ -16,8 +16,8 @@ from calserver.dav import Collection, Href, NeedPrivileges, Resource, Unmapped, 
 from calserver.directory import principal_href
 from calserver.names import D
 from calserver.store import Collection as CollectionRow
+from calserver.tree.collections import Estate, Kinds, StoredCollection
 from calserver.tree.folders import Folder
-from calserver.tree.stored import Estate, Kinds, StoredCollection
 
 ROOT: Final = Href((), collection=True)
 

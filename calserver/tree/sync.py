@@ -11,12 +11,13 @@ first synchronization goes on though removals are forgotten in the meantime.
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import Final
+from operator import itemgetter
+from typing import Any, Final
 
 import attrs
 
 from calserver.dav import NumberOfMatchesWithinLimits, ValidSyncToken
-from calserver.store import Collection, Object, Tombstone, Transaction
+from calserver.store import Collection, Transaction
 
 _TOKEN: Final = re.compile(r"data:,([0-9A-Za-z-]{1,64})/([0-9]{1,18})(?:/([0-9]{1,18}))?")
 
@@ -59,12 +60,8 @@ class Token:
         return text if self.started is None else f"{text}/{self.started}"
 
 
-@attrs.frozen(slots=True)
-class Line:
-    """One change: what it is about, and the collection that it happened in."""
-
-    what: Collection | Object | Tombstone
-    place: Collection
+Line = tuple[int, Any, Collection]
+"""One change: its revision; the `Collection`, `Object` (or its row) or `Tombstone`; the collection that it is in."""
 
 
 @attrs.frozen(slots=True)
@@ -76,8 +73,18 @@ class Report:
     truncated: bool = False
 
 
-def since(txn: Transaction, row: Collection, text: str | None, *, deep: bool, limit: int | None) -> Report:
+def since(
+    txn: Transaction, row: Collection, text: str | None, *, deep: bool, limit: int | None, brief: bool = False
+) -> Report:
     """The changes in a collection after a token, None for all members.
+
+    Args:
+        txn: the transaction.
+        row: the collection.
+        text: the token.
+        deep: tell changes in the collections below too.
+        limit: how many changes to tell.
+        brief: tell members with content as rows, at a tenth of the cost of `Object`.
 
     Raises:
         ValidSyncToken: the token is not one of this collection, or too old.
@@ -86,28 +93,31 @@ def since(txn: Transaction, row: Collection, text: str | None, *, deep: bool, li
     token = Token(row.resource_id, 0, row.revision) if text is None else Token.parse(text)
     token.check(row)
     most = None if limit is None else limit + 1
-    lines = sorted(_lines(txn, row, token, deep=deep, most=most, removed=text is not None), key=_revision)
+    lines = sorted(_lines(txn, row, token, deep=deep, most=most, brief=brief, removed=text is not None), key=_revision)
     if limit is None or len(lines) <= limit:
         return Report(Token.of(row), lines)
-    beyond = lines[limit].what.revision
-    told = [line for line in lines[:limit] if line.what.revision < beyond]
+    beyond = lines[limit][0]
+    told = [line for line in lines[:limit] if line[0] < beyond]
     if not told:
         raise NumberOfMatchesWithinLimits("one change is more than the limit allows")
-    return Report(Token(row.resource_id, _revision(told[-1]), token.begun), told, truncated=True)
+    return Report(Token(row.resource_id, told[-1][0], token.begun), told, truncated=True)
 
 
-def _revision(line: Line) -> int:
-    return line.what.revision
+_revision = itemgetter(0)
 
 
 def _lines(
-    txn: Transaction, row: Collection, token: Token, *, deep: bool, most: int | None, removed: bool
+    txn: Transaction, row: Collection, token: Token, *, deep: bool, most: int | None, brief: bool, removed: bool
 ) -> Iterator[Line]:
     """The changes after a token, place by place; of each place at least the first `most`."""
     after = token.revision
+    changes = txn.changes
     places = [row, *(each for each in txn.collections.below(row.id) if each.revision > after)] if deep else [row]
     for place in places:
-        yield from (Line(each, place) for each in txn.changes.collections(place.id, after))
-        yield from (Line(each, place) for each in txn.changes.objects(place.id, after, most))
+        yield from ((each.revision, each, place) for each in changes.collections(place.id, after))
+        if brief:
+            yield from ((each[3], each, place) for each in changes.listing(place.id, after, most))
+        else:
+            yield from ((each.revision, each, place) for each in changes.objects(place.id, after, most))
         if removed:
-            yield from (Line(each, place) for each in txn.changes.tombstones(place.id, after, most))
+            yield from ((each.revision, each, place) for each in changes.tombstones(place.id, after, most))

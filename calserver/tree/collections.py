@@ -1,4 +1,4 @@
-"""Collections and objects of the store as WebDAV resources (RFC 4918 section 5), and the homes they are in.
+"""Collections of the store as WebDAV resources (RFC 4918 section 5.2), and the homes they are in.
 
 The protocol rooms derive their classes from these and say in `Kinds` which class a kind of collection has. What they
 usually override: `StoredCollection.kind_for` and `admit` (which collections may be members), `draft` (what may be
@@ -6,10 +6,11 @@ stored, and in which form), `receive_object` and `receive_collection` (what come
 that follow from stored properties).
 """
 
-import hashlib
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from http import HTTPStatus
+from itertools import groupby
 from typing import Any, ClassVar
 
 import attrs
@@ -18,7 +19,6 @@ from calserver.dav import (
     Change,
     Changes,
     Collection,
-    Conflict,
     ContentTooLarge,
     Forbidden,
     Href,
@@ -30,6 +30,7 @@ from calserver.dav import (
     ValidResourcetype,
     View,
     Written,
+    status_response,
     xml,
 )
 from calserver.names import D
@@ -37,22 +38,8 @@ from calserver.store import Collection as CollectionRow
 from calserver.store import Draft, NameTaken, Tombstone
 from calserver.store import Object as ObjectRow
 from calserver.tree import access, listing, sync
-
-UNKNOWN = "application/octet-stream"
-"""What content is when nobody says (RFC 9110 section 8.3)."""
-
-UNTRUSTED = (("Content-Security-Policy", "sandbox"), ("X-Content-Type-Options", "nosniff"))
-"""Header fields that keep what clients stored from running as a page of this site in a browser."""
-
-
-def content_etag(text: bytes) -> str:
-    """The bare entity tag of content: the same bytes have the same tag."""
-    return hashlib.blake2b(text, digest_size=16).hexdigest()
-
-
-def lock_path(href: Href) -> str:
-    """How locks name a resource."""
-    return str(href).rstrip("/")
+from calserver.tree.markup import QUICK, Writer
+from calserver.tree.objects import UNKNOWN, StoredObject, content_etag, landing, lock_path, merged
 
 
 @attrs.frozen(slots=True)
@@ -81,79 +68,14 @@ class Estate:
     kinds: Kinds
 
 
-class StoredObject(Resource):
-    """A member with content."""
-
-    lockable = True
-    headers: tuple[tuple[str, str], ...] = UNTRUSTED
-
-    def __init__(self, view: View, href: Href, row: ObjectRow, parent: "StoredCollection") -> None:
-        super().__init__(view, href)
-        self._parent = parent
-        self._take(row)
-
-    @property
-    def parent(self) -> "StoredCollection":
-        """The collection that it is in."""
-        return self._parent
-
-    def _take(self, row: ObjectRow) -> None:
-        self.row = row
-        self.etag = f'"{row.etag}"'
-        self.schedule_tag = f'"{row.schedule_tag}"' if row.schedule_tag is not None else None
-        self.content_type = row.content_type
-        self.content_length = row.size
-        self.created = row.created
-        self.modified = row.modified
-        self.resource_id = f"urn:uuid:{row.resource_id}"
-        self.owner = self._parent.owner
-
-    @property
-    def privileges(self) -> frozenset[str]:
-        """Those on the collection."""
-        return self._parent.privileges
-
-    @property
-    def stored_properties(self) -> Mapping[str, str]:
-        """What clients have set."""
-        return self.row.properties
-
-    def store_properties(self, changes: Mapping[str, str | None]) -> None:
-        """Set or remove stored properties; the ETag stays."""
-        self._take(self.view.txn.objects.patch(self.row.id, properties=_changed(self.row.properties, changes)))
-
-    def read(self) -> bytes:
-        """The content as it was stored."""
-        content: bytes = self.view.txn.objects.text(self.row.id)
-        return content
-
-    def write(self, request: Request) -> Written:
-        """Replace the content; the resource id and the stored properties stay."""
-        return self._parent.store(self.href.name, request)
-
-    def delete(self) -> None:
-        """Remove it, and the locks on it."""
-        self.view.txn.objects.remove(self.row.id)
-        self.view.txn.locks.remove_below(lock_path(self.href))
-
-    def copy(self, target: Resource, *, deep: bool = True) -> None:
-        """Copy content and properties (RFC 4918 section 9.8); the copy has a resource id of its own."""
-        place, replaced = _landing(self, target)
-        place.receive_object(self, target.href.name, copy=True, replaced=replaced)
-
-    def move(self, target: Resource) -> None:
-        """Move it with its resource id (RFC 4918 section 9.9, RFC 5842 section 3.1); its locks do not move."""
-        place, replaced = _landing(self, target)
-        place.receive_object(self, target.href.name, copy=False, replaced=replaced)
-        self.view.txn.locks.remove_below(lock_path(self.href))
-
-
 class StoredCollection(Collection):
     """A collection in a home, or a home itself."""
 
     lockable = True
     content_type = listing.CONTENT_TYPE
     object_class: ClassVar[type[StoredObject]] = StoredObject
+    quick = QUICK
+    """Properties of members that are what their rows say; a class that makes them differ leaves them out."""
 
     def __init__(
         self, view: View, href: Href, row: CollectionRow, estate: Estate, parent: "StoredCollection | None" = None
@@ -217,6 +139,18 @@ class StoredCollection(Collection):
         if self.findable:
             yield from map(self.object_of, self.view.txn.objects.in_collection(self.row.id))
 
+    def rendered(self, names: frozenset[str]) -> Iterable[str] | None:
+        """The same as markup, where only quick properties are wanted."""
+        return self._rendered(Writer(names)) if names <= self.quick else None
+
+    def _rendered(self, writer: Writer) -> Iterator[str]:
+        for row in self.view.txn.collections.children(self.row.id):
+            member = self.collection_of(row)
+            if member.privileges:
+                yield writer.collection(member)
+        if self.findable:
+            yield from writer.objects(self.path, self.view.txn.objects.listing(self.row.id))
+
     def member(self, name: str) -> Resource | None:
         """One direct member; None where there is none, or none that the actor may see."""
         row = self.view.txn.collections.child(self.row.id, name)
@@ -243,7 +177,7 @@ class StoredCollection(Collection):
 
     def store_properties(self, changes: Mapping[str, str | None]) -> None:
         """Set or remove stored properties, and the columns that follow from them."""
-        row = attrs.evolve(self.row, properties=_changed(self.row.properties, changes))
+        row = attrs.evolve(self.row, properties=merged(self.row.properties, changes))
         self._take(self.view.txn.collections.update(self.derived(row)))
 
     def derived(self, row: CollectionRow) -> CollectionRow:
@@ -344,12 +278,12 @@ class StoredCollection(Collection):
 
     def copy(self, target: Resource, *, deep: bool = True) -> None:
         """Copy the collection with its properties and, if `deep`, its members (RFC 4918 section 9.8.3)."""
-        place, replaced = _landing(self, target)
+        place, replaced = landing(self, target)
         place.receive_collection(self, target.href.name, copy=True, deep=deep, replaced=replaced)
 
     def move(self, target: Resource) -> None:
         """Move it with everything below and all resource ids (RFC 4918 section 9.9.2); the locks do not move."""
-        place, replaced = _landing(self, target)
+        place, replaced = landing(self, target)
         place.receive_collection(self, target.href.name, copy=False, replaced=replaced)
         self.view.txn.locks.remove_below(lock_path(self.href))
 
@@ -424,24 +358,58 @@ class StoredCollection(Collection):
     def changes(self, since: str | None, *, deep: bool, limit: int | None) -> Changes:
         """What changed since a token (RFC 6578)."""
         report = sync.since(self.view.txn, self.row, since, deep=deep, limit=limit)
-        places: dict[int, StoredCollection] = {self.row.id: self}
+        places = self._places(deep=deep)
+        told = (places[place.id].change(what) for _, what, place in report.lines)
+        return Changes(token=str(report.token), changes=[each for each in told if each], truncated=report.truncated)
+
+    def rendered_changes(
+        self, since: str | None, *, deep: bool, limit: int | None, names: frozenset[str]
+    ) -> Changes | None:
+        """The same as markup, where only quick properties are wanted."""
+        if not names <= self.quick:
+            return None
+        report = sync.since(self.view.txn, self.row, since, deep=deep, limit=limit, brief=True)
+        places = self._places(deep=deep)
+        if not all(names <= each.quick for each in places.values()):
+            return None
+        writer = Writer(names)
+        told: list[str] = []
+        for id, lines in groupby(report.lines, key=lambda line: line[2].id):
+            told += places[id].written([what for _, what, _ in lines], writer)
+        return Changes(token=str(report.token), rendered=told, truncated=report.truncated)
+
+    def written(self, whats: Sequence[Any], writer: Writer) -> Iterator[str]:
+        """Changes in this collection as markup; objects are rows."""
+        for rows, some in groupby(whats, key=lambda what: isinstance(what, tuple)):
+            if rows and self.findable:
+                yield from writer.objects(self.path, list(some))
+            if rows:
+                continue
+            for change in filter(None, map(self.change, some)):
+                if isinstance(change.resource, Collection):
+                    yield writer.collection(change.resource)
+                else:
+                    yield status_response(self.view.path(change.href), HTTPStatus.NOT_FOUND)
+
+    def _places(self, *, deep: bool) -> "dict[int, StoredCollection]":
+        """This and, if `deep`, all collections below, by primary key."""
+        places = {self.row.id: self}
         if deep:
             for row in self.view.txn.collections.below(self.row.id):
                 places[row.id] = places[row.parent_id].collection_of(row)
-        told = (self._change(places[line.place.id], line.what) for line in report.lines)
-        return Changes(token=str(report.token), changes=[each for each in told if each], truncated=report.truncated)
+        return places
 
-    @staticmethod
-    def _change(place: "StoredCollection", what: CollectionRow | ObjectRow | Tombstone) -> Change | None:
+    def change(self, what: CollectionRow | ObjectRow | Tombstone) -> Change | None:
+        """A change in this collection, None where the actor may not see it."""
         if isinstance(what, CollectionRow):
-            member = place.collection_of(what)
+            member = self.collection_of(what)
             return Change(href=member.href, resource=member) if member.privileges else None
-        if not place.findable:
+        if not self.findable:
             return None
         if isinstance(what, ObjectRow):
-            changed = place.object_of(what)
+            changed = self.object_of(what)
             return Change(href=changed.href, resource=changed)
-        return Change(href=place.href.child(what.name, collection=what.was_collection), resource=None)
+        return Change(href=self.href.child(what.name, collection=what.was_collection), resource=None)
 
 
 class Home(StoredCollection):
@@ -450,20 +418,3 @@ class Home(StoredCollection):
     delete = Resource.delete
     copy = Resource.copy
     move = Resource.move
-
-
-def _changed(properties: Mapping[str, str], changes: Mapping[str, str | None]) -> dict[str, str]:
-    merged: dict[str, Any] = {**properties, **changes}
-    return {name: value for name, value in merged.items() if value is not None}
-
-
-def _landing(source: StoredObject | StoredCollection, target: Resource) -> tuple[StoredCollection, Resource | None]:
-    """The collection that a target is or would be in, and what is replaced there (RFC 4918 section 9.8.4)."""
-    if target.href.within(source.href) or source.href.within(target.href):
-        raise Forbidden("source and destination lie within each other")
-    place = target.parent
-    if place is None and not target.exists:
-        raise Conflict("the collection of the destination does not exist")
-    if not isinstance(place, StoredCollection):
-        raise Forbidden("nothing can be put there")
-    return place, target if target.exists else None

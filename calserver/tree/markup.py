@@ -1,0 +1,56 @@
+"""Members written straight as text: what most listings and sync reports ask, without a resource for each member.
+
+Clients that poll ask for ETags and types of thousands of members; those stand in an index of the store. The markup is
+that of `calserver.dav.multistatus`.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from calserver.dav import MEMBER_END, MEMBER_MIDDLE, MEMBER_START, Collection, quote_segment, xml
+from calserver.names import D
+
+QUICK: Final = frozenset({D("getetag"), D("getcontenttype"), D("resourcetype")})
+"""The properties that can be written so."""
+
+
+class Writer:
+    """Writes the ``DAV:response`` of members with the properties `names`, which are some of `QUICK`."""
+
+    def __init__(self, names: frozenset[str]) -> None:
+        self._etag = D("getetag") in names
+        self._type = D("getcontenttype") in names
+        self._kind = D("resourcetype") in names
+        self._tails: dict[str, str] = {}
+
+    def objects(self, path: str, rows: Iterable[Sequence[Any]]) -> list[str]:
+        """Members with content of the collection at `path`: rows that begin with name, ETag and content type.
+
+        Nothing here but the driver looks at each member of a large collection, so this is written out.
+        """
+        start, middle, tails = MEMBER_START + path, MEMBER_MIDDLE, self._tails
+        for content_type in {row[2] for row in rows}:
+            tails[content_type] = self._tail(content_type)
+        if not self._etag:
+            return [f"{start}{quote_segment(row[0])}{middle}{tails[row[2]]}" for row in rows]
+        middle += '<D:getetag>"'
+        return [f"{start}{quote_segment(row[0])}{middle}{row[1]}{tails[row[2]]}" for row in rows]
+
+    def _tail(self, content_type: str) -> str:
+        text = '"</D:getetag>' if self._etag else ""
+        if self._type:
+            text += xml.element(D("getcontenttype"), content_type)
+        if self._kind:
+            text += "<D:resourcetype/>"
+        return text + MEMBER_END
+
+    def collection(self, member: Collection) -> str:
+        """A member collection."""
+        text = MEMBER_START + member.path + MEMBER_MIDDLE
+        if self._etag:
+            text += xml.element(D("getetag"), member.etag or "")
+        if self._type:
+            text += xml.element(D("getcontenttype"), member.content_type or "")
+        if self._kind:
+            text += xml.element(D("resourcetype"), *map(xml.element, member.resourcetype))
+        return text + MEMBER_END
