@@ -79,7 +79,7 @@ def _property_array(prop: Property) -> list[Any]:
     kind = DEFAULT_TYPES.get(prop.name, "UNKNOWN")
     for name, values in prop.params:
         if name == "VALUE":
-            kind = values[0].upper() if values else kind
+            kind = values[0].upper() if values and _NAME.fullmatch(values[0]) else "UNKNOWN"
         else:
             known = params.get(name.lower(), [])
             both = [*(known if isinstance(known, list) else [known]), *values]
@@ -155,7 +155,7 @@ def _recur_out(raw: str) -> dict[str, Any]:
     rule: dict[str, Any] = {}
     for part in raw.split(";"):
         name, equals, value = part.partition("=")
-        if not equals or name.lower() in rule:
+        if not equals or name.lower() in rule or _NAME.fullmatch(name) is None:
             raise ValueError("not a rule")
         values: list[Any] = value.split(",")
         if name.upper() == "UNTIL":

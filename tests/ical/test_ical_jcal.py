@@ -99,13 +99,28 @@ def test_components_are_nested_arrays() -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["DTSTART:soon", "GEO:here", "PRIORITY:high", "RRULE:daily", "FREEBUSY:x", "TZOFFSETTO:1", "GEO:1e5;1"]
+    "line",
+    [
+        "DTSTART:soon",
+        "GEO:here",
+        "PRIORITY:high",
+        "RRULE:daily",
+        "FREEBUSY:x",
+        "TZOFFSETTO:1",
+        "GEO:1e5;1",
+        "RRULE:F*=1",
+    ],
 )
 def test_a_value_that_is_not_of_its_type_goes_out_as_it_is(line: str) -> None:
     """RFC 7265 section 5.1."""
     found = calendar(line)
     assert json.loads(to_jcal(found))[1][0][2] == "unknown"
     assert from_jcal(to_jcal(found)) == found
+
+
+def test_a_type_that_is_no_name_goes_out_as_unknown() -> None:
+    found = from_jcal(to_jcal(calendar('X-A;VALUE="a b":\\n,')))
+    assert found.properties == (Property("X-A", "\\n,"),)
 
 
 def test_non_ascii_text_is_written_as_utf_8() -> None:
