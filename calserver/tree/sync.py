@@ -100,7 +100,10 @@ def since(
     told = [line for line in lines[:limit] if line[0] < beyond]
     if not told:
         raise NumberOfMatchesWithinLimits("one change is more than the limit allows")
-    return Report(Token(row.resource_id, told[-1][0], token.begun), told, truncated=True)
+    revision = told[-1][0]
+    return Report(
+        Token(row.resource_id, revision, token.begun if token.begun > revision else None), told, truncated=True
+    )
 
 
 _revision = itemgetter(0)
