@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -44,7 +45,8 @@ def program() -> Callable[[str], str]:
     """Find a program that tests talk to: skip without it, but fail where CI says that all must be there."""
 
     def find(name: str) -> str:
-        if found := shutil.which(name):
+        beside_python = str(Path(sys.executable).parent)
+        if found := shutil.which(name, path=os.pathsep.join((beside_python, os.environ.get("PATH", os.defpath)))):
             return found
         if os.environ.get("CI") == "true":
             pytest.fail(f"{name} is not installed (make test installs it)")

@@ -2,11 +2,12 @@
 
 import os
 import subprocess
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from daemon import Daemon
+from daemon import Daemon, calserver
 
 EVENT = """\
 BEGIN:VCALENDAR\r
@@ -24,9 +25,9 @@ END:VCALENDAR\r
 
 
 class Machine:
-    """A computer of Ann's with vdirsyncer on it."""
+    """A computer of a user's with vdirsyncer on it."""
 
-    def __init__(self, folder: Path, daemon: Daemon, vdirsyncer: str, resolution: str) -> None:
+    def __init__(self, folder: Path, daemon: Daemon, user: str, vdirsyncer: str, resolution: str) -> None:
         self.events = folder / "calendars"
         self._vdirsyncer = vdirsyncer
         self._config = folder / "vdirsyncer.conf"
@@ -35,7 +36,7 @@ class Machine:
 [general]
 status_path = "{folder}/status/"
 
-[pair ann]
+[pair mine]
 a = "files"
 b = "server"
 collections = ["from a", "from b"]
@@ -50,8 +51,8 @@ fileext = ".ics"
 [storage server]
 type = "caldav"
 url = "{daemon.url}"
-username = "ann"
-password = "ann"
+username = "{user}"
+password = "{user}"
 """)
 
     def run(self, verb: str, *arguments: str, answer: str = "", status: int = 0) -> str:
@@ -97,8 +98,13 @@ MakeMachine = Callable[..., Machine]
 
 @pytest.fixture
 def machine(tmp_path: Path, daemon: Daemon, program: Callable[[str], str]) -> MakeMachine:
+    """Make machines of a user who is new for the test."""
+    user = f"user-{uuid.uuid4()}"
+    vdirsyncer = program("vdirsyncer")
+    calserver("user", "add", user, "--password-stdin", "--config", daemon.config, stdin=f"{user}\n")
+
     def make(name: str, resolution: str = "null") -> Machine:
-        return Machine(tmp_path / name, daemon, program("vdirsyncer"), resolution)
+        return Machine(tmp_path / name, daemon, user, vdirsyncer, resolution)
 
     return make
 
@@ -106,71 +112,70 @@ def machine(tmp_path: Path, daemon: Daemon, program: Callable[[str], str]) -> Ma
 def test_two_machines_and_the_server_agree(machine: MakeMachine) -> None:
     """Create, change and delete on either side, and a collection that begins as a local folder."""
     laptop, desk = machine("laptop"), machine("desk")
-    laptop.write("work-a", "a-1", "Review")
-    laptop.write("work-a", "a-2", "Lunch")
+    laptop.write("work", "a-1", "Review")
+    laptop.write("work", "a-2", "Lunch")
     laptop.discover()
     laptop.sync()
     desk.discover()
     desk.sync()
-    assert desk.summaries("work-a") == ["Lunch", "Review"]
+    assert desk.summaries("work") == ["Lunch", "Review"]
     assert (desk.events / "Default").is_dir(), "the calendar that every user has"
 
-    review = desk.file("work-a", "Review")
+    review = desk.file("work", "Review")
     review.write_text(review.read_text().replace("SUMMARY:Review", "SUMMARY:Long review"))
-    desk.file("work-a", "Lunch").unlink()
+    desk.file("work", "Lunch").unlink()
     desk.write("Default", "a-3", "Dentist — Zähne")
     desk.sync()
     laptop.sync()
-    assert laptop.summaries("work-a") == ["Long review"]
+    assert laptop.summaries("work") == ["Long review"]
     assert laptop.summaries("Default") == ["Dentist — Zähne"]
 
 
 def test_a_conflict_is_seen_and_nothing_is_lost(machine: MakeMachine) -> None:
     """Both sides change the same event: without a rule vdirsyncer reports it and leaves both as they are."""
     laptop, desk = machine("laptop"), machine("desk")
-    laptop.write("work-b", "b-1", "Plan")
+    laptop.write("work", "b-1", "Plan")
     laptop.discover()
     laptop.sync()
     desk.discover()
     desk.sync()
-    laptop.write("work-b", "b-1", "Plan of the laptop")
+    laptop.write("work", "b-1", "Plan of the laptop")
     laptop.sync()
-    path = desk.file("work-b", "Plan")
+    path = desk.file("work", "Plan")
     path.write_text(path.read_text().replace("SUMMARY:Plan", "SUMMARY:Plan of the desk"))
     assert "conflict" in desk.sync(status=1).lower()
-    assert desk.summaries("work-b") == ["Plan of the desk"]
+    assert desk.summaries("work") == ["Plan of the desk"]
     laptop.sync()
-    assert laptop.summaries("work-b") == ["Plan of the laptop"]
+    assert laptop.summaries("work") == ["Plan of the laptop"]
 
 
 @pytest.mark.parametrize(("winner", "kept"), [("a wins", "Plan of the desk"), ("b wins", "Plan of the laptop")])
 def test_a_conflict_is_resolved_as_configured(machine: MakeMachine, winner: str, kept: str) -> None:
-    collection = "work-" + winner[0]
     laptop, desk = machine("laptop"), machine("desk", f'"{winner}"')
-    laptop.write(collection, f"{winner[0]}-9", "Plan")
+    laptop.write("work", "c-1", "Plan")
     laptop.discover()
     laptop.sync()
     desk.discover()
     desk.sync()
-    laptop.write(collection, f"{winner[0]}-9", "Plan of the laptop")
+    laptop.write("work", "c-1", "Plan of the laptop")
     laptop.sync()
-    path = desk.file(collection, "Plan")
+    path = desk.file("work", "Plan")
     path.write_text(path.read_text().replace("SUMMARY:Plan", "SUMMARY:Plan of the desk"))
     desk.sync()
     laptop.sync()
-    assert desk.summaries(collection) == laptop.summaries(collection) == [kept]
+    assert desk.summaries("work") == laptop.summaries("work") == [kept]
 
 
 def test_name_and_color_travel_too(machine: MakeMachine) -> None:
     """`vdirsyncer metasync`: displayname and calendar-color in both directions."""
     laptop, desk = machine("laptop"), machine("desk")
-    laptop.write("work-m", "m-1", "Sail")
+    laptop.write("work", "m-1", "Sail")
     laptop.discover()
-    (laptop.events / "work-m" / "displayname").write_text("Sailing & more")
-    (laptop.events / "work-m" / "color").write_text("#ff8800")
+    (laptop.events / "work" / "displayname").write_text("Sailing & more")
+    (laptop.events / "work" / "color").write_text("#ff8800")
     laptop.sync()
     laptop.run("metasync")
     desk.discover()
     desk.run("metasync")
-    assert (desk.events / "work-m" / "displayname").read_text() == "Sailing & more"
-    assert (desk.events / "work-m" / "color").read_text().upper().startswith("#FF8800")
+    assert (desk.events / "work" / "displayname").read_text() == "Sailing & more"
+    assert (desk.events / "work" / "color").read_text().upper().startswith("#FF8800")
