@@ -52,11 +52,12 @@ def propfind(request: Request, resource: Resource) -> Response:
         level = Depth.INFINITY
     properties = Properties(resource.view, want)
     answer = Multistatus()
-    if not request.parsed(preferences).noroot:
+    noroot = level is not Depth.ZERO and request.parsed(preferences).noroot
+    if not noroot:
         answer.add(properties.response(resource))
     if level is not Depth.ZERO and isinstance(resource, Collection):
         answer.extend(_below(resource, level, want, properties))
-    return answer.answer(*applied(request, noroot=True))
+    return answer.answer(*applied(request, noroot=noroot))
 
 
 def _below(collection: Collection, level: Depth, want: Wanted, properties: Properties) -> Iterator[str]:

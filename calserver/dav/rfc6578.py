@@ -34,6 +34,8 @@ class NumberOfMatchesWithinLimits(ConditionFailed):
 rfc6578 = Extension("RFC 6578", conditions=(ValidSyncToken, NumberOfMatchesWithinLimits))
 
 MOST_TOKEN_CHARACTERS = 512
+LEVELS = {"1": False, "infinite": True, "infinity": True}
+"""Whether a ``DAV:sync-level`` goes below the members; ``infinity`` is how some clients misspell ``infinite``."""
 
 
 @attrs.frozen(slots=True, kw_only=True)
@@ -49,14 +51,14 @@ class SyncCollection:
     def parse(cls, root: Element) -> "SyncCollection":
         """Read the element."""
         level = root.find(D("sync-level"))
-        if level is not None and xml.content(level) not in ("1", "infinite"):
+        if level is not None and xml.content(level) not in LEVELS:
             raise BadRequest("DAV:sync-level is 1 or infinite")
         token = xml.content(root.find(D("sync-token")))
         if len(token) > MOST_TOKEN_CHARACTERS:
             raise ValidSyncToken("this is not a sync token of this server")
         return cls(
             token=token or None,
-            deep=None if level is None else xml.content(level) == "infinite",
+            deep=None if level is None else LEVELS[xml.content(level)],
             limit=_limit(root),
             wanted=Wanted(elements=named(root.find(D("prop")))),
         )

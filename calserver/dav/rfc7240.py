@@ -45,12 +45,17 @@ def preferences(request: Request) -> Preferences:
 
 
 def applied(request: Request, *, noroot: bool = False) -> tuple[tuple[str, str], ...]:
-    """The Preference-Applied header of a multistatus (RFC 7240 section 3); none for what Brief asked for."""
+    """The Preference-Applied header of a multistatus (RFC 7240 section 3); none for what Brief asked for.
+
+    Args:
+        request: that has the preferences.
+        noroot: whether the root was left out (RFC 8144 section 3).
+    """
     preferred = request.parsed(preferences)
     names = []
     if preferred.minimal and not preferred.brief:
         names.append("return=minimal")
-    if noroot and preferred.noroot:
+    if noroot:
         names.append("depth-noroot")
     return (("Preference-Applied", ", ".join(names)),) if names else ()
 
