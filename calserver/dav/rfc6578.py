@@ -35,6 +35,8 @@ rfc6578 = Extension("RFC 6578", conditions=(ValidSyncToken, NumberOfMatchesWithi
 
 MOST_TOKEN_CHARACTERS = 512
 LEVELS = {"1": False, "infinite": True, "infinity": True}
+"""What sync-level says; clients know the last as the word of Depth."""
+LEVELS = {"1": False, "infinite": True, "infinity": True}
 """Whether a ``DAV:sync-level`` goes below the members; ``infinity`` is how some clients misspell ``infinite``."""
 
 

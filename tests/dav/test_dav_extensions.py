@@ -196,6 +196,7 @@ def test_a_later_sync_names_what_changed_and_what_is_gone(server: Server) -> Non
         ("infinite", "0", True),
         ("infinite", "1", True),
         ("infinite", None, True),
+        ("infinity", "0", True),
         ("infinity", "1", True),
         (None, "1", False),
         (None, "0", False),
