@@ -293,7 +293,8 @@ class SqlCollections:
         """Make sure that a name is free, and forget who had it before."""
         if self._connection.one(revisions.MEMBER, collection_id=parent.id, name=name) is not None:
             raise NameTaken(name)
-        self._connection.run(revisions.UNBURY, collection_id=parent.id, name=name)
+        found = revisions.grave(self._connection, parent.id, name)
+        revisions.unbury(self._connection, parent.id, name, found)
 
     def _leave(self, at: Place, parent_id: int, size: int) -> int:
         """Leave a tombstone where a collection was; returns its revision."""

@@ -13,7 +13,7 @@ from calserver.store import instances as index
 from calserver.store import revisions
 from calserver.store.dialects import among
 from calserver.store.interface import Draft, NameTaken, Object, UidTaken
-from calserver.store.revisions import Missing, Place
+from calserver.store.revisions import Grave, Missing, Place
 from calserver.store.rows import OBJECT, instant, mapping, microseconds, object_from, packed
 from calserver.store.schema import MARKED, collection, content, instance, object_, tombstone
 from calserver.store.statements import Connection, Statement, inserting
@@ -74,6 +74,7 @@ SITUATION = Statement(
         _c.revision,
         _sibling.c.id,
         _t.revision,
+        _t.was_collection,
         _o.id,
         _o.resource_id,
         _o.created,
@@ -157,7 +158,7 @@ class _Situation:
 
     at: Place
     sibling: int | None
-    buried: int | None
+    grave: Grave | None
     id: int | None
     resource_id: str
     created: int
@@ -333,7 +334,7 @@ class SqlObjects:
         if unique_uid and known.uid is not None:
             self._claim(found.at, name, known.uid, moved=id)
         self._leave(known)
-        self._forget(found, name)
+        revisions.unbury(self._connection, found.at.id, name, found.grave)
         revision = revisions.take(self._connection, found.at, self._now, bytes_more=known.size)
         if collection_id != known.collection_id:
             self._connection.run(index.CARRY, which=id, to=collection_id)
@@ -345,7 +346,7 @@ class SqlObjects:
         found = self._free(collection_id, name)
         if unique_uid and original.uid is not None:
             self._claim(found.at, name, original.uid)
-        self._forget(found, name)
+        revisions.unbury(self._connection, found.at.id, name, found.grave)
         made = self._written(
             COPY,
             original=id,
@@ -368,9 +369,11 @@ class SqlObjects:
         if row is None:
             raise Missing(f"collection {collection_id}")
         at = Place(collection_id, *row[:5])
-        if row[7] is None:
-            return _Situation(at, row[5], row[6], None, str(uuid.uuid4()), self._now, 0, None)
-        return _Situation(at, *row[5:])
+        sibling, buried, was_collection, id = row[5:9]
+        grave = None if buried is None else Grave(buried, bool(was_collection))
+        if id is None:
+            return _Situation(at, sibling, grave, None, str(uuid.uuid4()), self._now, 0, None)
+        return _Situation(at, sibling, grave, *row[8:])
 
     def _free(self, collection_id: int, name: str) -> _Situation:
         """The situation of a name that must be free."""
@@ -378,11 +381,6 @@ class SqlObjects:
         if found.sibling is not None or found.id is not None:
             raise NameTaken(name)
         return found
-
-    def _forget(self, found: _Situation, name: str) -> None:
-        """Remove the tombstone of a name that is taken again."""
-        if found.buried is not None:
-            self._connection.run(revisions.UNBURY, collection_id=found.at.id, name=name)
 
     def _claim(self, at: Place, name: str, uid: str, *, moved: int | None = None) -> None:
         """Refuse a UID that another object in a calendar of the home has."""
@@ -392,7 +390,7 @@ class SqlObjects:
                 raise UidTaken(object_from(row))
 
     def _insert(self, found: _Situation, draft: Draft, columns: Mapping[str, Any]) -> int:
-        self._forget(found, draft.name)
+        revisions.unbury(self._connection, found.at.id, draft.name, found.grave)
         id: int = self._connection.value(
             INSERT,
             collection_id=found.at.id,

@@ -54,8 +54,18 @@ _counted = [select(counter.c.value).where(counter.c.name == name).scalar_subquer
 STAMP = Statement(select(_c.revision, *_counted).where(_c.id == bindparam("home_id")))
 BURY = Statement(inserting(tombstone))
 """There is no older tombstone of the name: making the member removed it."""
+BURIED = Statement(
+    select(_t.revision, _t.was_collection).where(
+        _t.collection_id == bindparam("collection_id"), _t.name == bindparam("name")
+    )
+)
 UNBURY = Statement(
     tombstone.delete().where(_t.collection_id == bindparam("collection_id"), _t.name == bindparam("name"))
+)
+RAISE_FLOORS = Statement(
+    update(collection)
+    .values(floor=bindparam("least"))
+    .where(_c.id.in_(select(_up.c.id)), _c.floor < bindparam("least"))
 )
 MEMBER = Statement(
     select(_c.id)
@@ -109,6 +119,34 @@ def count(connection: Connection, name: str) -> int:
     """Take the next number of a counter outside of homes."""
     value: int = connection.value(COUNT, counter=name)
     return value
+
+
+@attrs.frozen(slots=True)
+class Grave:
+    """A tombstone whose name is taken again."""
+
+    revision: int
+    was_collection: bool
+
+
+def grave(connection: Connection, collection_id: int, name: str) -> Grave | None:
+    """The tombstone of a name."""
+    row = connection.one(BURIED, collection_id=collection_id, name=name)
+    return None if row is None else Grave(row[0], bool(row[1]))
+
+
+def unbury(connection: Connection, collection_id: int, name: str, found: Grave | None) -> None:
+    """Remove a tombstone, since its name is taken again.
+
+    Where it was that of a collection, nothing tells any more what was below it. So from there up, no token from before
+    the removal is good for a report of all levels.
+    """
+    if found is None:
+        return
+    connection.run(UNBURY, collection_id=collection_id, name=name)
+    if found.was_collection:
+        connection.run(RAISE_FLOORS, lowest=collection_id, least=found.revision)
+        count(connection, "floors")
 
 
 def bury(

@@ -115,3 +115,23 @@ def test_purging_forgets_old_removals_and_raises_the_floor(store: Store, place: 
     home = store.read_now(lambda txn: txn.collections.get(place.home.id))
     assert home.floor == first, "collections above tell of removals too (sync-level infinite)"
     assert store.write_now(lambda txn: txn.changes.purge_tombstones(border)) == 0
+
+
+@pytest.mark.parametrize("by", ["collection", "moved collection", "object"])
+def test_a_collection_replaced_under_its_name_ends_older_tokens_above_it(store: Store, place: Place, by: str) -> None:
+    """Nothing tells any more what was below the one that was removed."""
+    put(store, place.calendar.id)
+    spare = store.write_now(lambda txn: txn.collections.add(place.home.id, "spare", "plain"))
+    store.write_now(lambda txn: txn.collections.remove(place.calendar.id))
+    gone = revision(store, place.home.id)
+    before = store.read_now(lambda txn: txn.collections.get(place.home.id))
+    stamp = store.stamp(place.home.id)
+    if by == "collection":
+        store.write_now(lambda txn: txn.collections.add(place.home.id, "Default", "calendar"))
+    elif by == "moved collection":
+        store.write_now(lambda txn: txn.collections.move(spare.id, place.home.id, "Default"))
+    else:
+        put(store, place.home.id, "Default")
+    after = store.read_now(lambda txn: txn.collections.get(place.home.id))
+    assert before.floor < gone == after.floor < after.revision
+    assert store.stamp(place.home.id).floors > stamp.floors
