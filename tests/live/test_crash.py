@@ -121,6 +121,8 @@ def changes(connection: Connection, path: str, token: str) -> tuple[str, Mapping
     found = {}
     for response in document.iter("{DAV:}response"):
         name = unquote(response.findtext("{DAV:}href", "").rpartition("/")[2])
+        if not name:
+            continue  # the collection itself
         found[name] = response.findtext(".//{DAV:}getetag", "")
         gone = " 404 " in response.findtext("{DAV:}status", "") + " "
         assert bool(found[name]) != gone, answer.text
