@@ -16,6 +16,7 @@ precondition that fails. `CalendarObject.stored` reads what passed that gate bef
 cost much - rules, zones, nesting, lists - is bounded before it is computed.
 """
 
+from calserver.ical.collation import SupportedCollation
 from calserver.ical.conditions import (
     MaxAttendeesPerInstance,
     MaxDateTime,
@@ -27,16 +28,19 @@ from calserver.ical.conditions import (
     ValidCalendarData,
     ValidCalendarObjectResource,
 )
+from calserver.ical.filter import Filter, SupportedFilter, ValidFilter, Window
 from calserver.ical.index import Index, index
 from calserver.ical.instance import Instance
 from calserver.ical.jcal import from_jcal, to_jcal
 from calserver.ical.limits import Limits
+from calserver.ical.match import matches
 from calserver.ical.model import Component, Property
 from calserver.ical.object import ICALENDAR, JCAL, CalendarObject, etag
 from calserver.ical.parse import parse
 from calserver.ical.recurrence import Occurrence, expand
 from calserver.ical.rule import Rule, supported_rscales
 from calserver.ical.serialize import serialize
+from calserver.ical.timerange import TimeRange
 from calserver.ical.validate import validate
 from calserver.ical.value import Duration, Period, When, address, escape, unescape, when, whens
 from calserver.ical.vtimezone import vtimezone
@@ -48,6 +52,7 @@ __all__ = [
     "CalendarObject",
     "Component",
     "Duration",
+    "Filter",
     "Index",
     "Instance",
     "Limits",
@@ -61,10 +66,15 @@ __all__ = [
     "Property",
     "Rule",
     "SupportedCalendarData",
+    "SupportedCollation",
+    "SupportedFilter",
     "SupportedRscale",
+    "TimeRange",
     "ValidCalendarData",
     "ValidCalendarObjectResource",
+    "ValidFilter",
     "When",
+    "Window",
     "Zones",
     "address",
     "calendar_timezone",
@@ -73,6 +83,7 @@ __all__ = [
     "expand",
     "from_jcal",
     "index",
+    "matches",
     "named_zone",
     "parse",
     "serialize",

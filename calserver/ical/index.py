@@ -20,7 +20,7 @@ from calserver.ical.limits import Limits
 from calserver.ical.meter import Meter
 from calserver.ical.object import CalendarObject
 from calserver.ical.recurrence import Series, Span
-from calserver.ical.shape import DAY, EVER, FOREVER, Shape, reach_without_instances, shape_of
+from calserver.ical.shape import DAY, EVER, FOREVER, Shape, has_instances, reach_without_instances, shape_of
 from calserver.ical.value import period
 
 _WHOLE = 100
@@ -64,7 +64,7 @@ def index(obj: CalendarObject, *, horizon: datetime, zone: tzinfo | None = None,
     for span in series.own():
         rows.add(span, series)
     for component in obj.components:
-        if obj.component == "VAVAILABILITY" or shape_of(component, obj.zones) is None:
+        if not has_instances(component):
             rows.add_reach(reach_without_instances(component, obj.zones, zone or UTC))
     last = None
     if obj.component != "VAVAILABILITY":

@@ -10,7 +10,7 @@ both, in sections 3.3.5 and 3.3.10; all clients do this).
 """
 
 import heapq
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
 from itertools import zip_longest
@@ -25,6 +25,7 @@ from calserver.ical.object import CalendarObject
 from calserver.ical.repeat import repeat
 from calserver.ical.rule import Rule
 from calserver.ical.shape import DAY, Shape, at_wall, epoch_of, shape_of, wall_of
+from calserver.ical.timerange import TimeRange
 from calserver.ical.value import Period, When, ZoneSource, seconds_on_the_wall, when, whens
 
 _FIRST: Final = seconds_on_the_wall(datetime(100, 1, 1))  # noqa: DTZ001 - a wall clock
@@ -129,6 +130,7 @@ class Series:
         self, master: Component | None, overrides: Iterable[Component], zones: ZoneSource, floating: tzinfo
     ) -> None:
         self.floating = floating
+        self.components = (*(() if master is None else (master,)), *overrides)
         self.master = None if master is None else shape_of(master, zones, floating)
         self._zone = floating if self.master is None else self.master.zone(floating)
         self._all_day = self.master is not None and self.master.start.is_date
@@ -145,7 +147,7 @@ class Series:
         if master is not None and self.master is not None:
             self._read_set(master, zones)
             self._eras.append(_Era(_FIRST, self.master, 0))
-        for each in overrides:
+        for each in self.components[master is not None :]:
             self._read_override(each, zones)
         self._eras.sort(key=lambda era: era.first)
 
@@ -253,6 +255,20 @@ class Series:
                 if span.lo < hi and lo < span.hi:
                     yield span
 
+    def governed(self, components: Iterable[Component], time_range: TimeRange, meter: Meter) -> Iterator[Span]:
+        """The instances in a time range that one of some components governs: those with an override first.
+
+        Raises:
+            MaxInstances: finding them costs too much.
+        """
+        wanted = {id(component) for component in components}
+        own = (span for span in self.own() if id(span.shape.component) in wanted)
+        lo, hi = time_range.start, time_range.end
+        for found in (own, *self.eras(lo, hi, meter, wanted)):
+            for span in found:
+                if span.lo < hi and lo < span.hi:
+                    yield span
+
     def own(self) -> Iterator[Span]:
         """The instances that have an override of their own."""
         for shape, recurrence_id in self._overrides:
@@ -262,13 +278,21 @@ class Series:
             instance = None if self.master is None else self._instance(recurrence_id)
             yield Span(start, end, start - shape.lead, end + shape.trail, wall, shape, instance)
 
-    def eras(self, lo: int, hi: int, meter: Meter) -> Iterator[Iterator[Span]]:
+    def eras(self, lo: int, hi: int, meter: Meter, governing: Container[int] | None = None) -> Iterator[Iterator[Span]]:
         """The other instances in ``[lo, hi)`` and some near it, in order; one iterator for each era.
+
+        Args:
+            lo: seconds since the epoch.
+            hi: the same, exclusive.
+            meter: counts the steps.
+            governing: ids of the components whose eras are wanted; None for all.
 
         Raises:
             MaxInstances: finding them costs too much.
         """
         for era, after in zip_longest(self._eras, self._eras[1:]):
+            if governing is not None and id(era.shape.component) not in governing:
+                continue
             yield self._era(era, _LAST if after is None else after.first - 1, lo, hi, meter)
 
     def _era(self, era: _Era, last: int, lo: int, hi: int, meter: Meter) -> Iterator[Span]:

@@ -160,6 +160,13 @@ def _reach_of_task(component: Component, lasts: int, *, has_due: bool) -> tuple[
     return 0, 1
 
 
+def has_instances(component: Component) -> bool:
+    """Whether a component takes place at some time; all others may still be in time ranges."""
+    if component.name == "VAVAILABILITY":
+        return False
+    return component.first("DTSTART") is not None or (component.name == "VTODO" and component.first("DUE") is not None)
+
+
 def reach_without_instances(component: Component, zones: ZoneSource, floating: tzinfo = UTC) -> tuple[int, int] | None:
     """The interval in which a component is that has no `Shape`, or none that counts; None where it is in no range.
 
