@@ -13,7 +13,7 @@ import attrs
 
 from calserver.dav.errors import BadGateway, BadRequest
 from calserver.dav.href import Href
-from calserver.dav.message import Request, parameters
+from calserver.dav.message import Request, items, parameters
 
 
 class Depth(enum.IntEnum):
@@ -239,7 +239,7 @@ def byte_range(value: str, length: int) -> tuple[int, int] | None:
 def accepts(value: str) -> tuple[tuple[str, dict[str, str]], ...]:
     """The media ranges of an Accept header that have a weight above zero, the most wanted first (RFC 9110 12.5.1)."""
     ranges = []
-    for one in re.findall(r'(?:[^,"]|"(?:[^"\\]|\\.)*")+', value):
+    for one in items(value):
         name, found = parameters(one)
         try:
             weight = float(found.pop("q", "1"))

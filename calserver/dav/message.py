@@ -59,7 +59,17 @@ class Actor(Protocol):
         """Whether every privilege on everything is held."""
 
 
+_PLAIN_PATH = re.compile(r"[A-Za-z0-9%/!$'()*+,;=:@._~-]*", re.ASCII)
+_MOST_CHARACTERS = 2000
+"""How much of a header value with quoted strings is looked at."""
+
+_ITEM = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*")+')
 _PARAMETER = re.compile(r';\s*([!#$%&\'*+.^_`|~0-9A-Za-z-]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^\s;"]*)\s*')
+
+
+def items(value: str) -> list[str]:
+    """The members of a comma-separated list, in which commas may stand in quoted strings (RFC 9110 section 5.6.1)."""
+    return _ITEM.findall(value[:_MOST_CHARACTERS])
 
 
 def parameters(value: str) -> tuple[str, dict[str, str]]:
@@ -67,6 +77,7 @@ def parameters(value: str) -> tuple[str, dict[str, str]]:
 
     What does not fit the grammar of RFC 9110 section 5.6.6 is passed over.
     """
+    value = value[:_MOST_CHARACTERS]
     front, _, _ = value.partition(";")
     found = {}
     for name, text in _PARAMETER.findall(value[len(front) :]):
@@ -95,6 +106,15 @@ class Request:
     limits: Limits = attrs.field(factory=Limits)
     """How much XML the body may hold."""
     _parsed: dict[Any, Any] = attrs.field(factory=dict, init=False, repr=False)
+    _respelled: tuple[str, str] | None = attrs.field(init=False, repr=False)
+
+    @_respelled.default
+    def _compare_spellings(self) -> tuple[str, str] | None:
+        """Our spelling of the request's path and the client's, without final slashes, where they differ."""
+        ours, theirs = (self.prefix + str(self.href)).rstrip("/"), self.spelled.rstrip("/")
+        if ours == theirs or not theirs or not _PLAIN_PATH.fullmatch(theirs):
+            return None
+        return ours, theirs
 
     def parsed(self, parse: "Callable[[Request], T]") -> T:
         """What `parse` makes of this request, computed once - before the transaction where the method declares it.
@@ -123,8 +143,17 @@ class Request:
         return parameters(self.headers.get("content-type", ""))[0]
 
     def path(self, href: Href) -> str:
-        """The absolute escaped path of an href as this client sees it."""
-        return self.prefix + str(href)
+        """The absolute escaped path of an href as this client sees it.
+
+        What lies at or below the path of the request begins as the client spelled that: there are clients that
+        compare the text. Nothing in a path needs escaping in XML element content.
+        """
+        path = self.prefix + str(href)
+        if self._respelled is not None:
+            ours, theirs = self._respelled
+            if path == ours or path.startswith(ours + "/"):
+                return theirs + path[len(ours) :]
+        return path
 
 
 Body = bytes | Iterable[bytes]

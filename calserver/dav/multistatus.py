@@ -99,22 +99,11 @@ class Multistatus:
         self._parts = []
         self._characters = 0
 
-    def answer(
-        self, *headers: tuple[str, str], sync_token: str | None = None, description: str = "", trailer: str = ""
-    ) -> Response:
-        """The whole answer.
-
-        Args:
-            headers: further header fields.
-            sync_token: ``DAV:sync-token`` after the responses (RFC 6578 section 6.4).
-            description: ``DAV:responsedescription``.
-            trailer: other markup after the responses.
-        """
-        if description:
-            self._parts.append(xml.element(D("responsedescription"), description))
+    def answer(self, *headers: tuple[str, str], sync_token: str | None = None) -> Response:
+        """The whole answer with further header fields, and ``DAV:sync-token`` at its end (RFC 6578 section 6.4)."""
         if sync_token is not None:
             self._parts.append(xml.element(D("sync-token"), sync_token))
-        self._parts += (trailer, _END)
+        self._parts.append(_END)
         self._cut()
         body = self._chunks[0] if len(self._chunks) == 1 else tuple(self._chunks)
         return Response(HTTPStatus.MULTI_STATUS, (xml.CONTENT_TYPE, *headers), body)

@@ -35,9 +35,7 @@ rfc6578 = Extension("RFC 6578", conditions=(ValidSyncToken, NumberOfMatchesWithi
 
 MOST_TOKEN_CHARACTERS = 512
 LEVELS = {"1": False, "infinite": True, "infinity": True}
-"""What sync-level says; clients know the last as the word of Depth."""
-LEVELS = {"1": False, "infinite": True, "infinity": True}
-"""Whether a ``DAV:sync-level`` goes below the members; ``infinity`` is how some clients misspell ``infinite``."""
+"""Whether a ``DAV:sync-level`` goes below the members; the last is the word of Depth, which clients mix up."""
 
 
 @attrs.frozen(slots=True, kw_only=True)

@@ -1,13 +1,12 @@
 """What clients prefer: Prefer and Brief, and the answers that follow them (RFC 7240, RFC 8144)."""
 
-import re
 from http import HTTPStatus
 
 import attrs
 
 from calserver.dav.conditional import validators
 from calserver.dav.extension import Extension
-from calserver.dav.message import Request, Response
+from calserver.dav.message import Request, Response, items
 from calserver.dav.resource import Resource, Written
 from calserver.names import D
 
@@ -31,7 +30,7 @@ class Preferences:
 def preferences(request: Request) -> Preferences:
     """The Prefer and Brief headers. What is not known or malformed is passed over (RFC 7240 section 2)."""
     named: dict[str, str] = {}
-    for one in re.findall(r'(?:[^,"]|"(?:[^"\\]|\\.)*")+', request.headers.get("prefer", "")):
+    for one in items(request.headers.get("prefer", "")):
         name, _, value = one.partition(";")[0].partition("=")
         named.setdefault(name.strip().lower(), value.strip().strip('"').lower())
     wanted = named.get("return")

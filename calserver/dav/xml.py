@@ -108,7 +108,7 @@ def _decode(body: bytes, charset: str | None) -> str:
 
 
 def _named(body: bytes, charset: str | None) -> str:
-    declared = _DECLARED.match(body)
+    declared = _DECLARED.match(body[:200])
     name = charset or (declared[1].decode("ascii") if declared else "utf-8")
     try:
         encoding = codecs.lookup(name).name

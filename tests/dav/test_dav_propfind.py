@@ -359,3 +359,27 @@ def test_properties_of_what_cannot_keep_any_are_not_set(server: Server) -> None:
     answer = server.ask("PROPPATCH", "/dav/principals/ann", update("<X:p/>"))
     assert answer.status == 405
     assert server.ask("PROPPATCH", "/dav/none", update("<X:p/>")).status == 404
+
+
+@pytest.mark.parametrize(
+    ("asked", "hrefs"),
+    [
+        ("/dav/m%40x/", ["/dav/m%40x/", "/dav/m%40x/a@b", "/dav/m%40x/c%20d"]),
+        ("/dav/m@x/", ["/dav/m@x/", "/dav/m@x/a@b", "/dav/m@x/c%20d"]),
+        ("/dav/%6d%40x", ["/dav/%6d%40x/", "/dav/%6d%40x/a@b", "/dav/%6d%40x/c%20d"]),
+        ("/dav/m%40x/a%40b", ["/dav/m%40x/a%40b"]),
+        ("/dav//m@x/", ["/dav//m@x/", "/dav//m@x/a@b", "/dav//m@x/c%20d"]),
+    ],
+)
+def test_answers_begin_as_the_client_spelled_the_path(server: Server, asked: str, hrefs: list[str]) -> None:
+    """clients.md 11: members whose path does not begin like that of the request are ignored."""
+    server.mkcol("/dav/m@x/")
+    server.put("/dav/m@x/a@b")
+    server.put("/dav/m@x/c%20d")
+    assert server.propfind(asked, D("getetag"), depth="1").hrefs == hrefs
+
+
+def test_a_spelling_that_would_need_escaping_is_not_taken_over(server: Server) -> None:
+    server.mkcol("/dav/m%26x/")
+    assert server.propfind("/dav/m&x/", D("getetag")).hrefs == ["/dav/m%26x/"]
+    assert server.propfind("/dav/m&x", D("owner")).properties()[D("owner")][1][0].text == "/dav/principals/ann/"
