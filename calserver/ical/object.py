@@ -91,8 +91,8 @@ class CalendarObject:
 
     @classmethod
     def stored(cls, text: bytes) -> "CalendarObject":
-        """What was checked when it was stored."""
-        return cls.of(parse(text), text)
+        """What was checked when it was stored; in an inbox that may be a scheduling message, with its METHOD."""
+        return cls._of(parse(text), text)
 
     @classmethod
     def of(cls, calendar: Component, text: bytes | None = None) -> "CalendarObject":
@@ -102,6 +102,12 @@ class CalendarObject:
             ValidCalendarData: an override has a malformed RECURRENCE-ID.
             ValidCalendarObjectResource: it is not one calendar object.
         """
+        if calendar.first("METHOD") is not None:
+            raise ValidCalendarObjectResource("a calendar object has no METHOD")
+        return cls._of(calendar, text)
+
+    @classmethod
+    def _of(cls, calendar: Component, text: bytes | None) -> "CalendarObject":
         components = _main_components(calendar)
         uids = {each.value("UID") for each in components}
         uid = unescape(uids.pop() or "")
@@ -152,8 +158,6 @@ def _storable(content: bytes, calendar: Component) -> bytes:
 
 
 def _main_components(calendar: Component) -> tuple[Component, ...]:
-    if calendar.first("METHOD") is not None:
-        raise ValidCalendarObjectResource("a calendar object has no METHOD")
     others = [each for each in calendar.components if each.name != "VTIMEZONE"]
     known = tuple(each for each in others if not each.name.startswith("X-")) or tuple(others)
     if len({each.name for each in known}) != 1:

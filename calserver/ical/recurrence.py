@@ -298,9 +298,11 @@ class Series:
     def _era(self, era: _Era, last: int, lo: int, hi: int, meter: Meter) -> Iterator[Span]:
         shape = era.shape
         zone = shape.zone(self.floating)
-        lasts = max(shape.lasts, *self._lasting.values()) if self._lasting else shape.lasts
-        first = max(era.first, _least_wall(lo - lasts - shape.trail, zone) - era.shift)
-        last = min(last, _greatest_wall(hi + shape.lead, zone) - era.shift)
+        first = era.first
+        if self._rules or self._added:
+            lasts = max(shape.lasts, *self._lasting.values()) if self._lasting else shape.lasts
+            first = max(first, _least_wall(lo - lasts - shape.trail, zone) - era.shift)
+            last = min(last, _greatest_wall(hi + shape.lead, zone) - era.shift)
         moved = shape is not self.master
         lasting = {} if moved else self._lasting
         days, seconds, lead, trail, floats = (
