@@ -256,6 +256,7 @@ class Notifications(Reserved):
 class Attachments(StoredCollection):
     """Files that events refer to."""
 
+    traversed = False
     delete = Resource.delete
     copy = Resource.copy
     move = Resource.move

@@ -62,6 +62,24 @@ class PrincipalResource(Collection):
         found = self.view.txn.principals.members(self.principal.id)
         return tuple(principal_href(each.kind, each.uid) for each in found)
 
+    def all_members(self) -> list[Href]:
+        """The members of a group, and of the groups in it; one query for each group."""
+        seen: dict[int, Principal] = {}
+        waiting = [self.principal]
+        while waiting:
+            group = waiting.pop()
+            for member in self.view.txn.principals.members(group.id) if group.kind == "group" else ():
+                if member.id not in seen:
+                    seen[member.id] = member
+                    waiting.append(member)
+        return sorted((principal_href(each.kind, each.uid) for each in seen.values()), key=str)
+
+    def all_groups(self) -> list[Href]:
+        """The groups that it is in, directly or through other groups."""
+        principals = self.view.txn.principals
+        found = principals.get_many(principals.all_memberships(self.principal.id))
+        return [principal_href(each.kind, each.uid) for each in found]
+
     def delegators(self, access: str) -> tuple[Href, ...]:
         """Those for whom it acts, itself or by a group, with access ``read`` or ``write``."""
         principals = self.view.txn.principals

@@ -123,6 +123,18 @@ def record_type(resource: PrincipalResource) -> str:
     return _RECORDS[resource.principal.kind]
 
 
+@calendarserver_principals.property(CS("expanded-group-member-set"), on=PrincipalResource)
+def expanded_group_member_set(resource: PrincipalResource) -> Markup:
+    """The members of a group, and of the groups in it."""
+    return _hrefs(resource.view, resource.all_members())
+
+
+@calendarserver_principals.property(CS("expanded-group-membership"), on=PrincipalResource)
+def expanded_group_membership(resource: PrincipalResource) -> Markup:
+    """The groups that it is in, directly or through other groups."""
+    return _hrefs(resource.view, resource.all_groups())
+
+
 @calendarserver_principals.property(CS("calendar-proxy-read-for"), on=PrincipalResource)
 def calendar_proxy_read_for(resource: PrincipalResource) -> Markup:
     """Whose calendars it may read as a delegate (caldav-proxy section 5.3.1)."""
@@ -220,11 +232,8 @@ def principal_match(request: Request, collection: Collection, asked: tuple[str |
 
 def _own(view: View) -> list[Href]:
     """The principals that who asks is, or is in."""
-    actor = view.request.actor
-    if actor.href is None or actor.principal_id is None:
-        return []
-    groups = view.txn.principals.get_many(view.txn.principals.all_memberships(actor.principal_id))
-    return [actor.href, *(PrincipalResource(view, each).href for each in groups)]
+    found = None if view.request.actor.href is None else view.find(view.request.actor.href)
+    return [found.href, *found.all_groups()] if isinstance(found, PrincipalResource) else []
 
 
 def _below(collection: Collection) -> Iterator[Resource]:

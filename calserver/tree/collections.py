@@ -74,6 +74,8 @@ class StoredCollection(Collection):
     lockable = True
     content_type = listing.CONTENT_TYPE
     object_class: ClassVar[type[StoredObject]] = StoredObject
+    traversed: ClassVar[bool] = True
+    """Whether sync reports on what is above go into it; if not, its changes are told by those on itself alone."""
     quick = QUICK
     """Properties of members that are what their rows say; a class that makes them differ leaves them out."""
 
@@ -357,29 +359,33 @@ class StoredCollection(Collection):
 
     def changes(self, since: str | None, *, deep: bool, limit: int | None) -> Changes:
         """What changed since a token (RFC 6578)."""
-        report = sync.since(self.view.txn, self.row, since, deep=deep, limit=limit)
         places = self._places(deep=deep)
-        told = (places[place.id].change(what) for _, what, place in report.lines)
-        return Changes(token=str(report.token), changes=[each for each in told if each], truncated=report.truncated)
+        report = sync.since(self.view.txn, self.row, since, [each.row for each in places.values()], limit=limit)
+        changes = [told for _, what, place in report.lines if (told := places[place.id].change(what))]
+        return Changes(
+            token=str(report.token),
+            changes=changes,
+            rendered=[] if since else [refused for each in changes if (refused := _not_traversed(each))],
+            truncated=report.truncated,
+        )
 
     def rendered_changes(
         self, since: str | None, *, deep: bool, limit: int | None, names: frozenset[str]
     ) -> Changes | None:
         """The same as markup, where only quick properties are wanted."""
-        if not names <= self.quick:
-            return None
-        report = sync.since(self.view.txn, self.row, since, deep=deep, limit=limit, brief=True)
         places = self._places(deep=deep)
         if not all(names <= each.quick for each in places.values()):
             return None
+        rows = [each.row for each in places.values()]
+        report = sync.since(self.view.txn, self.row, since, rows, limit=limit, brief=True)
         writer = Writer(names)
         told: list[str] = []
         for id, lines in groupby(report.lines, key=lambda line: line[2].id):
-            told += places[id].written([what for _, what, _ in lines], writer)
+            told += places[id].written([what for _, what, _ in lines], writer, first=since is None)
         return Changes(token=str(report.token), rendered=told, truncated=report.truncated)
 
-    def written(self, whats: Sequence[Any], writer: Writer) -> Iterator[str]:
-        """Changes in this collection as markup; objects are rows."""
+    def written(self, whats: Sequence[Any], writer: Writer, *, first: bool) -> Iterator[str]:
+        """Changes in this collection as markup; objects are rows. `first` says that there was no token."""
         for rows, some in groupby(whats, key=lambda what: isinstance(what, tuple)):
             if rows and self.findable:
                 yield from writer.objects(self.path, list(some))
@@ -388,15 +394,19 @@ class StoredCollection(Collection):
             for change in filter(None, map(self.change, some)):
                 if isinstance(change.resource, Collection):
                     yield writer.collection(change.resource)
+                    if first and (refused := _not_traversed(change)):
+                        yield refused
                 else:
                     yield status_response(self.view.path(change.href), HTTPStatus.NOT_FOUND)
 
     def _places(self, *, deep: bool) -> "dict[int, StoredCollection]":
-        """This and, if `deep`, all collections below, by primary key."""
+        """This and, if `deep`, all collections below that reports go into, by primary key."""
         places = {self.row.id: self}
-        if deep:
-            for row in self.view.txn.collections.below(self.row.id):
-                places[row.id] = places[row.parent_id].collection_of(row)
+        for row in self.view.txn.collections.below(self.row.id) if deep else ():
+            if row.parent_id in places:
+                member = places[row.parent_id].collection_of(row)
+                if member.traversed:
+                    places[row.id] = member
         return places
 
     def change(self, what: CollectionRow | ObjectRow | Tombstone) -> Change | None:
@@ -418,3 +428,11 @@ class Home(StoredCollection):
     delete = Resource.delete
     copy = Resource.copy
     move = Resource.move
+
+
+def _not_traversed(change: Change) -> str | None:
+    """What a first report says of a collection that it does not go into, besides its properties (RFC 6578 3.3)."""
+    member = change.resource
+    if not isinstance(member, StoredCollection) or member.traversed:
+        return None
+    return status_response(member.path, HTTPStatus.FORBIDDEN, error=xml.element(D("sync-traversal-supported")))

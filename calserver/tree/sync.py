@@ -10,7 +10,7 @@ first synchronization goes on though removals are forgotten in the meantime.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from operator import itemgetter
 from typing import Any, Final
 
@@ -74,7 +74,13 @@ class Report:
 
 
 def since(
-    txn: Transaction, row: Collection, text: str | None, *, deep: bool, limit: int | None, brief: bool = False
+    txn: Transaction,
+    row: Collection,
+    text: str | None,
+    places: Iterable[Collection],
+    *,
+    limit: int | None,
+    brief: bool = False,
 ) -> Report:
     """The changes in a collection after a token, None for all members.
 
@@ -82,7 +88,7 @@ def since(
         txn: the transaction.
         row: the collection.
         text: the token.
-        deep: tell changes in the collections below too.
+        places: the collections whose members are told of: this one, or those below too.
         limit: how many changes to tell.
         brief: tell members with content as rows, at a tenth of the cost of `Object`.
 
@@ -93,7 +99,10 @@ def since(
     token = Token(row.resource_id, 0, row.revision) if text is None else Token.parse(text)
     token.check(row)
     most = None if limit is None else limit + 1
-    lines = sorted(_lines(txn, row, token, deep=deep, most=most, brief=brief, removed=text is not None), key=_revision)
+    changed = [each for each in places if each.revision > token.revision]
+    lines = sorted(
+        _lines(txn, changed, token.revision, most=most, brief=brief, removed=text is not None), key=_revision
+    )
     if limit is None or len(lines) <= limit:
         return Report(Token.of(row), lines)
     beyond = lines[limit][0]
@@ -110,12 +119,10 @@ _revision = itemgetter(0)
 
 
 def _lines(
-    txn: Transaction, row: Collection, token: Token, *, deep: bool, most: int | None, brief: bool, removed: bool
+    txn: Transaction, places: Iterable[Collection], after: int, *, most: int | None, brief: bool, removed: bool
 ) -> Iterator[Line]:
-    """The changes after a token, place by place; of each place at least the first `most`."""
-    after = token.revision
+    """The changes after a revision, place by place; of each place at least the first `most`."""
     changes = txn.changes
-    places = [row, *(each for each in txn.collections.below(row.id) if each.revision > after)] if deep else [row]
     for place in places:
         yield from ((each.revision, each, place) for each in changes.collections(place.id, after))
         if brief:

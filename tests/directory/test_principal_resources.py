@@ -92,6 +92,13 @@ def test_groups_and_members_name_each_other(ann: Dialogue) -> None:
     assert hrefs(value(ann, ANN, D("group-member-set"))) == []
 
 
+def test_groups_within_groups_are_told_as_one(ann: Dialogue) -> None:
+    members = hrefs(value(ann, "principals/group/staff/", CS("expanded-group-member-set")))
+    assert members == ["/dav/principals/group/board/", "/dav/principals/user/ann/", "/dav/principals/user/bob/"]
+    groups = hrefs(value(ann, ANN, CS("expanded-group-membership")))
+    assert sorted(groups) == ["/dav/principals/group/board/", "/dav/principals/group/staff/"]
+
+
 def test_delegates_find_whom_they_act_for_themselves_and_by_groups(ann: Dialogue) -> None:
     """caldav-proxy section 5.3."""
     bob = "principals/user/bob/"

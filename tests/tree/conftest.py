@@ -37,11 +37,17 @@ class Book(StoredCollection):
         raise MethodNotAllowed("a book has no collections")
 
 
+class Files(StoredCollection):
+    """A collection that has its own sync reports."""
+
+    traversed = False
+
+
 drive = Homes(name="drive", home_kind="drive-home", kinds=Kinds(home=Home, plain=StoredCollection))
 shelves = Homes(
     name="shelves",
     home_kind="calendar-home",
-    kinds=Kinds(home=Shelves, plain=StoredCollection, others={"calendar": Book}),
+    kinds=Kinds(home=Shelves, plain=StoredCollection, others={"calendar": Book, "attachments": Files}),
     principal_kinds=("user", "location"),
 )
 

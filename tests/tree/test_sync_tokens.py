@@ -15,13 +15,15 @@ HOME = "drive/user/ann/"
 PATH = "/dav/" + HOME
 
 
-def sync(who: Dialogue, path: str, token: str = "", *, level: str = "1", limit: int | None = None) -> Answer:
+def sync(
+    who: Dialogue, path: str, token: str = "", *, level: str = "1", limit: int | None = None, prop: str = "getetag"
+) -> Answer:
     limited = f"<D:limit><D:nresults>{limit}</D:nresults></D:limit>" if limit else ""
     return who(
         "REPORT",
         path,
         f'<D:sync-collection xmlns:D="DAV:"><D:sync-token>{token}</D:sync-token><D:sync-level>{level}</D:sync-level>'
-        f"{limited}<D:prop><D:getetag/></D:prop></D:sync-collection>",
+        f"{limited}<D:prop><D:{prop}/></D:prop></D:sync-collection>",
     )
 
 
@@ -113,6 +115,25 @@ def test_a_move_is_a_removal_and_a_new_member(files: Dialogue) -> None:
     token = token_of(sync(files, HOME))
     files("MOVE", HOME + "f", destination=files.destination(HOME + "g"))
     assert told(sync(files, HOME, token, level="infinite")) == {"f/": 404, "g/": 200, "g/x": 200}
+
+
+@pytest.mark.parametrize("level", ["1", "infinite"])
+@pytest.mark.parametrize("prop", ["getetag", "creationdate"])
+def test_a_first_report_says_into_what_it_does_not_go(ann: Dialogue, level: str, prop: str) -> None:
+    """RFC 6578 section 3.3: that collection is to be synchronized by itself."""
+    home, files = "/dav/shelves/user/ann/", "/dav/shelves/user/ann/Files/"
+    ann("PUT", "shelves/user/ann/Files/a", b"1")
+    first = sync(ann, "shelves/user/ann/", level=level, prop=prop)
+    assert first.hrefs.count(files) == 2
+    assert first.statuses == {files: 403}
+    assert b"<D:error><D:sync-traversal-supported/></D:error>" in first.body
+    assert files + "a" not in first.hrefs
+    ann("PUT", "shelves/user/ann/Files/b", b"1")
+    second = sync(ann, "shelves/user/ann/", token_of(first), level=level, prop=prop)
+    assert (second.hrefs, second.statuses) == ([files], {})
+    own = sync(ann, "shelves/user/ann/Files/", level=level, prop=prop)
+    assert own.hrefs == [files, files + "a", files + "b"]
+    assert home not in own.hrefs
 
 
 def test_properties_that_a_client_sets_are_changes(files: Dialogue) -> None:
