@@ -1,16 +1,15 @@
-"""DELETE, MKCOL, COPY and MOVE: what is where (RFC 4918 sections 9.3, 9.6, 9.8 and 9.9)."""
+"""DELETE, COPY and MOVE: what is where (RFC 4918 sections 9.6, 9.8 and 9.9)."""
 
 from http import HTTPStatus
 
 from calserver.dav import xml
 from calserver.dav.access import BIND, UNBIND, WRITE_CONTENT, WRITE_PROPERTIES, may_bind, refuse_reserved
-from calserver.dav.errors import BadRequest, Conflict, Forbidden, PreconditionFailed, UnsupportedMediaType
+from calserver.dav.errors import BadRequest, Conflict, Forbidden, PreconditionFailed
 from calserver.dav.headers import Depth, depth, destination, overwrite
 from calserver.dav.locks import LockTokenSubmitted, guard_binding, locked_members
 from calserver.dav.message import Request, Response
 from calserver.dav.multistatus import Multistatus, status_response
-from calserver.dav.resource import Collection, Resource, Unmapped
-from calserver.names import D
+from calserver.dav.resource import Collection, Resource
 
 
 def delete(request: Request, resource: Resource) -> Response:
@@ -29,14 +28,6 @@ def blocked(paths: list[str], *also: str) -> Response:
     answer = Multistatus(status_response(each, HTTPStatus.LOCKED, error=error) for each in paths)
     answer.extend(also)
     return answer.answer()
-
-
-def make_collection(request: Request, unmapped: Unmapped) -> Response:
-    """Make a plain collection (section 9.3); a body is not understood here (section 9.3.1)."""
-    if request.body:
-        raise UnsupportedMediaType("MKCOL does not take this body")
-    container(unmapped).make_collection(unmapped.href.name, (D("collection"),))
-    return Response(HTTPStatus.CREATED)
 
 
 def container(unmapped: Resource) -> Collection:

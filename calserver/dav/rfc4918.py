@@ -1,4 +1,7 @@
-"""WebDAV (RFC 4918): what it adds to resources. What the methods do is in the modules named after their subject."""
+"""WebDAV (RFC 4918): what it adds to resources. What the methods do is in the modules named after their subject.
+
+MKCOL is that of RFC 5689, which contains the one of section 9.3.
+"""
 
 from datetime import UTC
 from functools import lru_cache
@@ -62,7 +65,6 @@ rfc4918.method(
     parse=[propfind.changes],
 )(propfind.proppatch)
 
-rfc4918.method("MKCOL", on=Unmapped, writes=True, needs="make_collection", allow=may_bind)(namespace.make_collection)
 rfc4918.method("DELETE", on=Resource, writes=True, needs="delete", allow=may_unbind, guard=guard_binding)(
     namespace.delete
 )

@@ -46,7 +46,7 @@ def changes(request: Request) -> tuple[Instruction, ...]:
 
 @rfc5689.method("MKCOL", on=Unmapped, writes=True, needs="make_collection", allow=may_bind, parse=[changes])
 def make_collection(request: Request, unmapped: Unmapped) -> Response:
-    """Make a collection and set its properties, or do nothing (section 3)."""
+    """Make a collection and set its properties, or do nothing (section 3, RFC 4918 section 9.3)."""
     patched = make(unmapped, request.parsed(changes), default=(D("collection"),))
     if patched.done:
         return Response(HTTPStatus.CREATED)

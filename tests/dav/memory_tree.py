@@ -404,6 +404,12 @@ def secret(resource: MemoryResource) -> str:
     return "42"
 
 
+@extra.property("{urn:x}tagged", on=MemoryResource)
+def tagged(resource: MemoryResource) -> str:
+    """Has attributes."""
+    return xml.Whole(xml.element("{urn:x}tagged", "<", kind="&"))
+
+
 @extra.property("{urn:x}size", on=Folder)
 def size(resource: Folder) -> str | None:
     """May be set while the folder is made."""

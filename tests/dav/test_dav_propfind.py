@@ -169,6 +169,19 @@ def test_live_properties_have_the_forms_of_the_rfc(server: Server) -> None:
     assert [each.tag for each in kind] == [D("collection")]
 
 
+def test_a_getter_may_write_its_own_tags(server: Server) -> None:
+    found = server.propfind("/dav/a/f.txt", X + "tagged").properties()[X + "tagged"][1]
+    assert (found.text, found.get("kind"), len(found)) == ("<", "&", 0)
+
+
+def test_what_is_neither_set_nor_removed_is_no_instruction(server: Server) -> None:
+    """RFC 4918 section 17."""
+    body = update("<X:p/>").replace("<D:set>", "<X:strange><D:prop><X:q/></D:prop></X:strange><D:set>")
+    assert set(server.ask("PROPPATCH", "/dav/a/", body).properties()) == {X + "p"}
+    many = update(*[f"<X:p{n}/>" for n in range(401)])
+    assert server.ask("PROPPATCH", "/dav/a/", many).status == 400
+
+
 def test_text_is_escaped(server: Server) -> None:
     found = server.propfind("/dav/principals/ann", D("displayname")).properties()
     assert found[D("displayname")][1].text == "Fixed <&>"

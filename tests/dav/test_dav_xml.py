@@ -180,6 +180,11 @@ def meaning(element: etree._Element) -> tuple[object, ...]:
     return element.tag, sorted(element.attrib.items()), element.text, inside
 
 
+def test_the_text_of_a_stored_property_is_read_without_its_tags() -> None:
+    assert xml.stored_text('<D:p xmlns:D="DAV:">a &amp; <b/>c</D:p>') == "a & "
+    assert xml.stored_text("<p/>") == ""
+
+
 names = st.from_regex(r"[A-Za-z_][A-Za-z0-9_.-]{0,5}", fullmatch=True)
 legal_text = st.text(st.characters(exclude_categories=("Cs", "Cc"), exclude_characters="\ufffe\uffff"), max_size=20)
 
