@@ -104,8 +104,16 @@ def test_a_collection_that_is_removed_is_told_as_one(files: Dialogue) -> None:
     token = token_of(sync(files, HOME, level="infinite"))
     files("DELETE", HOME + "f/")
     assert told(sync(files, HOME, token, level="infinite")) == {"f/": 404}
+
+
+def test_a_collection_made_anew_ends_tokens_that_know_the_old_one(files: Dialogue) -> None:
+    """Nothing tells any more what was in the old one, so an older token would leave members with its client."""
+    token = token_of(sync(files, HOME, level="infinite"))
+    files("DELETE", HOME + "f/")
+    between = token_of(sync(files, HOME, level="infinite"))
     files("MKCOL", HOME + "f/")
-    assert told(sync(files, HOME, token, level="infinite")) == {"f/": 200}
+    assert told(sync(files, HOME, between, level="infinite")) == {"f/": 200}
+    assert sync(files, HOME, token, level="infinite").error == D("valid-sync-token")
 
 
 def test_a_move_is_a_removal_and_a_new_member(files: Dialogue) -> None:
