@@ -14,11 +14,7 @@ from calserver.store.statements import Connection, Row, Statement, inserting
 
 _l = lock.c
 _alive = _l.expires > bindparam("now")
-# "0" follows "/": between them lies all that begins with the path and a slash.
-_inside = or_(
-    and_(_l.path > bindparam("path").concat("/"), _l.path < bindparam("path").concat("0")),
-    and_(bindparam("path") == "", _l.path != ""),
-)
+_inside = and_(_l.path > bindparam("low"), _l.path < bindparam("high"))
 
 COVERING = Statement(
     select(lock)
@@ -35,6 +31,11 @@ REFRESH = Statement(
 REMOVE = Statement(delete(lock).where(_l.token == bindparam("token")))
 REMOVE_BELOW = Statement(delete(lock).where(or_(_l.path == bindparam("path"), _inside)))
 NUMBER_OF = Statement(select(func.count()).where(_l.principal_id == bindparam("principal_id"), _alive))
+
+
+def _bounds(path: str) -> dict[str, str]:
+    """Between what all paths below a path lie: those that go on with a slash, and "0" is what follows it."""
+    return {"low": path + "/", "high": path + "0"} if path else {"low": "", "high": "\x7f"}
 
 
 def _lock(row: Row) -> Lock:
@@ -66,7 +67,7 @@ class SqlLocks:
 
     def below(self, path: str) -> Sequence[Lock]:
         """Locks on anything below a path."""
-        return [_lock(row) for row in self._connection.all(BELOW, path=path, now=self._now)]
+        return [_lock(row) for row in self._connection.all(BELOW, **_bounds(path), now=self._now)]
 
     def get(self, token: str) -> Lock | None:
         """By token."""
@@ -98,7 +99,7 @@ class SqlLocks:
 
     def remove_below(self, path: str) -> None:
         """Remove the locks rooted at a path or below it (it was deleted or moved)."""
-        self._changed(self._connection.run(REMOVE_BELOW, path=path))
+        self._changed(self._connection.run(REMOVE_BELOW, path=path, **_bounds(path)))
 
     def count(self, principal_id: int) -> int:
         """How many locks a principal holds."""

@@ -1,5 +1,6 @@
 """A store for each test and each engine, with a clock that stands still unless it is moved."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,9 +11,10 @@ from calserver.store import Store, open_store
 
 
 @pytest.fixture(params=["sqlite"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def url(request: pytest.FixtureRequest, tmp_path: Path, empty_database: Path) -> str:
     """An empty database of each engine."""
     assert request.param == "sqlite"
+    shutil.copy(empty_database, tmp_path / "store.sqlite")
     return f"sqlite:///{tmp_path}/store.sqlite"
 
 

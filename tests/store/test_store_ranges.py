@@ -1,12 +1,12 @@
 """The instance index: what overlaps a range of time, and that finding it costs the same in any calendar."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from samples import DAY, HOUR, Place, draft, furnish, put
 
 from calserver.ical import Instance
-from calserver.store import Store, open_store
+from calserver.store import Store
 from calserver.store.instances import LONGEST, band_of
 from calserver.store.schema import MARKED
 
@@ -189,33 +189,29 @@ def overlaps(row: Instance, start: int, end: int) -> bool:
     data=st.lists(rows, max_size=40),
     start=moments,
     lasts=st.sampled_from([1, *EDGES[1:]]),
-    shift=offsets,
-    shift_end=offsets,
+    offset=st.tuples(offsets, offsets),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_index_finds_what_a_slow_search_finds(
-    data: list[Instance], start: int, lasts: int, shift: int, shift_end: int, tmp_path_factory: pytest.TempPathFactory
+    store: Store, place: Place, data: list[Instance], start: int, lasts: int, offset: tuple[int, int]
 ) -> None:
-    store = open_store(f"sqlite:///{tmp_path_factory.mktemp('range')}/x.sqlite", reactor=None)
+    """Each example has a calendar of its own."""
     end = start + lasts
 
-    def fill_all(txn):
-        place = furnish(txn)
+    def work(txn):
+        id = txn.collections.add(place.home.id, str(txn.collections.get(place.home.id).revision), "calendar").id
         for number, row in enumerate(data):
-            txn.objects.put(place.calendar.id, draft(f"{number:03}", instances=(row,)))
-        return place.calendar.id
+            txn.objects.put(id, draft(f"{number:03}", instances=(row,)))
+        return (
+            txn.objects.in_range([id], start, end, floating_offset=offset),
+            txn.objects.busy([id], start, end, floating_offset=offset),
+        )
 
-    try:
-        id = store.write_now(fill_all)
-        offset = (shift, shift_end)
-        found = store.read_now(lambda txn: txn.objects.in_range([id], start, end, floating_offset=offset))
-        busy = store.read_now(lambda txn: txn.objects.busy([id], start, end, floating_offset=offset))
-    finally:
-        store.close()
+    found, busy = store.write_now(work)
     expected = [
         f"{number:03}"
         for number, row in enumerate(data)
-        if (overlaps(row, start + shift, end + shift_end) if row.floating else overlaps(row, start, end))
+        if (overlaps(row, start + offset[0], end + offset[1]) if row.floating else overlaps(row, start, end))
     ]
     assert [each.name for each, _ in found] == expected
     assert sorted(each.name for each, _ in busy) == [name for name in expected if data[int(name)].busy != "F"]

@@ -1,0 +1,62 @@
+"""What was acknowledged is there after the process is killed at any moment."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from samples import furnish
+
+from calserver.store import check, open_store
+
+WRITER = """
+import sys
+from twisted.internet import reactor
+from calserver.store import Draft, open_store
+
+store = open_store(sys.argv[1], reactor=reactor)
+at, first = int(sys.argv[2]), int(sys.argv[3])
+
+def put(number):
+    text = b"%d" % number * 300
+    draft = Draft(name=str(number), text=text, content_type="text/calendar", etag=str(number), uid=str(number))
+    waiting = store.write(lambda txn: txn.objects.put(at, draft, unique_uid=True))
+    waiting.addCallback(lambda result: (print(number, flush=True), put(number + 8)))
+
+for number in range(first, first + 8):
+    put(number)
+reactor.run()
+"""
+
+
+@pytest.mark.parametrize("acknowledged", [1, 30, 150])
+def test_a_killed_writer_loses_nothing_that_it_acknowledged(tmp_path: Path, acknowledged: int) -> None:
+    url = f"sqlite:///{tmp_path}/store.sqlite"
+    store = open_store(url, reactor=None)
+    at = store.write_now(furnish).calendar.id
+    store.close()
+    told: set[int] = set()
+    for run in range(2):
+        writer = subprocess.Popen(
+            [sys.executable, "-c", WRITER, url, str(at), str(run * 10_000)], stdout=subprocess.PIPE, text=True
+        )
+        assert writer.stdout is not None
+        with writer:
+            for line in writer.stdout:
+                told.add(int(line))
+                if len(told) == acknowledged * (run + 1):
+                    writer.kill()
+                    break
+            rest = writer.stdout.read().splitlines()
+        told |= {int(line) for line in rest}
+    store = open_store(url, reactor=None)
+    members = dict(store.read_now(lambda txn: [(each.name, text) for each, text in txn.objects.iterate(at)]))
+    changed = store.read_now(lambda txn: txn.changes.listing(at, 0))
+    home = store.read_now(lambda txn: txn.collections.ancestors(at)[0])
+    store.close()
+    assert {str(number) for number in told} <= set(members)
+    assert all(text == name.encode() * 300 for name, text in members.items())
+    assert {name for name, *_ in changed} == set(members)
+    assert home.quota_used_bytes == sum(map(len, members.values()))
+    assert home.revision == max(number for *_, number in changed)
+    assert check(url).problems == ()
