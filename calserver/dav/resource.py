@@ -25,7 +25,11 @@ class Tree(Protocol):
     """Finds resources. The composition root puts one together from the mounts of the protocol rooms."""
 
     def find(self, view: "View", href: Href) -> "Resource":
-        """The resource at `href`: `Unmapped` where there is none (its ``parent`` is None where that lacks too)."""
+        """The resource at `href`: `Unmapped` where there is none (its ``parent`` is None where that lacks too).
+
+        Raises:
+            NeedPrivileges: the actor may not know what is there, or whether there is anything.
+        """
 
 
 @attrs.define(slots=True)
