@@ -16,6 +16,7 @@ precondition that fails. `CalendarObject.stored` reads what passed that gate bef
 cost much - rules, zones, nesting, lists - is bounded before it is computed.
 """
 
+from calserver.ical.calendardata import CalendarData, render
 from calserver.ical.collation import SupportedCollation
 from calserver.ical.conditions import (
     MaxAttendeesPerInstance,
@@ -49,6 +50,7 @@ from calserver.ical.zones import Zones, calendar_timezone, named_zone, zone_of
 __all__ = [
     "ICALENDAR",
     "JCAL",
+    "CalendarData",
     "CalendarObject",
     "Component",
     "Duration",
@@ -86,6 +88,7 @@ __all__ = [
     "matches",
     "named_zone",
     "parse",
+    "render",
     "serialize",
     "supported_rscales",
     "to_jcal",

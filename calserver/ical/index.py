@@ -83,13 +83,12 @@ class _Rows:
         """The row of an instance."""
         shape = span.shape
         own = series.recurrence_id(span) if shape is not series.master else None
-        lo, lasts = _lo(span), span.end - span.start
         self.found.append(
             Instance(
-                start=lo,
-                end=lo + shape.lead + lasts + shape.trail,
-                floating=shape.start.zone is None,
-                busy=self._letter(shape) if lasts else "F",
+                start=_lo(span),
+                end=span.hi if span.end_wall is None else span.end_wall + shape.trail,
+                floating=span.end_wall is not None,
+                busy=self._letter(shape) if span.end > span.start else "F",
                 recurrence_id=None if own is None else own.text(),
             )
         )
@@ -122,7 +121,7 @@ class _Rows:
 
 def _lo(span: Span) -> int:
     """Where a row begins: on the wall clock for what floats."""
-    return span.wall - span.shape.lead if span.shape.start.zone is None else span.lo
+    return span.lo if span.end_wall is None else span.wall - span.shape.lead
 
 
 def _add_instances(rows: _Rows, series: Series, horizon: int, most: int) -> int | None:

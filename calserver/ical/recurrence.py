@@ -47,6 +47,8 @@ class Span(NamedTuple):
     shape: Shape
     instance: int | None
     """The wall time that the master gives it; None for an override that stands by itself."""
+    end_wall: int | None
+    """The end on the wall clock, for what floats."""
 
 
 @attrs.frozen(slots=True)
@@ -78,7 +80,10 @@ class Occurrence:
     @property
     def local_end(self) -> When:
         """The end, written as the component writes its own."""
-        return self.span.shape.end_at(self.span.wall, self.span.start, self.span.end)
+        shape, span = self.span.shape, self.span
+        if span.end_wall is not None:
+            return shape.end.moved(at_wall(span.end_wall))
+        return shape.end_at(span.wall, span.start, span.end)
 
 
 @attrs.frozen(slots=True)
@@ -275,8 +280,9 @@ class Series:
             zone, wall = shape.zone(self.floating), seconds_on_the_wall(shape.start.local)
             start = epoch_of(wall, zone)
             end = shape.end_of(wall, start, zone)
+            end_wall = wall + shape.lasts if shape.start.zone is None else None
             instance = None if self.master is None else self._instance(recurrence_id)
-            yield Span(start, end, start - shape.lead, end + shape.trail, wall, shape, instance)
+            yield Span(start, end, start - shape.lead, end + shape.trail, wall, shape, instance, end_wall)
 
     def eras(self, lo: int, hi: int, meter: Meter, governing: Container[int] | None = None) -> Iterator[Iterator[Span]]:
         """The other instances in ``[lo, hi)`` and some near it, in order; one iterator for each era.
@@ -315,13 +321,15 @@ class Series:
         for instance in self._instances(first, last, meter):
             wall = self._wall_in(shape, instance) + era.shift if moved else instance
             start = epoch_of(wall, zone)
-            if instance in lasting:
+            end_wall = None
+            if floats:
+                end_wall = wall + lasting.get(instance, shape.lasts)
+                end = epoch_of(end_wall, zone)
+            elif instance in lasting:
                 end = start + lasting[instance]
-            elif days or floats:
-                end = shape.end_of(wall, start, zone)
             else:
-                end = start + seconds
-            yield Span(start, end, start - lead, end + trail, wall, shape, instance)
+                end = (epoch_of(wall + days * DAY, zone) if days else start) + seconds
+            yield Span(start, end, start - lead, end + trail, wall, shape, instance, end_wall)
 
     def _instances(self, first: int, last: int, meter: Meter) -> Iterator[int]:
         """The wall times of the instances that have no override, in order."""
@@ -368,6 +376,19 @@ class Series:
 
     def _excluded(self, rule: Rule, start: int, first: int, last: int, meter: Meter) -> Iterator[int]:
         return (at for at in self._by_rule(rule, start, first, last, meter) if at >= start)
+
+    def is_period(self, span: Span) -> bool:
+        """Whether an instance lasts as an RDATE says that is a period, and not as its component."""
+        return bool(self._lasting) and span.shape is self.master and span.instance in self._lasting
+
+    def replaced(self, span: Span) -> tuple[int, int] | None:
+        """Where the instance would be that an override replaces; None where nothing tells."""
+        if span.instance is None or self.master is None:
+            own = self.recurrence_id(span)
+            return None if own is None else (at := own.epoch(self.floating), at + 1)
+        start = epoch_of(span.instance, self._zone)
+        end = self.master.end_of(span.instance, start, self._zone)
+        return start - self.master.lead, end + self.master.trail
 
     # -- what it looks like
 

@@ -53,7 +53,7 @@ class Shape:
     def end_of(self, wall: int, epoch: int, zone: tzinfo) -> int:
         """The instant at which an instance ends that starts at `wall`, which is `epoch` in `zone`."""
         if self.start.zone is None:
-            return epoch_of(wall + self.days * DAY + self.seconds, zone)
+            return epoch_of(wall + self.lasts, zone)
         return (epoch_of(wall + self.days * DAY, zone) if self.days else epoch) + self.seconds
 
     def start_at(self, wall: int) -> When:
@@ -61,11 +61,10 @@ class Shape:
         return self.start.moved(at_wall(wall))
 
     def end_at(self, wall: int, start: int, end: int) -> When:
-        """The end of an instance that starts at `wall`, written as the component writes its own."""
-        zone = self.end.zone
-        if self.start.zone is None or zone is None:
-            return self.end.moved(at_wall(wall + self.days * DAY + self.seconds))
-        same = end + wall - start
+        """The end of an instance of what does not float, written as the component writes its own."""
+        zone, same = self.end.zone, end + wall - start
+        if zone is None:  # a task that starts at a time and is due on a day
+            return self.end.moved(self.end.local + (at_wall(wall) - self.start.local))
         if zone is self.start.zone and epoch_of(same, zone) == end:
             return self.end.moved(at_wall(same))
         return self.end.moved(wall_clock(end, zone))
