@@ -112,6 +112,8 @@ class CalendarCollection(StoredCollection):
     ) -> None:
         super().__init__(view, href, row, estate, parent)
         self.content_type = content_type(view.request) or COLLECTION_TYPE
+        if self.content_type == JCAL:
+            self.quick = self.quick - {D("getcontenttype")}
 
     # -- what clients see of it --------------------------------------------------------------------------------
 
