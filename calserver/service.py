@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Final
 import attrs
 from twisted.application.service import Service
 from twisted.internet import reactor as global_reactor  # noqa: TID251 - the one place that hands it to all others
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.task import LoopingCall
@@ -98,7 +98,7 @@ class Daemon(Service):
         self._public = Site(config.server, body_bytes=config.dav.body_bytes, metrics=self.metrics, reactor=reactor)
         self._private = Site(config.server, body_bytes=0, metrics=Metrics(), reactor=reactor)
         self._ports: list[IListeningPort] = []
-        self._housekeeping: list[LoopingCall] = []
+        self._housekeeping: list[Callable[[], Deferred[Any]]] = []
         self._closing: list[Callable[[], Any]] = []
 
     @property
@@ -177,6 +177,8 @@ class Daemon(Service):
 
     def stopService(self) -> Deferred[None]:
         """Stop listening, let running requests finish, close everything."""
+        if not self.running:
+            return succeed(None)
         super().stopService()
         return Deferred.fromCoroutine(self._stop())
 
@@ -184,8 +186,8 @@ class Daemon(Service):
         ports, self._ports = self._ports, []
         for port in ports:
             await maybeDeferred(port.stopListening)
-        for call in self._housekeeping:
-            call.stop()
+        for stop in self._housekeeping:
+            await stop()
         await self._public.stop()
         await self._private.stop()
         for close in self._closing:
@@ -193,8 +195,12 @@ class Daemon(Service):
         log.info("stopped")
 
 
-def keep_house(job: Job, found: Store, metrics: Metrics, reactor: Any) -> LoopingCall:
-    """Run a job now and then every so often; one that fails is logged, and tried again the next time."""
+def keep_house(job: Job, found: Store, metrics: Metrics, reactor: Any) -> Callable[[], Deferred[Any]]:
+    """Run a job now and then every so often; one that fails is logged, and tried again the next time.
+
+    Returns:
+        A function that stops it, and waits for what runs.
+    """
 
     async def run() -> None:
         try:
@@ -207,8 +213,13 @@ def keep_house(job: Job, found: Store, metrics: Metrics, reactor: Any) -> Loopin
 
     call = LoopingCall(lambda: Deferred.fromCoroutine(run()))
     call.clock = reactor
-    call.start(job.seconds)
-    return call
+    finished = call.start(job.seconds)
+
+    def stop() -> Deferred[Any]:
+        call.stop()
+        return finished
+
+    return stop
 
 
 # -- twistd --------------------------------------------------------------------------------------------------------

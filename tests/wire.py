@@ -43,7 +43,8 @@ class Wire(Protocol):
         for each in waiting:
             each.callback(None)
 
-    async def _change(self) -> None:
+    async def more(self) -> None:
+        """Wait until something has come, or the server has closed."""
         changed: Deferred[None] = Deferred()
         self._waiting.append(changed)
         changed.addTimeout(WAIT_SECONDS, reactor)
@@ -56,19 +57,19 @@ class Wire(Protocol):
         """Wait until something has come."""
         while wanted not in self.received:
             assert not self.closed, self.received
-            await self._change()
+            await self.more()
 
     async def until_closed(self) -> bytes:
         """Wait until the server closes; everything that has come."""
         while not self.closed:
-            await self._change()
+            await self.more()
         return bytes(self.received)
 
     async def answer(self, *, head: bool = False) -> Answer:
         """The next response, taken from what has come."""
         while b"\r\n\r\n" not in self.received:
             assert not self.closed, self.received
-            await self._change()
+            await self.more()
         top, _, _ = bytes(self.received).partition(b"\r\n\r\n")
         line, *fields = top.decode("latin-1").split("\r\n")
         headers = {name.lower(): value.strip() for name, _, value in (each.partition(":") for each in fields)}
@@ -76,14 +77,14 @@ class Wire(Protocol):
         begin = len(top) + 4
         if "transfer-encoding" in headers and not head:
             while not self.received.endswith(b"0\r\n\r\n"):
-                await self._change()
+                await self.more()
             content = unchunked(bytes(self.received[begin:]))
             self.received.clear()
             return Answer(status, headers, content)
         length = 0 if head or status in (100, 204, 304) else int(headers["content-length"])
         while len(self.received) < begin + length:
             assert not self.closed, self.received
-            await self._change()
+            await self.more()
         content = bytes(self.received[begin : begin + length])
         del self.received[: begin + length]
         return Answer(status, headers, content)
