@@ -27,6 +27,7 @@ from calserver.store.interface import (
     Full,
     Locks,
     Meta,
+    Missing,
     NameTaken,
     Object,
     Objects,
@@ -39,7 +40,6 @@ from calserver.store.interface import (
     UidTaken,
     Unusable,
 )
-from calserver.store.revisions import Missing
 from calserver.store.tables import Health, SchemaMismatch, check, ensure
 
 __all__ = [

@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import Select, bindparam, case, delete, func, literal, select, update
 
 from calserver.store import revisions
-from calserver.store.interface import Collection, NameTaken
-from calserver.store.revisions import Missing, Place
+from calserver.store.interface import Collection, Missing, NameTaken
+from calserver.store.revisions import Place
 from calserver.store.rows import COLLECTION, collection_from, microseconds, packed
 from calserver.store.schema import collection, object_, principal
 from calserver.store.statements import Connection, Statement, inserting

@@ -30,7 +30,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from calserver.store.interface import Busy, Full, Unusable
+from calserver.store.interface import Busy, Full, Missing, Unusable
 
 
 class among(ColumnElement[bool]):  # noqa: N801 - an operator, spelled like SQLAlchemy's own
@@ -164,6 +164,8 @@ class SQLite:
 
     def translate(self, error: Exception) -> Exception:
         """What the contract raises for an error of the driver; the error itself where it says nothing about it."""
+        if isinstance(error, sqlite3.IntegrityError) and error.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
+            return Missing("something refers to what is not there")
         code = error.sqlite_errorcode & 0xFF if isinstance(error, sqlite3.OperationalError) else None
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             return Busy("the database stayed locked")

@@ -106,7 +106,7 @@ class SqlStore:
         try:
             return self._run(work, driver)
         finally:
-            driver.execute("ROLLBACK")
+            self._rollback(driver)
 
     def write_now(self, work: Callable[[Transaction], T]) -> T:
         """The same as `write` in the calling thread."""
@@ -181,7 +181,7 @@ class SqlStore:
             try:
                 job.result = self._run(job.work, driver)
             finally:
-                driver.execute("ROLLBACK")
+                self._rollback(driver)
         except BaseException:  # noqa: BLE001 - whatever it is, it belongs to who waits, and the thread goes on
             job.result = Failure()
 

@@ -44,6 +44,10 @@ class AddressTaken(Exception):
     """Another principal has the address, the uid or the GUID."""
 
 
+class Missing(LookupError):
+    """What is to be changed, or referred to, is not there: the caller did not look in the same transaction."""
+
+
 class Busy(Exception):
     """The database stayed locked longer than the configured wait; nothing was written."""
 
@@ -379,6 +383,11 @@ class Objects(Protocol):
                 the calendar's zone from UTC at that time).
             component: only objects of this type.
         """
+
+    def only_marked(
+        self, collection_ids: Iterable[int], start: int, end: int, *, floating_offset: tuple[int, int] = (0, 0)
+    ) -> frozenset[int]:
+        """Ids of those that `in_range` finds by a marker alone: whether they have an instance there is not known."""
 
     def busy(
         self, collection_ids: Iterable[int], start: int, end: int, *, floating_offset: tuple[int, int] = (0, 0)

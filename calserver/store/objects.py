@@ -12,8 +12,8 @@ from calserver.ical import Instance
 from calserver.store import instances as index
 from calserver.store import revisions
 from calserver.store.dialects import among
-from calserver.store.interface import Draft, NameTaken, Object, UidTaken
-from calserver.store.revisions import Grave, Missing, Place
+from calserver.store.interface import Draft, Missing, NameTaken, Object, UidTaken
+from calserver.store.revisions import Grave, Place
 from calserver.store.rows import OBJECT, instant, mapping, microseconds, object_from, packed
 from calserver.store.schema import MARKED, collection, content, instance, object_, tombstone
 from calserver.store.statements import Connection, Statement, inserting
@@ -63,7 +63,14 @@ def _busy(one: bool) -> Statement:
     return Statement(select(*OBJECT, *columns).join(found, found.c.object_id == _o.id).where(found.c.busy != "F"))
 
 
+def _only_marked(one: bool) -> Statement:
+    found = index.overlapping(one, instance.c.object_id, instance.c.band).subquery("found")
+    marked = func.min(found.c.band % index.FLOATING) == index.MARKER
+    return Statement(select(found.c.object_id).group_by(found.c.object_id).having(marked))
+
+
 IN_RANGE = {one: _in_range(one) for one in (False, True)}
+ONLY_MARKED = {one: _only_marked(one) for one in (False, True)}
 BUSY = {one: _busy(one) for one in (False, True)}
 SITUATION = Statement(
     select(
@@ -237,6 +244,13 @@ class SqlObjects:
         else:
             rows = self._connection.all(IN_RANGE[one][1], **where, component=component)
         return [(object_from(row), row[_WIDTH]) for row in rows]
+
+    def only_marked(
+        self, collection_ids: Iterable[int], start: int, end: int, *, floating_offset: tuple[int, int] = (0, 0)
+    ) -> frozenset[int]:
+        """Ids of those that `in_range` finds by a marker alone."""
+        one, where = self._window(collection_ids, start, end, floating_offset)
+        return frozenset(row[0] for row in self._connection.all(ONLY_MARKED[one], **where))
 
     def busy(
         self, collection_ids: Iterable[int], start: int, end: int, *, floating_offset: tuple[int, int] = (0, 0)

@@ -16,8 +16,7 @@ from sqlalchemy import case as either
 
 from calserver.store import revisions
 from calserver.store.dialects import among
-from calserver.store.interface import AddressTaken, Principal
-from calserver.store.revisions import Missing
+from calserver.store.interface import AddressTaken, Missing, Principal
 from calserver.store.rows import mapping, packed, texts
 from calserver.store.schema import (
     collection,

@@ -7,6 +7,7 @@ the same home wait, so numbers become visible in their order.
 import attrs
 from sqlalchemy import bindparam, select, update
 
+from calserver.store.interface import Missing
 from calserver.store.schema import COUNTERS, collection, counter, object_, tombstone
 from calserver.store.statements import Connection, Statement, inserting
 
@@ -89,10 +90,6 @@ class Place:
     principal_id: int
     name: str
     revision: int
-
-
-class Missing(LookupError):
-    """There is no such row: the caller wrote to what it did not find in the same transaction."""
 
 
 def place(connection: Connection, collection_id: int) -> Place:

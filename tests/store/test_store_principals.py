@@ -147,6 +147,14 @@ def test_a_search_stops_at_its_limit(store: Store) -> None:
     assert uids(store.read_now(lambda txn: txn.principals.search(terms, any_of=True, limit=2))) == ["ann", "bob"]
 
 
+def test_a_member_that_is_not_there_is_a_mistake(store: Store) -> None:
+    (staff,) = add(store, "staff", kind="group")
+    with pytest.raises(Missing):
+        store.write_now(lambda txn: txn.principals.set_members(staff.id, [4711]))
+    with pytest.raises(Missing):
+        store.write_now(lambda txn: txn.collections.add_home(4711, "calendar-home"))
+
+
 def test_groups_are_followed_to_any_depth_even_in_circles(store: Store) -> None:
     (ann,) = add(store, "ann")
     inner, outer, other = add(store, "inner", "outer", "staff", kind="group")

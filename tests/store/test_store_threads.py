@@ -13,7 +13,7 @@ from samples import Clock, Place, draft, furnish
 from twisted.internet import reactor  # noqa: TID251 - here the reactor is made the argument
 from twisted.internet.defer import CancelledError, Deferred, gatherResults, maybeDeferred
 
-from calserver.store import Busy, Closed, Store, Transaction, open_store
+from calserver.store import Busy, Closed, Full, Missing, Store, Transaction, open_store
 from calserver.store.engine import GROUP, SqlStore
 
 live = pytest_twisted.ensureDeferred
@@ -133,7 +133,7 @@ async def test_a_failed_commit_fails_all_works_of_the_group(running: SqlStore) -
     gate.open()
     await gate.done
     found = [await outcome(each) for each in waiting]
-    assert [type(each) for each in found] == [sqlite3.IntegrityError] * 2
+    assert [type(each) for each in found] == [Missing] * 2
     assert await running.read(names(at)) == []
     await running.write(lambda txn: txn.objects.put(at, draft("after")))
     assert await running.read(names(at)) == ["after"]
@@ -161,6 +161,31 @@ async def test_where_the_database_gives_up_the_transaction_nobody_in_it_is_told_
     await gate.done
     assert [type(each) for each in found] == [OSError] * 3
     assert await running.read(names(at)) == []
+
+
+@live
+async def test_a_full_disk_is_told_and_nothing_of_the_work_is_there(running: SqlStore) -> None:
+    place = await running.write(furnish)
+    at = place.calendar.id
+
+    def limit(txn: Any) -> None:
+        pages = txn.connection.driver.execute("PRAGMA page_count").fetchone()[0]
+        txn.connection.driver.execute(f"PRAGMA max_page_count={pages + 4}")
+
+    await running.write(limit)
+    large = draft("large", bytes(100_000))
+    gate = Gate(running)
+    await gate.entered
+    waiting = [
+        running.write(lambda txn: txn.objects.put(at, draft("small"))[0].name),
+        running.write(lambda txn: txn.objects.put(at, large)),
+    ]
+    gate.open()
+    first, second = [await outcome(each) for each in waiting]
+    await gate.done
+    assert isinstance(second, Full)
+    expected = [] if isinstance(first, Full) else ["small"]
+    assert await running.read(names(at)) == expected, "what was acknowledged is there, and only that"
 
 
 @live
