@@ -59,6 +59,10 @@ def _method(view: View, resource: Resource) -> MethodDeclaration:
     raise MethodNotAllowed("the resource does not have this method")
 
 
+TELLING = (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
+"""Statuses that would tell nobody in particular what exists."""
+
+
 def refuse(view: View, refusal: Refusal | ConditionFailed) -> Response:
     """Say why a request was refused.
 
@@ -66,7 +70,7 @@ def refuse(view: View, refusal: Refusal | ConditionFailed) -> Response:
     what does not cannot be told apart.
     """
     request = view.request
-    if request.actor.href is None and refusal.status in (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND):
+    if request.actor.href is None and refusal.status in TELLING:
         return _plain(HTTPStatus.UNAUTHORIZED, "authenticate first")
     if isinstance(refusal, ConditionFailed):
         content = [condition(refusal)]

@@ -99,6 +99,7 @@ def test_an_unknown_method_is_not_implemented_and_a_known_one_maybe_not_allowed(
         ("GET", "/dav/none", ""),
         ("PUT", "/dav/a/f.txt", "x"),
         ("PUT", "/dav/a/new", "x"),
+        ("PUT", "/dav/none/new", "x"),
         ("DELETE", "/dav/a/f.txt", ""),
         ("PROPPATCH", "/dav/a/f.txt", update("<X:p/>")),
         ("LOCK", "/dav/a/f.txt", ""),
