@@ -1,11 +1,12 @@
 """WebDAV on values (RFC 4918 and its extensions): no sockets, no SQL, no reactor.
 
 How a request is answered. The web adapter makes a `Request` and calls `Extensions.prepare`, which runs the declared
-parsers outside of any transaction; `Extensions.writes` says which kind of transaction it needs. In it, `handle` makes the
-`View`, finds the `Resource` by `Href` in the `Tree`, and finds the method that the resource's class has. Then, in this
-order: privileges (``allow``), the If header, the conditional headers, locks (``guard``), the handler. What goes wrong is
-raised as a `Refusal` (a status) or a `ConditionFailed` (an element in ``DAV:error``) and becomes a response in one place;
-of a method that writes it leaves `handle` as `RolledBack`, so that the transaction undoes what was written.
+parsers outside of any transaction; `Extensions.writes` says which kind of transaction it needs. In it, `handle` makes
+the `View`, finds the `Resource` by `Href` in the `Tree`, and finds the method that the resource's class has. Then, in
+this order: privileges (``allow``), the If header, the conditional headers, locks (``guard``), the handler. What goes
+wrong is raised as a `Refusal` (a status) or a `ConditionFailed` (an element in ``DAV:error``) and becomes a response
+in one place; of a method that writes it leaves `handle` as `RolledBack`, so that the transaction undoes what was
+written.
 
 What the server speaks is a list of `Extension` values, one per RFC. Each declares properties, methods and reports on
 classes of resources; the most derived class wins, then the later extension. ``Allow``, the ``DAV`` header,
