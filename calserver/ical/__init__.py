@@ -16,6 +16,8 @@ precondition that fails. `CalendarObject.stored` reads what passed that gate bef
 cost much - rules, zones, nesting, lists - is bounded before it is computed.
 """
 
+from calserver.ical.availability import unavailable
+from calserver.ical.busy import BusyPeriod, freebusy, merged, object_periods, row_periods
 from calserver.ical.calendardata import CalendarData, render
 from calserver.ical.collation import SupportedCollation
 from calserver.ical.conditions import (
@@ -50,6 +52,7 @@ from calserver.ical.zones import Zones, calendar_timezone, named_zone, zone_of
 __all__ = [
     "ICALENDAR",
     "JCAL",
+    "BusyPeriod",
     "CalendarData",
     "CalendarObject",
     "Component",
@@ -83,15 +86,20 @@ __all__ = [
     "escape",
     "etag",
     "expand",
+    "freebusy",
     "from_jcal",
     "index",
     "matches",
+    "merged",
     "named_zone",
+    "object_periods",
     "parse",
     "render",
+    "row_periods",
     "serialize",
     "supported_rscales",
     "to_jcal",
+    "unavailable",
     "unescape",
     "validate",
     "vtimezone",

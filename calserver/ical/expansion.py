@@ -59,7 +59,7 @@ def _instance(series: Series, span: Span, obj: CalendarObject) -> Component:
     properties = [
         times.pop(prop.name) if prop.name in times else _in_utc(prop, obj)
         for prop in component.properties
-        if prop.name not in _RULES and not (prop.name == "DURATION" and series.is_period(span))
+        if prop.name not in _RULES and not (prop.name == "DURATION" and _ends_unlike(series, span))
     ]
     inner = tuple(_all_in_utc(each, obj) for each in component.components)
     return Component(component.name, (*properties, *times.values()), inner)
@@ -72,12 +72,17 @@ def _times(series: Series, span: Span) -> dict[str, Property]:
     found = {}
     if (start := component.first("DTSTART")) is not None:
         found["DTSTART"] = _timed(start, occurrence.local_start, span.start)
-    if (end := component.first(end_name)) is not None or series.is_period(span):
+    if (end := component.first(end_name)) is not None or _ends_unlike(series, span):
         found[end_name] = _timed(end or Property(end_name, ""), occurrence.local_end, span.end)
     if (instance := occurrence.recurrence_id) is not None:
         epoch = instance.epoch(series.floating)
         found["RECURRENCE-ID"] = _timed(Property("RECURRENCE-ID", ""), instance, epoch)
     return found
+
+
+def _ends_unlike(series: Series, span: Span) -> bool:
+    """Whether a DURATION does not say when an instance ends: it is given otherwise, or its days are not days in UTC."""
+    return series.is_period(span) or (span.shape.days > 0 and span.end_wall is None)
 
 
 def _timed(prop: Property, at: When, epoch: int) -> Property:

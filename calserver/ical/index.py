@@ -19,7 +19,7 @@ from calserver.ical.instance import Instance
 from calserver.ical.limits import Limits
 from calserver.ical.meter import Meter
 from calserver.ical.object import CalendarObject
-from calserver.ical.recurrence import Series, Span
+from calserver.ical.recurrence import Series, Span, series_within
 from calserver.ical.shape import DAY, EVER, FOREVER, Shape, has_instances, reach_without_instances, shape_of
 from calserver.ical.value import period
 
@@ -66,9 +66,14 @@ def index(obj: CalendarObject, *, horizon: datetime, zone: tzinfo | None = None,
     for component in obj.components:
         if not has_instances(component):
             rows.add_reach(reach_without_instances(component, obj.zones, zone or UTC))
-    last = None
+    until, most = int(horizon.timestamp()), limits.max_instances
     if obj.component != "VAVAILABILITY":
-        last = _add_instances(rows, series, int(horizon.timestamp()), limits.max_instances)
+        last = _add_instances(rows, series, until, most)
+    else:
+        last = None
+        for component in obj.components:
+            for inner in series_within(component, "AVAILABLE", obj.zones, zone or UTC):
+                _add_instances(_Rows(), inner, until, most)  # they get no rows, but are bounded like those that do
     return _summary(rows.found, last, recurring=series.is_recurring)
 
 

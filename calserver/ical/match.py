@@ -10,7 +10,6 @@ these are in no calendar, and an inbox must stay readable whatever was sent to i
 
 from collections.abc import Iterable, Iterator
 from datetime import tzinfo
-from itertools import groupby
 
 import attrs
 
@@ -20,7 +19,7 @@ from calserver.ical.filter import CompFilter, Filter, ParamFilter, PropFilter
 from calserver.ical.meter import Meter
 from calserver.ical.model import Component, Property
 from calserver.ical.object import CalendarObject
-from calserver.ical.recurrence import Series, Span
+from calserver.ical.recurrence import Series, Span, series_within
 from calserver.ical.shape import DAY, has_instances, reach_without_instances, shape_of
 from calserver.ical.timerange import TimeRange
 from calserver.ical.value import Period, When, ZoneSource, period, unescape, whens
@@ -240,22 +239,6 @@ def _common(around: list[TimeRange | None], time_range: TimeRange | None) -> Tim
 
 def _any_in(time_range: TimeRange, spans: Iterable[Span]) -> bool:
     return any(time_range.overlaps(span.lo, span.hi) for span in spans)
-
-
-def series_within(outer: Component, name: str, zones: ZoneSource, floating: tzinfo) -> Iterator[Series]:
-    """The recurrence sets of the components inside of another, one for each UID."""
-    found = sorted(outer.children(name), key=_uid)
-    for _, group in groupby(found, key=_uid):
-        components = list(group)
-        masters = [each for each in components if each.first("RECURRENCE-ID") is None]
-        overrides = [each for each in components if each.first("RECURRENCE-ID") is not None]
-        for master in masters[1:]:
-            yield Series(master, (), zones, floating)
-        yield Series(masters[0] if masters else None, overrides, zones, floating)
-
-
-def _uid(component: Component) -> str:
-    return component.value("UID") or ""
 
 
 def _has_param(wanted: ParamFilter, prop: Property) -> bool:

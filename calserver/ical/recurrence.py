@@ -13,7 +13,7 @@ import heapq
 from collections.abc import Container, Iterable, Iterator
 from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
-from itertools import zip_longest
+from itertools import groupby, zip_longest
 from typing import Final, NamedTuple
 
 import attrs
@@ -407,6 +407,22 @@ class Series:
         if span.instance is None or self.master is None:
             return next((own for shape, own in self._overrides if shape is span.shape), None)
         return self.master.start.moved(at_wall(span.instance)) if self.is_recurring else None
+
+
+def series_within(outer: Component, name: str, zones: ZoneSource, floating: tzinfo) -> Iterator[Series]:
+    """The recurrence sets of the components inside of another, one for each UID."""
+    found = sorted(outer.children(name), key=_uid)
+    for _, group in groupby(found, key=_uid):
+        components = list(group)
+        masters = [each for each in components if each.first("RECURRENCE-ID") is None]
+        overrides = [each for each in components if each.first("RECURRENCE-ID") is not None]
+        for master in masters[1:]:
+            yield Series(master, (), zones, floating)
+        yield Series(masters[0] if masters else None, overrides, zones, floating)
+
+
+def _uid(component: Component) -> str:
+    return component.value("UID") or ""
 
 
 def _least_wall(epoch: int, zone: tzinfo) -> int:

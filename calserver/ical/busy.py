@@ -1,0 +1,144 @@
+"""Busy time: from index rows, from objects, and as a VFREEBUSY (RFC 4791 section 7.10, RFC 5545 section 3.6.4).
+
+Periods of one kind that touch become one. Periods of different kinds may overlap and do, as RFC 4791 allows: who reads
+them decides which kind wins.
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime, tzinfo
+from typing import Final
+
+import attrs
+
+from calserver.ical.conditions import MaxInstances
+from calserver.ical.freebusytype import FBTYPES, busy_letter, letter_of
+from calserver.ical.instance import Instance
+from calserver.ical.meter import Meter
+from calserver.ical.model import Component, Property
+from calserver.ical.object import CalendarObject
+from calserver.ical.recurrence import Series
+from calserver.ical.shape import epoch_of
+from calserver.ical.timerange import TimeRange
+from calserver.ical.value import period, utc
+
+_ORDER: Final = "BUTF"
+
+
+@attrs.frozen(slots=True, order=True)
+class BusyPeriod:
+    """A period in which somebody is busy, in seconds since the epoch; `busy` is the letter of `Instance.busy`."""
+
+    start: int
+    end: int
+    busy: str = "B"
+
+
+def row_periods(rows: Iterable[Instance], asked: TimeRange, *, zone: tzinfo) -> Iterator[BusyPeriod]:
+    """The busy periods in a time range of index rows.
+
+    Markers are left out: their objects have instances that no row tells, see `object_periods`.
+
+    Args:
+        rows: of events and published busy time.
+        asked: when.
+        zone: where rows float.
+    """
+    for row in rows:
+        if row.busy != "F" and not row.marker:
+            start, end = (
+                (row.start, row.end) if not row.floating else (epoch_of(row.start, zone), epoch_of(row.end, zone))
+            )
+            yield from _clipped(start, end, row.busy, asked)
+
+
+def object_periods(obj: CalendarObject, asked: TimeRange, *, zone: tzinfo, limit: int) -> list[BusyPeriod]:
+    """The busy periods in a time range of one object, whatever the index knows of it.
+
+    Only events that are neither cancelled nor transparent and published busy time count (RFC 4791 section 7.10).
+
+    Raises:
+        MaxInstances: there are more than `limit`, or finding them costs too much.
+        ValueError: a property is malformed.
+    """
+    if obj.component == "VFREEBUSY":
+        return [each for component in obj.components for each in _published(component, asked)]
+    if obj.component != "VEVENT":
+        return []
+    busy = {id(each): busy_letter(each) for each in obj.components}
+    counting = [each for each in obj.components if busy[id(each)] != "F"]
+    found: list[BusyPeriod] = []
+    for span in Series.of(obj, zone).governed(counting, asked, Meter()):
+        found += _clipped(span.start, span.end, busy[id(span.shape.component)], asked)
+        if len(found) > limit:
+            raise MaxInstances(f"there are more than {limit} instances")
+    return found
+
+
+def _published(component: Component, asked: TimeRange) -> Iterator[BusyPeriod]:
+    for prop in component.all("FREEBUSY"):
+        letter = letter_of(prop.param("FBTYPE"))
+        for each in (period(text) for text in prop.value.split(",")):
+            if letter != "F":
+                yield from _clipped(each.start.epoch(), each.end.epoch(), letter, asked)
+
+
+def _clipped(start: int, end: int, busy: str, asked: TimeRange) -> Iterator[BusyPeriod]:
+    start, end = max(start, asked.start), min(end, asked.end)
+    if start < end:
+        yield BusyPeriod(start, end, busy)
+
+
+def merged(periods: Iterable[BusyPeriod]) -> tuple[BusyPeriod, ...]:
+    """The periods by start, those of one kind joined where they touch or overlap."""
+    found: list[BusyPeriod] = []
+    last: dict[str, int] = {}
+    """Where in `found` the last period of each kind is."""
+    for each in sorted(periods):
+        at = last.get(each.busy)
+        if at is not None and each.start <= found[at].end:
+            if each.end > found[at].end:
+                found[at] = attrs.evolve(found[at], end=each.end)
+        else:
+            last[each.busy] = len(found)
+            found.append(each)
+    return tuple(found)
+
+
+def freebusy(
+    periods: Iterable[BusyPeriod],
+    asked: TimeRange,
+    *,
+    now: datetime,
+    prodid: str,
+    properties: Iterable[Property] = (),
+) -> Component:
+    """A VCALENDAR with one VFREEBUSY, all in UTC.
+
+    Args:
+        periods: in any order; they are merged.
+        asked: the time range that they are about; with start and end.
+        now: DTSTAMP; aware.
+        prodid: PRODID.
+        properties: what else the VFREEBUSY has: UID, ORGANIZER, ATTENDEE.
+    """
+    found = merged(periods)
+    busy = [prop for letter in _ORDER if (prop := _property(letter, found)) is not None]
+    component = Component(
+        "VFREEBUSY",
+        (
+            utc(int(now.timestamp())).property("DTSTAMP"),
+            utc(asked.start).property("DTSTART"),
+            utc(asked.end).property("DTEND"),
+            *properties,
+            *busy,
+        ),
+    )
+    return Component("VCALENDAR", (Property("VERSION", "2.0"), Property("PRODID", prodid)), (component,))
+
+
+def _property(letter: str, periods: tuple[BusyPeriod, ...]) -> Property | None:
+    """All periods of one kind as a FREEBUSY property; BUSY is what it means without FBTYPE."""
+    values = [f"{utc(each.start).text()}/{utc(each.end).text()}" for each in periods if each.busy == letter]
+    if not values:
+        return None
+    return Property("FREEBUSY", ",".join(values), () if letter == "B" else (("FBTYPE", (FBTYPES[letter],)),))
