@@ -158,11 +158,22 @@ class Connection(_GenericHTTPChannelProtocol):
         self._owner.closed(self)
         super().connectionLost(reason)
 
+    def sending(self) -> bool:
+        """Whether answers in HTTP/2 are still on their way; those of HTTP/1.1 are in the socket's own buffer."""
+        return bool(getattr(self._channel, "streams", ()))
+
     def close(self) -> None:
         """Close it, politely: what is written is still sent."""
-        transport = self._channel.transport
-        if transport is not None:
-            transport.loseConnection()
+        channel: Any = self._channel
+        if channel.transport is None:
+            return
+        if not isinstance(channel, Channel):
+            channel.conn.close_connection()
+            channel.transport.write(channel.conn.data_to_send())
+            channel.transport.unregisterProducer()
+            channel.transport.loseConnection()
+        else:
+            channel.loseConnection()
 
     def abort(self) -> None:
         """Close it now."""

@@ -29,6 +29,8 @@ BUFFERED_BODIES: Final = 16
 """How many bodies of the largest size may be in memory while they arrive."""
 CLOSING_SECONDS: Final = 2.0
 """How long connections may take to close before they are cut off."""
+LOOK_SECONDS: Final = 0.05
+"""How often a stop looks whether what HTTP/2 has queued is sent, of which nobody tells."""
 
 
 class Tree(resource.Resource):
@@ -227,7 +229,10 @@ class Site(server.Site):
         self.stopping = True
         if self._tasks:
             log.info("stopping: {running} requests are still running", running=len(self._tasks))
-        await self._until(lambda: not self._tasks, self.server.grace_seconds)
+        await self._until(
+            lambda: not self._tasks and not any(each.sending() for each in self.open_connections),
+            self.server.grace_seconds,
+        )
         for connection in list(self.open_connections):
             connection.close()
         await self._until(lambda: not self.open_connections, CLOSING_SECONDS)
@@ -235,13 +240,13 @@ class Site(server.Site):
             connection.abort()
 
     async def _until(self, reached: Callable[[], bool], seconds: float) -> None:
-        """Wait until a task or connection has ended and something is reached, but not longer than some seconds."""
+        """Wait until something is reached, but not longer than some seconds."""
         deadline = self.reactor.seconds() + seconds
         while not reached() and (left := deadline - self.reactor.seconds()) > 0:
             changed: Deferred[None] = Deferred()
             self._waiting.append(changed)
-            changed.addTimeout(left, self.reactor)
+            changed.addTimeout(min(left, LOOK_SECONDS), self.reactor)
             try:
                 await changed
             except TimeoutError:
-                return
+                continue
