@@ -86,7 +86,7 @@ rfc4918.method("UNLOCK", on=Resource, writes=True, needs="lockable", guard=ungua
 @rfc4918.property(D("creationdate"), on=Resource, allprop=True)
 def creationdate(resource: Resource) -> str | None:
     """When it was made (section 15.1)."""
-    return None if resource.created is None else f"{resource.created.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return None if resource.created is None else f"{resource.created.astimezone(UTC).isoformat()[:19]}Z"
 
 
 @rfc4918.property(D("displayname"), on=Resource, allprop=True, stored=True)
