@@ -1,6 +1,6 @@
 """Persistence: one database, its transactions, and the values they speak.
 
-Theory of operation. `interface` is the contract: frozen values, and protocols grouped by subject. Its one
+Theory of operation. `interface` is the contract: protocols grouped by subject, over the values of `values`. Its one
 implementation writes SQL through SQLAlchemy Core. Statements are module constants beside the methods that use them,
 compiled once and run on the driver (`statements`); what differs between databases lies in `dialects`; `engine` has the
 threads and the grouping of commits; `migrations` makes and upgrades the tables of `schema`.
@@ -17,30 +17,23 @@ from sqlalchemy import URL
 from calserver.dav import Lock
 from calserver.store.dialects import dialect_of
 from calserver.store.engine import Closed, Reactor, SqlStore, utc_now
-from calserver.store.interface import (
+from calserver.store.interface import ChangeLog, Collections, Locks, Meta, Objects, Principals, Store, Transaction
+from calserver.store.tables import Health, SchemaMismatch, check, ensure
+from calserver.store.values import (
     AddressTaken,
     Busy,
-    ChangeLog,
     Collection,
-    Collections,
     Draft,
     Full,
-    Locks,
-    Meta,
     Missing,
     NameTaken,
     Object,
-    Objects,
     Principal,
-    Principals,
     Stamp,
-    Store,
     Tombstone,
-    Transaction,
     UidTaken,
     Unusable,
 )
-from calserver.store.tables import Health, SchemaMismatch, check, ensure
 
 __all__ = [
     "AddressTaken",

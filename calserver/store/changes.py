@@ -7,10 +7,10 @@ from typing import Any
 from sqlalchemy import Select, bindparam, delete, func, select, update
 
 from calserver.store import revisions
-from calserver.store.interface import Collection, Object, Tombstone
 from calserver.store.rows import COLLECTION, OBJECT, collection_from, microseconds, object_from
 from calserver.store.schema import collection, object_, tombstone
 from calserver.store.statements import Connection, Row, Statement
+from calserver.store.values import Collection, Object, Tombstone
 
 _c, _o, _t = collection.c, object_.c, tombstone.c
 

@@ -9,11 +9,11 @@ from typing import Any
 from sqlalchemy import Select, bindparam, case, delete, func, literal, select, update
 
 from calserver.store import revisions
-from calserver.store.interface import Collection, Missing, NameTaken
 from calserver.store.revisions import Place
 from calserver.store.rows import COLLECTION, collection_from, microseconds, packed
 from calserver.store.schema import collection, object_, principal
 from calserver.store.statements import Connection, Statement, inserting
+from calserver.store.values import Collection, Missing, NameTaken
 
 _c, _o, _p = collection.c, object_.c, principal.c
 

@@ -30,7 +30,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from calserver.store.interface import Busy, Full, Missing, Unusable
+from calserver.store.values import Busy, Full, Missing, Unusable
 
 
 class among(ColumnElement[bool]):  # noqa: N801 - an operator, spelled like SQLAlchemy's own

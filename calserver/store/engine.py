@@ -23,10 +23,11 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure
 
 from calserver.store.dialects import SQLite
-from calserver.store.interface import Stamp, Transaction
+from calserver.store.interface import Transaction
 from calserver.store.revisions import STAMP
 from calserver.store.statements import Connection
 from calserver.store.transaction import SqlTransaction
+from calserver.store.values import Stamp
 
 T = TypeVar("T")
 Work = Callable[[Transaction], Any]

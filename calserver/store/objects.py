@@ -12,11 +12,11 @@ from calserver.ical import Instance
 from calserver.store import instances as index
 from calserver.store import revisions
 from calserver.store.dialects import among
-from calserver.store.interface import Draft, Missing, NameTaken, Object, UidTaken
 from calserver.store.revisions import Grave, Place
 from calserver.store.rows import OBJECT, instant, mapping, microseconds, object_from, packed
 from calserver.store.schema import MARKED, collection, content, instance, object_, tombstone
 from calserver.store.statements import Connection, Statement, inserting
+from calserver.store.values import Draft, Missing, NameTaken, Object, UidTaken
 
 _c, _o, _x, _t = collection.c, object_.c, content.c, tombstone.c
 _WIDTH = len(OBJECT)

@@ -16,7 +16,6 @@ from sqlalchemy import case as either
 
 from calserver.store import revisions
 from calserver.store.dialects import among
-from calserver.store.interface import AddressTaken, Missing, Principal
 from calserver.store.rows import mapping, packed, texts
 from calserver.store.schema import (
     collection,
@@ -29,6 +28,7 @@ from calserver.store.schema import (
     principal_term,
 )
 from calserver.store.statements import Connection, Statement, inserting
+from calserver.store.values import AddressTaken, Missing, Principal
 
 _p, _a, _f, _m, _d = principal.c, principal_address.c, principal_term.c, membership.c, delegation.c
 _COLUMNS = tuple(_p)

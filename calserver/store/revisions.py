@@ -7,9 +7,9 @@ the same home wait, so numbers become visible in their order.
 import attrs
 from sqlalchemy import bindparam, select, update
 
-from calserver.store.interface import Missing
 from calserver.store.schema import COUNTERS, collection, counter, object_, tombstone
 from calserver.store.statements import Connection, Statement, inserting
+from calserver.store.values import Missing
 
 _c, _t = collection.c, tombstone.c
 

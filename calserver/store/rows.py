@@ -7,8 +7,8 @@ from typing import Any
 
 import attrs
 
-from calserver.store.interface import Collection, Object
 from calserver.store.schema import collection, object_
+from calserver.store.values import Collection, Object
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)

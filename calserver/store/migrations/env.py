@@ -2,17 +2,10 @@
 
 from alembic import context
 
-from calserver.store.schema import metadata
-
 
 def run() -> None:
-    """Run what Alembic asks for."""
-    context.configure(
-        connection=context.config.attributes["connection"],
-        target_metadata=metadata,
-        render_as_batch=True,
-        transactional_ddl=True,
-    )
+    """Run what Alembic asks for; the transaction is that of the connection."""
+    context.configure(connection=context.config.attributes["connection"])
     context.run_migrations()
 
 

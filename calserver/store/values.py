@@ -1,0 +1,187 @@
+"""What the store speaks: frozen values and refusals, declared here and offered by the door."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import attrs
+
+from calserver.ical import Instance
+
+
+class NameTaken(Exception):
+    """A member of this name exists in the collection already."""
+
+
+class UidTaken(Exception):
+    """Another object in the home has the UID; `holder` is that object."""
+
+    def __init__(self, holder: "Object") -> None:
+        super().__init__(holder.name)
+        self.holder = holder
+
+
+class AddressTaken(Exception):
+    """Another principal has the address, the uid or the GUID."""
+
+
+class Missing(LookupError):
+    """What is to be changed, or referred to, is not there: the caller did not look in the same transaction."""
+
+
+class Busy(Exception):
+    """The database stayed locked longer than the configured wait; nothing was written."""
+
+
+class Full(Exception):
+    """There is no room left on the disk; nothing was written."""
+
+
+class Unusable(Exception):
+    """The database cannot be opened; the text says why."""
+
+
+# -- principals --------------------------------------------------------------------------------------------------------
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class Principal:
+    """A person, group, room or thing (RFC 3744 section 2).
+
+    ``kind`` is ``user``, ``group``, ``resource`` or ``location``; ``uid`` is unique per kind and the last segment of
+    the principal's URL; ``guid`` an upper-case UUID; ``password_hash`` an argon2id string or None; ``revision``
+    grows with each change of this row, of its memberships or delegates (it is what caches compare).
+    """
+
+    id: int
+    kind: str
+    uid: str
+    guid: str
+    name: str = ""
+    first_name: str = ""
+    last_name: str = ""
+    addresses: tuple[str, ...] = ()
+    """Calendar user addresses besides URLs and GUID, normalized (``mailto:ann@example.com``), the preferred first."""
+    password_hash: str | None = None
+    administrator: bool = False
+    enabled: bool = True
+    scheduling: bool = True
+    """Whether the principal may be invited."""
+    auto_schedule: str = "none"
+    auto_accept_group: str | None = None
+    revision: int = 0
+    properties: Mapping[str, str] = attrs.field(factory=dict)
+    """Stored WebDAV properties: Clark name to the element as XML text."""
+
+
+# -- the tree ----------------------------------------------------------------------------------------------------------
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class Collection:
+    """A collection: a home (``parent_id`` None, empty name) or one below it.
+
+    ``kind`` says what it is for: ``calendar-home``, ``addressbook-home``, ``drive-home``; ``calendar``, ``inbox``,
+    ``outbox``, ``attachments``, ``notifications``, ``addressbook``; ``plain`` for any other.
+    """
+
+    id: int
+    principal_id: int
+    home_id: int
+    parent_id: int | None
+    name: str
+    kind: str
+    resource_id: str
+    revision: int
+    floor: int
+    created: datetime
+    modified: datetime
+    properties: Mapping[str, str] = attrs.field(factory=dict)
+    """Stored properties: Clark name to the whole element as XML text."""
+    display_name: str | None = None
+    components: tuple[str, ...] = ()
+    """Component types a calendar takes; empty means all that the server takes."""
+    transparent: bool = False
+    """CALDAV:schedule-calendar-transp (RFC 6638 section 9.1)."""
+    timezone: str | None = None
+    """iCalendar text of CALDAV:calendar-timezone (RFC 4791 section 5.2.2)."""
+    quota_used_bytes: int = 0
+    """Bytes below a home; 0 elsewhere."""
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class Object:
+    """A member of a collection that has content. The content itself is read by `Objects.text`.
+
+    For calendar objects the columns below ``size`` are what queries and scheduling need without parsing.
+    ``etag`` and ``schedule_tag`` are bare: without quotes.
+    """
+
+    id: int
+    collection_id: int
+    home_id: int
+    name: str
+    resource_id: str
+    revision: int
+    created: datetime
+    modified: datetime
+    etag: str
+    content_type: str
+    size: int
+    properties: Mapping[str, str] = attrs.field(factory=dict)
+    component: str | None = None
+    """``VEVENT``, ``VTODO``, ``VJOURNAL``, ``VAVAILABILITY``; ``VCARD`` for contacts; None for files."""
+    uid: str | None = None
+    organizer: str | None = None
+    """Normalized address of the organizer where this is a scheduling object resource."""
+    schedule_tag: str | None = None
+    first: int | None = None
+    """Start of the first instance, seconds since the epoch; None where there is none (a VTODO without dates)."""
+    last: int | None = None
+    """End of the last instance; None for endless ones."""
+    recurring: bool = False
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class Draft:
+    """What is to be stored as an object: the content and all that is derived from it."""
+
+    name: str
+    text: bytes
+    content_type: str
+    etag: str
+    component: str | None = None
+    uid: str | None = None
+    organizer: str | None = None
+    schedule_tag: str | None = None
+    first: int | None = None
+    last: int | None = None
+    recurring: bool = False
+    instances: tuple[Instance, ...] = ()
+    properties: Mapping[str, str] = attrs.field(factory=dict)
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class Tombstone:
+    """A member that was removed."""
+
+    collection_id: int
+    name: str
+    was_collection: bool
+    revision: int
+
+
+@attrs.frozen(slots=True)
+class Stamp:
+    """What has changed if anything that a client sees in a home has: equal stamps, equal answers.
+
+    Time itself is no change: a lock expires, "now" moves on. Settings (`Meta`) are not in it either.
+    """
+
+    revision: int
+    """The home's."""
+    floors: int
+    """Grows when tombstones are purged."""
+    locks: int
+    """Grows with each lock that is made, refreshed or removed, anywhere."""
+    principals: int
+    """Grows with each change of a principal, of memberships or delegates."""
