@@ -12,7 +12,7 @@ from pathlib import Path
 import attrs
 
 from benchmarks import data
-from benchmarks.cases import Row, rows
+from benchmarks.cases import NEW_CALENDAR, XML, Row, rows
 from benchmarks.client import Client
 from benchmarks.daemon import PASSWORD, Daemon
 
@@ -59,7 +59,7 @@ def main() -> int:
 
 def _fill(daemon: Daemon, client: Client, size: int) -> None:
     path = f"/dav/calendars/user/user1/bench{size}/"
-    if client.request("MKCALENDAR", path).status != 201:
+    if client.request("MKCALENDAR", path, NEW_CALENDAR, Content_Type=XML).status != 201:
         raise SystemExit("MKCALENDAR failed")
     items = list(data.calendar(size))
     began, before = time.monotonic(), daemon.cpu()
