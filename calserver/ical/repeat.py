@@ -79,17 +79,19 @@ def _long(rule: Rule, start: int, meter: Meter, first: int, last: int) -> Iterat
     start_day, second = divmod(start, DAY)
     times = _Times(rule, second)
     size = len(times)
-    for days in RuleDays(rule, start_day + EPOCH_DAY, meter).periods(first // DAY + EPOCH_DAY, last // DAY + EPOCH_DAY):
+    first_day = first // DAY + EPOCH_DAY
+    for days in RuleDays(rule, start_day + EPOCH_DAY, meter).periods(first_day, last // DAY + EPOCH_DAY):
         if rule.positions:
             for at in _chosen(rule.positions, len(days) * size):
                 meter.spend()
                 yield (days[at // size] - EPOCH_DAY) * DAY + times[at % size]
         else:
             for day in days:
-                midnight = (day - EPOCH_DAY) * DAY
-                for time in times:
-                    meter.spend()
-                    yield midnight + time
+                if day >= first_day:
+                    midnight = (day - EPOCH_DAY) * DAY
+                    for time in times.since(first - midnight):
+                        meter.spend()
+                        yield midnight + time
 
 
 class _Times:
@@ -103,11 +105,15 @@ class _Times:
     def __len__(self) -> int:
         return len(self._hours) * len(self._minutes) * len(self._seconds)
 
-    def __iter__(self) -> Iterator[int]:
+    def since(self, least: int) -> Iterator[int]:
+        """Those from the second `least` on."""
         for hour in self._hours:
+            if hour + 3599 < least:
+                continue
             for minute in self._minutes:
                 for second in self._seconds:
-                    yield hour + minute + second
+                    if (at := hour + minute + second) >= least:
+                        yield at
 
     def __getitem__(self, at: int) -> int:
         at, second = divmod(at, len(self._seconds))
