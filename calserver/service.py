@@ -31,8 +31,8 @@ from calserver.auth import Logins
 from calserver.config import Config, ConfigError
 from calserver.store import Busy, SchemaMismatch, Store, Transaction
 from calserver.telemetry import AccessLog, Metrics, log_observer
-from calserver.tree import Mount, Mounts, caldav_ctag
-from calserver.web import Administration, DavAdapter, Site, serve_public
+from calserver.tree import Homes, Mount, Mounts, caldav_ctag
+from calserver.web import Administration, DavAdapter, Recall, Site, serve_public
 
 log = Logger()
 
@@ -148,6 +148,7 @@ class Daemon(Service):
             tree=Mounts(MOUNTS),
             settings=self.config.settings,
             server=self.config.server,
+            recall=Recall(found, {each.name: each.home_kind for each in MOUNTS if isinstance(each, Homes)}),
             metrics=self.metrics,
             reactor=self._reactor,
         )

@@ -101,7 +101,7 @@ class Logins:
             seconds=config.failures_seconds,
             now=self._now,
         )
-        self._key = secrets.token_bytes(32)
+        self._keyed = hmac.new(secrets.token_bytes(32), digestmod="sha256")
         self._cache: OrderedDict[bytes, Login] = OrderedDict()
         self._checking: dict[bytes, list[Deferred[Login]]] = {}
 
@@ -115,7 +115,7 @@ class Logins:
 
     def known(self, authorization: bytes) -> Login | None:
         """The login that a field stood for lately."""
-        digest = hmac.digest(self._key, authorization, "sha256")
+        digest = self._digest(authorization)
         login = self._cache.get(digest)
         if login is None:
             return None
@@ -123,6 +123,12 @@ class Logins:
             del self._cache[digest]
             return None
         return login
+
+    def _digest(self, authorization: bytes) -> bytes:
+        """HMAC with a key of this process; the one-call form would let go of the interpreter lock each time."""
+        keyed = self._keyed.copy()
+        keyed.update(authorization)
+        return keyed.digest()
 
     def confirm(self, txn: Transaction, login: Login) -> None:
         """See that a login still holds, in the transaction of its request.
@@ -136,7 +142,7 @@ class Logins:
 
     def forget(self, authorization: bytes) -> None:
         """It does not hold any more."""
-        self._cache.pop(hmac.digest(self._key, authorization, "sha256"), None)
+        self._cache.pop(self._digest(authorization), None)
 
     def challenges(self, connection: Connection) -> tuple[tuple[str, str], ...]:
         """The ``WWW-Authenticate`` fields for a connection, one for each scheme that may be used over it."""
@@ -167,7 +173,7 @@ class Logins:
             raise self.nobody(connection, "the authentication scheme is not known here")
         if scheme.readable and not connection.private(self._config.plaintext_networks):
             raise self.nobody(connection)
-        digest = hmac.digest(self._key, authorization, "sha256")
+        digest = self._digest(authorization)
         waiting = self._checking.get(digest)
         if waiting is not None:
             mine: Deferred[Login] = Deferred()

@@ -2,9 +2,9 @@
 
 Theory of operation. A connection (`channel`) parses messages within limits and deadlines; a `request` collects its
 body, checks what other servers might read in another way, and knows how to write an answer; the `Site` finds the
-handler of its path and knows what is running. Handlers are `DavAdapter`, which runs a DAV request as one transaction,
-and `Discovery` for the paths around it; what fits neither goes to ``site.tree``, an ordinary tree of
-`twisted.web.resource`. `Administration` is a site of its own for metrics and health.
+handler of its path and knows what is running. Handlers are `DavAdapter`, which runs a DAV request as one transaction
+unless its answer is known by heart (`Recall`), and `Discovery` for the paths around it; what fits neither goes to
+``site.tree``, an ordinary tree of `twisted.web.resource`. `Administration` is a site of its own for metrics and health.
 
 Everything here runs in the reactor thread, but for parsing and decoding large bodies.
 """
@@ -13,9 +13,10 @@ from calserver.telemetry import AccessLog
 from calserver.web.adapter import DavAdapter
 from calserver.web.administration import Administration
 from calserver.web.discovery import Discovery
+from calserver.web.recall import Recall
 from calserver.web.site import Site
 
-__all__ = ["Administration", "DavAdapter", "Discovery", "Site", "serve_public"]
+__all__ = ["Administration", "DavAdapter", "Discovery", "Recall", "Site", "serve_public"]
 
 
 def serve_public(site: Site, adapter: DavAdapter, access_log: AccessLog | None = None) -> None:

@@ -13,12 +13,13 @@ from twisted.internet.threads import deferToThreadPool
 
 from calserver import dav
 from calserver.auth import Connection, Login, Logins, Outdated
-from calserver.config import Server
+from calserver.config import Server, Settings
 from calserver.dav import Refusal
 from calserver.directory import Actor
 from calserver.store import Busy, Store, Transaction
 from calserver.telemetry import Metrics
 from calserver.web.coding import decode_content
+from calserver.web.recall import Key, Recall
 from calserver.web.request import Field, Request, decode_field
 
 LARGE_BODY: Final = 64 * 1024
@@ -42,6 +43,7 @@ class DavAdapter:
         tree: what it serves.
         settings: ``View.settings``.
         server: prefixes.
+        recall: answers that are known by heart.
         metrics: what is counted.
         reactor: its threads.
     """
@@ -50,10 +52,19 @@ class DavAdapter:
     logins: Logins
     spoken: dav.Extensions
     tree: dav.Tree
-    settings: Any
+    settings: Settings
     server: Server
+    recall: Recall
     metrics: Metrics
     reactor: Any
+
+    limits: dav.Limits = attrs.field(init=False)
+    """How much XML a request may bring."""
+
+    @limits.default
+    def _limits(self) -> dav.Limits:
+        settings = self.settings
+        return dav.Limits(size_bytes=settings.xml_bytes, elements=settings.xml_elements, depth=settings.xml_depth)
 
     async def below_inner(self, request: Request) -> None:
         """Answer a request below the prefix that reaches us."""
@@ -86,10 +97,16 @@ class DavAdapter:
         authorization = self._authorization(request)
         connection = Connection(request.origin.address, request.origin.secure)
         login = self.logins.known(authorization) or await self.logins.login(authorization, connection)
-        body = await self._body(request)
         while True:
+            request.who = login.actor.uid
+            version = self.store.data_version()
+            key = self.recall.key(request, login)
+            known = None if key is None else self.recall.find(key, login, version)
+            if known is not None:
+                login.version = version
+                return known
             try:
-                return await self._transact(request, path, body, login)
+                return await self._transact(request, path, login, version, key)
             except Outdated:
                 self.logins.forget(authorization)
                 login = await self.logins.login(authorization, connection)
@@ -111,20 +128,23 @@ class DavAdapter:
         body: bytes = await self._in_thread(decode_content, request.body, codings, limit)
         return body
 
-    async def _transact(self, request: Request, path: str, body: bytes, login: Login) -> dav.Response:
-        asked = self._value(request, path, body, login.actor)
-        if len(body) < LARGE_BODY:
+    async def _transact(self, request: Request, path: str, login: Login, version: int, key: Key | None) -> dav.Response:
+        asked = self._value(request, path, await self._body(request), login.actor)
+        if len(asked.body) < LARGE_BODY:
             self.spoken.prepare(asked)
         else:
             await self._in_thread(self.spoken.prepare, asked)
-        version = self.store.data_version()
         proven = login.version == version
+        home = None if key is None else self.recall.home(asked.href)
 
         def work(txn: Transaction) -> dav.Response:
             if not proven:
                 self.logins.confirm(txn, login)
+            if home is not None and home.id is None:
+                home.learn(txn)
             return dav.handle(self.spoken, self.tree, txn, asked, self.settings)
 
+        stamp = None if home is None else self.recall.stamp(home)
         began = time.perf_counter()
         try:
             response = await (self.store.write(work) if self.spoken.writes(asked) else self.store.read(work))
@@ -133,10 +153,11 @@ class DavAdapter:
         finally:
             self.metrics.store_waits.observe(time.perf_counter() - began)
         login.version = version
+        if key is not None and home is not None and stamp is not None:
+            self.recall.keep(key, response, login=login, home=home, stamp=stamp, version=version)
         return response
 
     def _value(self, request: Request, path: str, body: bytes, actor: Actor) -> dav.Request:
-        request.who = actor.uid
         origin = request.origin
         scheme = "https" if origin.secure else "http"
         fields = [
@@ -147,6 +168,7 @@ class DavAdapter:
         return dav.Request(
             method=request.method.decode("ascii"),
             href=dav.Href.parse(path),
+            limits=self.limits,
             headers=dav.Headers(fields),
             body=body,
             actor=actor,

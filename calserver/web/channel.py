@@ -50,11 +50,25 @@ class Channel(HTTPChannel):
         self._nested = False
         self._refused = False
         self._idle_timeout: float | None = None
+        self._peer: IAddress | None = None
+        self._host: IAddress | None = None
 
     def connectionMade(self) -> None:
         """The connection is open."""
         self._idle_timeout = self.timeOut
         super().connectionMade()
+
+    def getPeer(self) -> IAddress:
+        """The other end's address, asked of the system once."""
+        if self._peer is None:
+            self._peer = super().getPeer()
+        return self._peer
+
+    def getHost(self) -> IAddress:
+        """Our end's address, the same."""
+        if self._host is None:
+            self._host = super().getHost()
+        return self._host
 
     # -- deadlines ---------------------------------------------------------------------------------------------
 

@@ -189,8 +189,8 @@ class Request(server.Request):
     def _client(self, host: str) -> Client:
         trusted = self.home.server.trusted_proxies
         peer = parse_address(getattr(self.client, "host", ""))
-        if (socket := self._socket_address()) != peer and not within(socket, trusted):
-            peer = socket
+        if hasattr(self.transport, "transport") and (socket := self._socket_address()) != peer:
+            peer = peer if within(socket, trusted) else socket  # a PROXY protocol header told of another address
         secure = bool(self.isSecure())
         if not trusted:
             return Client(peer, secure, host)
