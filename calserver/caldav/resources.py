@@ -70,6 +70,11 @@ class CalendarObjectResource(StoredObject):
             self._text = super().read()
         return self._text
 
+    @property
+    def zone(self) -> tzinfo:
+        """Where its floating times and days are."""
+        return self.parent.zone if isinstance(self.parent, CalendarObjects) else UTC
+
     def read(self) -> bytes:
         """The content in the media type that the client wants (RFC 7265)."""
         return ical.to_jcal(ical.parse(self.text)) if self.content_type == JCAL else self.text
@@ -100,11 +105,33 @@ class CalendarHome(PlainCollection, Home):
     """The calendar home of a principal (RFC 4791 section 4.2)."""
 
 
-class CalendarCollection(StoredCollection):
+class CalendarObjects(StoredCollection):
+    """A collection of calendar objects, which can be searched: a calendar or an Inbox."""
+
+    object_class = CalendarObjectResource
+
+    @property
+    def zone(self) -> tzinfo:
+        """The zone in which floating times and days of its members are compared (RFC 4791 section 5.2.2)."""
+        return UTC if self.row.timezone is None else _zone(self.row.timezone)
+
+    def members(self, wanted: frozenset[str] | None = None) -> Iterator[Resource]:
+        """The calendar objects by name, with their texts where calendar data are wanted."""
+        if wanted is None or CALENDAR_DATA not in wanted:
+            yield from super().members(wanted)
+        elif self.findable:
+            for row, text in self.view.txn.objects.iterate(self.row.id):
+                yield self.object_with(row, text)
+
+    def object_with(self, row: ObjectRow, text: bytes) -> CalendarObjectResource:
+        """A member whose content is at hand."""
+        return CalendarObjectResource(self.view, self.href.child(row.name), row, self, text)
+
+
+class CalendarCollection(CalendarObjects):
     """A calendar (RFC 4791 section 4.2). Its members are calendar object resources and nothing else."""
 
     resourcetype = (D("collection"), C("calendar"))
-    object_class = CalendarObjectResource
     create_empty = Collection.create_empty
 
     def __init__(
@@ -122,11 +149,6 @@ class CalendarCollection(StoredCollection):
         """The ctag too, for the bulk requests of Apple's clients."""
         return (*super().state_tokens, f"{MOBILEME}ctag/{self.ctag}")
 
-    @property
-    def zone(self) -> tzinfo:
-        """The zone in which floating times and days of its members are compared (RFC 4791 section 5.2.2)."""
-        return UTC if self.row.timezone is None else _zone(self.row.timezone)
-
     def update(self, **columns: Any) -> None:
         """Set columns of the row that follow from no stored property."""
         self._take(self.view.txn.collections.update(attrs.evolve(self.row, **columns)))
@@ -136,18 +158,6 @@ class CalendarCollection(StoredCollection):
         row = self.view.txn.collections.get(self.row.id)
         if row is not None:
             self._take(row)
-
-    def members(self, wanted: frozenset[str] | None = None) -> Iterator[Resource]:
-        """The calendar objects by name, with their texts where calendar data are wanted."""
-        if wanted is None or CALENDAR_DATA not in wanted:
-            yield from super().members(wanted)
-        elif self.findable:
-            for row, text in self.view.txn.objects.iterate(self.row.id):
-                yield self.object_with(row, text)
-
-    def object_with(self, row: ObjectRow, text: bytes) -> CalendarObjectResource:
-        """A member whose content is at hand."""
-        return CalendarObjectResource(self.view, self.href.child(row.name), row, self, text)
 
     def read(self) -> bytes:
         """All members as one iCalendar or jCal object."""
@@ -236,11 +246,10 @@ class Reserved(StoredCollection):
         raise Forbidden("there can be no collections in this one")
 
 
-class Inbox(Reserved):
+class Inbox(Reserved, CalendarObjects):
     """The scheduling inbox (RFC 6638 section 2.2)."""
 
     resourcetype = (D("collection"), C("schedule-inbox"))
-    object_class = CalendarObjectResource
 
 
 class Outbox(Reserved):

@@ -3,10 +3,11 @@
 from datetime import UTC, datetime
 
 from calserver import calendars, ical
-from calserver.caldav import mkcalendar, timezone
+from calserver.caldav import freebusy, mkcalendar, multiget, query, timezone
 from calserver.caldav.resources import (
     CalendarCollection,
     CalendarObjectResource,
+    CalendarObjects,
     Inbox,
     Outbox,
     PlainCollection,
@@ -17,8 +18,6 @@ from calserver.dav import BadRequest, Extension, Forbidden, Markup, Privilege, R
 from calserver.dav.xml import Element
 from calserver.directory import PrincipalResource
 from calserver.names import C, D
-
-READ_FREE_BUSY = C("read-free-busy")
 
 rfc4791 = Extension(
     "RFC 4791",
@@ -34,12 +33,15 @@ rfc4791 = Extension(
         ical.MaxResourceSize,
         ical.MinDateTime,
         ical.SupportedCalendarData,
+        ical.SupportedCollation,
+        ical.SupportedFilter,
+        ical.ValidFilter,
         ical.ValidCalendarData,
         ical.ValidCalendarObjectResource,
     ),
     privileges=(
         Privilege(
-            name=READ_FREE_BUSY,
+            name=freebusy.READ_FREE_BUSY,
             description="See when somebody is busy",
             within=D("read"),
             on=(CalendarCollection, PlainCollection),
@@ -57,6 +59,19 @@ rfc4791.method(
     "MKCALENDAR", on=Unmapped, writes=True, needs="make_collection", allow=access.may_bind, parse=[mkcalendar.asked]
 )(mkcalendar.mkcalendar)
 rfc4791.method("MKCALENDAR", on=Resource, writes=True)(mkcalendar.refuse)
+
+
+SEARCHABLE = (CalendarObjects, PlainCollection)
+"""Collections whose calendar objects, or those in calendars below, can be asked for."""
+
+rfc4791.report(C("calendar-query"), on=SEARCHABLE, body=query.CalendarQuery.parse)(query.calendar_query)
+rfc4791.report(C("calendar-query"), on=CalendarObjectResource, body=query.CalendarQuery.parse)(query.object_query)
+rfc4791.report(C("calendar-multiget"), on=(*SEARCHABLE, CalendarObjectResource), body=multiget.CalendarMultiget.parse)(
+    multiget.calendar_multiget
+)
+rfc4791.report(C("free-busy-query"), on=(CalendarCollection, PlainCollection), body=freebusy.asked)(
+    freebusy.free_busy_query
+)
 
 
 # -- properties ----------------------------------------------------------------------------------------------------
@@ -163,7 +178,7 @@ SUPPORTED_COLLATIONS = xml.join(
 )
 
 
-@rfc4791.property(C("supported-collation-set"), on=(CalendarCollection, PlainCollection, Inbox))
+@rfc4791.property(C("supported-collation-set"), on=SEARCHABLE)
 def supported_collation_set(resource: Resource) -> Markup:
     """How text-match may compare (section 7.5.1)."""
     return SUPPORTED_COLLATIONS

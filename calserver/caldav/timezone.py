@@ -4,7 +4,7 @@ The store keeps it once, as iCalendar text; the name is that of its VTIMEZONE. S
 the other, as RFC 7809 asks for.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
 
 from calserver import ical
@@ -91,3 +91,16 @@ def vtimezone(name: str) -> str:
         raise ValidTimezone("no time zone of this name is known") from None
     frame = (Property("VERSION", "2.0"), Property("PRODID", PRODID))
     return ical.serialize(Component("VCALENDAR", frame, (definition,))).decode()
+
+
+def of_query(root: Element) -> tzinfo | None:
+    """The zone that a query names by its text or by its id; None where it names none (RFC 4791 9.8, RFC 7809 5.3)."""
+    text, name = root.find(C("timezone")), root.find(C("timezone-id"))
+    if text is not None:
+        return ical.calendar_timezone(zone_text(text))[1]
+    if name is None:
+        return None
+    found = ical.named_zone(xml.content(name))
+    if found is None:
+        raise ValidTimezone("no time zone of this name is known")
+    return found

@@ -6,7 +6,7 @@ calendar, and in which form, is decided once:
 - `provision` makes the homes and standard collections of a new principal;
 - `accepted` turns a checked calendar object into what is stored, `admit` checks that a calendar takes it, `put` does
   both and stores it; `pieces` cuts what came as one file;
-- `extend` keeps the instance index ahead of time;
+- `busy` tells when calendars are busy, from the instance index, which `extend` keeps ahead of time.
 """
 
 from calserver.calendars.conditions import (
@@ -15,6 +15,7 @@ from calserver.calendars.conditions import (
     SupportedCalendarComponent,
     UniqueSchedulingObjectResource,
 )
+from calserver.calendars.freebusy import busy
 from calserver.calendars.horizon import extend, limits
 from calserver.calendars.objects import COMPONENTS, CONTENT_TYPE, accepted, admit, put, taken
 from calserver.calendars.pieces import pieces
@@ -45,6 +46,7 @@ __all__ = [
     "UniqueSchedulingObjectResource",
     "accepted",
     "admit",
+    "busy",
     "extend",
     "limits",
     "pieces",

@@ -1,0 +1,48 @@
+"""free-busy-query: when the owner of calendars is busy (RFC 4791 section 7.10)."""
+
+from datetime import tzinfo
+from http import HTTPStatus
+
+from calserver import calendars, ical
+from calserver.caldav.resources import CalendarCollection, CalendarObjects, PlainCollection, settings
+from calserver.caldav.scope import calendars_below
+from calserver.caldav.webcal import PRODID
+from calserver.calendars import CONTENT_TYPE
+from calserver.dav import BadRequest, Request, Response
+from calserver.dav.xml import Element
+from calserver.ical import BusyPeriod, TimeRange
+from calserver.names import C
+
+READ_FREE_BUSY = C("read-free-busy")
+
+
+def asked(root: Element) -> TimeRange:
+    """The time range of a free-busy-query (section 9.11).
+
+    Raises:
+        BadRequest: there is not exactly one, or it has no start and end in UTC; no precondition is defined for that.
+    """
+    ranges = root.findall(C("time-range"))
+    if len(ranges) != 1:
+        raise BadRequest("a free-busy-query has one time range")
+    try:
+        return TimeRange.parse(ranges[0], closed=True)
+    except ValueError as problem:
+        raise BadRequest(str(problem)) from None
+
+
+def free_busy_query(request: Request, resource: CalendarObjects | PlainCollection, when: TimeRange) -> Response:
+    """One VFREEBUSY for all calendars that the request is about, as far as the asker may see when they are busy."""
+    found = calendars_below(request, resource)
+    if found == [resource]:
+        resource.require(READ_FREE_BUSY)
+    by_zone: dict[tzinfo, list[int]] = {}
+    for each in found:
+        if isinstance(each, CalendarCollection) and READ_FREE_BUSY in each.privileges:
+            by_zone.setdefault(each.zone, []).append(each.row.id)
+    view = resource.view
+    periods: list[BusyPeriod] = []
+    for zone, ids in by_zone.items():
+        periods += calendars.busy(view.txn, ids, when, zone=zone, settings=settings(view))
+    answer = ical.serialize(ical.freebusy(periods, when, now=view.txn.now, prodid=PRODID))
+    return Response(HTTPStatus.OK, (("Content-Type", CONTENT_TYPE),), answer)

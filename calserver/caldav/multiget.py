@@ -1,0 +1,123 @@
+"""calendar-multiget: properties of the calendar objects that a client names (RFC 4791 section 7.9).
+
+The hrefs are answered as the client spelled them. They must be within the resource that the request goes to; each is
+looked for with the rights of the asker, all those in one collection by one query. Depth has no meaning here.
+"""
+
+from collections.abc import Iterator
+from typing import cast
+
+import attrs
+
+from calserver.caldav.calendar_data import Data
+from calserver.caldav.query import asked_properties
+from calserver.caldav.resources import CalendarObjectResource, CalendarObjects
+from calserver.conditions import ConditionFailed
+from calserver.config import Settings
+from calserver.dav import (
+    BadRequest,
+    Forbidden,
+    Href,
+    Multistatus,
+    NotFound,
+    NumberOfMatchesWithinLimits,
+    Properties,
+    Refusal,
+    Request,
+    Resource,
+    Response,
+    Wanted,
+    access,
+    applied,
+    condition,
+    local,
+    status_response,
+    xml,
+)
+from calserver.dav.xml import Element
+from calserver.names import D
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class CalendarMultiget:
+    """What a calendar-multiget asks (section 9.10)."""
+
+    wanted: Wanted
+    data: Data
+    hrefs: tuple[str, ...]
+
+    @classmethod
+    def parse(cls, root: Element) -> "CalendarMultiget":
+        """Read the element.
+
+        Raises:
+            SupportedCalendarData: it asks for data in another form.
+            BadRequest: it names nothing, or is malformed.
+        """
+        hrefs = tuple(dict.fromkeys(xml.content(each) for each in root.iterchildren(D("href"))))
+        if not hrefs:
+            raise BadRequest("a calendar-multiget names resources")
+        properties = asked_properties(root)
+        return cls(wanted=properties, data=Data.of(properties), hrefs=hrefs)
+
+
+def calendar_multiget(request: Request, resource: Resource, asked: CalendarMultiget) -> Response:
+    """Properties of each resource, or why there are none."""
+    view = resource.view
+    if len(asked.hrefs) > cast(Settings, view.settings).multiget_hrefs:
+        raise NumberOfMatchesWithinLimits("the request names more resources than are answered at a time")
+    properties = Properties(view, asked.wanted, extra=asked.data.getters(None))
+    answer = Multistatus()
+    for spelled, found in _found(resource, asked.hrefs):
+        if isinstance(found, CalendarObjectResource):
+            answer.add(properties.response(found, spelled))
+        elif isinstance(found, ConditionFailed):
+            answer.add(status_response(spelled, found.status, error=condition(found)))
+        else:
+            answer.add(status_response(spelled, found.status))
+    return answer.answer(*applied(request))
+
+
+Found = CalendarObjectResource | Refusal | ConditionFailed
+
+
+def _found(resource: Resource, hrefs: tuple[str, ...]) -> Iterator[tuple[str, Found]]:
+    """What each href names, in their order."""
+    named = {spelled: _within(resource, spelled) for spelled in hrefs}
+    names: dict[Href, list[str]] = {}
+    for each in filter(None, named.values()):
+        names.setdefault(each.parent, []).append(each.name)
+    members = {place: _members(resource, place, inside) for place, inside in names.items()}
+    for spelled, href in named.items():
+        found, otherwise = members[href.parent] if href is not None else ({}, NotFound())
+        yield spelled, found.get(href.name, otherwise) if href is not None else otherwise
+
+
+def _within(resource: Resource, spelled: str) -> Href | None:
+    """The href of a member; None for what is no URI, or outside of what the request is about."""
+    try:
+        href = local(resource.view.request, spelled)
+    except BadRequest:
+        return None
+    return href if href is not None and href.segments and href.within(resource.href) else None
+
+
+def _members(resource: Resource, place: Href, names: list[str]) -> tuple[dict[str, Found], Refusal | ConditionFailed]:
+    """The calendar objects with these names in a collection, and what is to be said of all others."""
+    try:
+        collection = resource if place == resource.href else resource.view.find(place)
+        if not isinstance(collection, CalendarObjects):
+            return {}, Forbidden() if collection.exists else NotFound()
+        collection.require(access.READ)
+    except (Refusal, ConditionFailed) as refusal:
+        return {}, refusal
+    rows = resource.view.txn.objects.named(collection.row.id, names)
+    return {name: _readable(collection.object_with(*found)) for name, found in rows.items()}, NotFound()
+
+
+def _readable(found: CalendarObjectResource) -> Found:
+    try:
+        found.require(access.READ)
+    except ConditionFailed as refusal:
+        return refusal
+    return found
