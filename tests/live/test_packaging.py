@@ -34,7 +34,6 @@ def test_the_wheel_has_the_packages_the_plugin_and_nothing_of_twisted(wheel: Pat
     assert [name for name in names if name.startswith("twisted/")] == ["twisted/plugins/calserver_plugin.py"]
     modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / "calserver").rglob("*.py")}
     assert modules <= set(names)
-    assert "calserver/store/migrations/script.py.mako" in names
 
 
 def test_it_is_installed_found_by_twistd_and_removed_without_traces(wheel: Path, tmp_path: Path) -> None:
