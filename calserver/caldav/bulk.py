@@ -66,6 +66,8 @@ class Change:
     """What the member's entity tag must be."""
     text: bytes | None = None
     media_type: str = ICALENDAR
+    verbatim: bool = True
+    """Whether the text is what the client sent; XML loses carriage returns."""
 
 
 def asked(request: Request) -> tuple[Change, ...]:
@@ -110,6 +112,7 @@ def _change(element: Element) -> Change:
         etag=None if if_match is None else xml.content(if_match),
         text=None if data is None else _LINE_END.sub("\r\n", (data.text or "").strip() + "\n").encode(),
         media_type=ICALENDAR if data is None else data.get("content-type", ICALENDAR),
+        verbatim=False,
     )
 
 
@@ -182,6 +185,8 @@ def _written(request: Request, change: Change, written: Written) -> str:
     """What became of a member; its data where they are not what was sent, and the client wants to know."""
     member = cast(CalendarObjectResource, written.resource)
     found = [xml.element(D("getetag"), member.etag or ""), xml.element(CS("uid"), member.row.uid or "")]
-    if not written.verbatim and "return-changed-data" in request.headers.get("x-mobileme-dav-options", ""):
+    if not (written.verbatim and change.verbatim) and "return-changed-data" in request.headers.get(
+        "x-mobileme-dav-options", ""
+    ):
         found.append(calendar_data.element(member.text, change.media_type))
     return response(member.path, propstat(HTTPStatus.OK, "".join(found)))

@@ -8,9 +8,10 @@ from calserver.caldav import timezone
 from calserver.caldav.resources import CalendarCollection
 from calserver.dav import Extension
 from calserver.dav.xml import Element
+from calserver.ical import ValidTimezone
 from calserver.names import C
 
-rfc7809 = Extension("RFC 7809", conditions=(timezone.ValidTimezone,))
+rfc7809 = Extension("RFC 7809", conditions=(ValidTimezone,))
 
 
 @rfc7809.property(C("calendar-timezone-id"), on=CalendarCollection)

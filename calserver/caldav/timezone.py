@@ -10,17 +10,10 @@ from functools import lru_cache
 from calserver import ical
 from calserver.caldav.resources import CalendarCollection
 from calserver.caldav.webcal import PRODID
-from calserver.conditions import ConditionFailed
 from calserver.dav import Markup, Request, xml
 from calserver.dav.xml import Element
-from calserver.ical import ICALENDAR, JCAL, Component, Property, SupportedCalendarData
+from calserver.ical import ICALENDAR, JCAL, Component, Limits, Property, SupportedCalendarData, ValidTimezone
 from calserver.names import C
-
-
-class ValidTimezone(ConditionFailed):
-    """The name is that of no time zone that is known here (RFC 7809 section 5.2)."""
-
-    name = C("valid-timezone")
 
 
 def text_of(calendar: CalendarCollection) -> Markup | str | None:
@@ -61,6 +54,7 @@ def zone_text(element: Element) -> str:
         text = ical.serialize(ical.from_jcal(text)).decode()
     elif media_type != ICALENDAR:
         raise SupportedCalendarData("calendar data is text/calendar or application/calendar+json")
+    ical.validate(ical.parse(text), Limits())
     ical.calendar_timezone(text)
     return text
 

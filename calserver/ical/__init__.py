@@ -30,6 +30,7 @@ from calserver.ical.conditions import (
     SupportedRscale,
     ValidCalendarData,
     ValidCalendarObjectResource,
+    ValidTimezone,
 )
 from calserver.ical.filter import Filter, SupportedFilter, ValidFilter, Window
 from calserver.ical.index import Index, index
@@ -78,6 +79,7 @@ __all__ = [
     "ValidCalendarData",
     "ValidCalendarObjectResource",
     "ValidFilter",
+    "ValidTimezone",
     "When",
     "Window",
     "Zones",

@@ -1,4 +1,4 @@
-"""Why calendar data is refused: the preconditions of RFC 4791 section 5.3.2.1 and RFC 7529 section 7."""
+"""Why calendar data is refused: the preconditions of RFC 4791 section 5.3.2.1, RFC 7529 section 7, RFC 7809."""
 
 from calserver.conditions import ConditionFailed
 from calserver.names import C
@@ -20,6 +20,12 @@ class ValidCalendarObjectResource(ConditionFailed):
     """Valid iCalendar, but not one calendar object resource (RFC 4791 sections 4.1 and 5.3.2.1)."""
 
     name = C("valid-calendar-object-resource")
+
+
+class ValidTimezone(ConditionFailed):
+    """A time zone is named that is not known, and not defined beside it either (RFC 7809 section 5)."""
+
+    name = C("valid-timezone")
 
 
 class MaxResourceSize(ConditionFailed):

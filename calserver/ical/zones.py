@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON
 
-from calserver.ical.conditions import ValidCalendarData
+from calserver.ical.conditions import ValidCalendarData, ValidTimezone
 from calserver.ical.model import Component
 from calserver.ical.parse import parse
 from calserver.ical.rulezone import RuleZone
@@ -46,7 +46,8 @@ class Zones:
         """The zone of a TZID parameter.
 
         Raises:
-            ValidCalendarData: it is unknown, or its VTIMEZONE is malformed, and this is strict.
+            ValidTimezone: it is unknown, and this is strict.
+            ValidCalendarData: its VTIMEZONE is malformed, and this is strict.
         """
         try:
             return self._known[tzid]
@@ -62,7 +63,7 @@ class Zones:
             if self._strict:
                 raise ValidCalendarData(f"a VTIMEZONE is malformed: {problem}") from None
         if found is None and self._strict:
-            raise ValidCalendarData("a TZID has no VTIMEZONE and is not the name of a time zone")
+            raise ValidTimezone("a TZID has no VTIMEZONE and is not the name of a time zone")
         return found
 
     def _defined(self, tzid: str) -> tzinfo | None:

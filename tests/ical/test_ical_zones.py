@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from calserver.ical import (
     Component,
     ValidCalendarData,
+    ValidTimezone,
     Zones,
     calendar_timezone,
     named_zone,
@@ -138,9 +139,9 @@ def test_a_tzid_with_a_comma_is_escaped_in_its_definition_only() -> None:
 
 
 def test_unknown_zones_float_or_are_refused() -> None:
-    """RFC 5545 section 3.2.19."""
+    """RFC 5545 section 3.2.19, RFC 7809 section 5."""
     assert Zones(calendar(definition())).zone("Mordor") is None
-    with pytest.raises(ValidCalendarData):
+    with pytest.raises(ValidTimezone):
         Zones(calendar(definition()), strict=True).zone("Mordor")
 
 
