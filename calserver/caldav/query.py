@@ -50,7 +50,7 @@ class CalendarQuery:
 
         Raises:
             ValidFilter, SupportedFilter, SupportedCollation, SupportedCalendarData, ValidCalendarData,
-            ValidTimezone: section 7.8, RFC 7809 section 5.
+            ValidTimezone: section 7.8, RFC 7809 section 6.2.
             BadRequest: it is malformed where no precondition is defined.
         """
         element = root.find(C("filter"))

@@ -88,7 +88,7 @@ def vtimezone(name: str) -> str:
 
 
 def of_query(root: Element) -> tzinfo | None:
-    """The zone that a query names by its text or by its id; None where it names none (RFC 4791 9.8, RFC 7809 5.3)."""
+    """The zone that a query names by its text or by its id; None where it names none (RFC 4791 9.8, RFC 7809 6.2)."""
     text, name = root.find(C("timezone")), root.find(C("timezone-id"))
     if text is not None:
         return ical.calendar_timezone(zone_text(text))[1]

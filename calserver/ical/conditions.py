@@ -23,7 +23,7 @@ class ValidCalendarObjectResource(ConditionFailed):
 
 
 class ValidTimezone(ConditionFailed):
-    """A time zone is named that is not known, and not defined beside it either (RFC 7809 section 5)."""
+    """A time zone is named that is not known, and not defined beside it either (RFC 7809 section 3.1.4)."""
 
     name = C("valid-timezone")
 

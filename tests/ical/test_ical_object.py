@@ -393,7 +393,7 @@ NOT_AN_OBJECT: dict[str, bytes] = {
 
 @pytest.mark.parametrize("line", ["DTEND;TZID=Nowhere:20250401T100000", "EXDATE;TZID=Nowhere:20250401T090000"])
 def test_zones_that_nobody_knows_are_refused(line: str) -> None:
-    """RFC 7809 section 5: CALDAV:valid-timezone."""
+    """RFC 7809 section 3.1.4: CALDAV:valid-timezone."""
     with pytest.raises(ValidTimezone):
         CalendarObject.parse(calendar(event(line)))
 

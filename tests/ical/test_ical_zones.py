@@ -139,7 +139,7 @@ def test_a_tzid_with_a_comma_is_escaped_in_its_definition_only() -> None:
 
 
 def test_unknown_zones_float_or_are_refused() -> None:
-    """RFC 5545 section 3.2.19, RFC 7809 section 5."""
+    """RFC 5545 section 3.2.19, RFC 7809 section 3.1.4."""
     assert Zones(calendar(definition())).zone("Mordor") is None
     with pytest.raises(ValidTimezone):
         Zones(calendar(definition()), strict=True).zone("Mordor")
