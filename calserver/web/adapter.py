@@ -19,8 +19,8 @@ from calserver.directory import Actor
 from calserver.store import Busy, Store, Transaction
 from calserver.telemetry import Metrics
 from calserver.web.coding import decode_content
-from calserver.web.recall import Key, Recall
-from calserver.web.request import Field, Request, decode_field
+from calserver.web.recall import Recall
+from calserver.web.request import Field, Request, Running, decode_field
 
 LARGE_BODY: Final = 64 * 1024
 """Bytes from which on a body is decoded and parsed in a thread, so that the reactor never waits long."""
@@ -30,6 +30,10 @@ _HARMLESS: Final[tuple[Field, ...]] = (
     ("Content-Security-Policy", "default-src 'none'; sandbox"),
 )
 """What people store is never run by a browser that looks at it; resources may say so in words of their own."""
+
+
+_SECRET: Final = frozenset({b"Authorization", b"authorization", b"Cookie", b"cookie"})
+"""Fields that go no further."""
 
 
 @attrs.frozen(kw_only=True)
@@ -66,50 +70,72 @@ class DavAdapter:
         settings = self.settings
         return dav.Limits(size_bytes=settings.xml_bytes, elements=settings.xml_elements, depth=settings.xml_depth)
 
-    async def below_inner(self, request: Request) -> None:
+    def below_inner(self, request: Request) -> Running | None:
         """Answer a request below the prefix that reaches us."""
-        await self.answer(request, request.path.decode("ascii")[len(self.server.arriving_prefix) :])
+        return self.answer(request, request.path.decode("ascii")[len(self.server.arriving_prefix) :])
 
-    async def below_public(self, request: Request) -> None:
+    def below_public(self, request: Request) -> Running | None:
         """Answer a request below the prefix that clients see, where it is another one."""
-        await self.answer(request, request.path.decode("ascii")[len(self.server.public_prefix) :])
+        return self.answer(request, request.path.decode("ascii")[len(self.server.public_prefix) :])
 
-    async def root(self, request: Request) -> None:
+    def root(self, request: Request) -> Running | None:
         """Answer a request for the DAV root by another path, and say where it really is (RFC 9110 section 8.7)."""
-        await self.answer(request, "", ("Content-Location", self.server.public_prefix))
+        return self.answer(request, "", ("Content-Location", self.server.public_prefix))
 
-    async def answer(self, request: Request, path: str, *further: Field) -> None:
-        """Answer a request for an escaped path below the DAV root."""
+    def answer(self, request: Request, path: str, *further: Field) -> Running | None:
+        """Answer a request for an escaped path below the DAV root: at once where its answer is known by heart.
+
+        Raises:
+            Refusal: nobody has authenticated.
+        """
+        authorization = self._authorization(request)
+        login = self.logins.known(authorization)
+        known = None if login is None else self._by_heart(request, login)
+        if known is None:
+            return self._answer(request, path, authorization, login, further)
+        self._write(request, known, further)
+        return None
+
+    def _by_heart(self, request: Request, login: Login) -> dav.Response | None:
+        key = self.recall.key(request, login)
+        if key is None:
+            return None
+        version = self.store.data_version()
+        known = self.recall.find(key, login, version)
+        if known is not None:
+            login.version = version
+            request.who = login.actor.uid
+        return known
+
+    async def _answer(
+        self, request: Request, path: str, authorization: bytes, login: Login | None, further: Sequence[Field]
+    ) -> None:
         try:
-            response = await self._respond(request, path)
+            response = await self._respond(request, path, authorization, login)
         except Refusal as refusal:
             request.refuse(refusal.status, refusal.reason, *refusal.headers.items())
-            return
         except Busy:
             request.refuse(HTTPStatus.SERVICE_UNAVAILABLE, "the database is busy", ("Retry-After", "2"))
-            return
+        else:
+            self._write(request, response, further)
+
+    def _write(self, request: Request, response: dav.Response, further: Sequence[Field]) -> None:
         fields: Sequence[Field] = (*response.headers, *further)
         if request.method in (b"GET", b"HEAD") and not any(name == _HARMLESS[0][0] for name, _ in fields):
             fields = (*fields, *_HARMLESS)
         request.respond(response.status, fields, response.body)
 
-    async def _respond(self, request: Request, path: str) -> dav.Response:
-        authorization = self._authorization(request)
+    async def _respond(self, request: Request, path: str, authorization: bytes, login: Login | None) -> dav.Response:
         connection = Connection(request.origin.address, request.origin.secure)
-        login = self.logins.known(authorization) or await self.logins.login(authorization, connection)
         while True:
+            if login is None:
+                login = await self.logins.login(authorization, connection)
             request.who = login.actor.uid
-            version = self.store.data_version()
-            key = self.recall.key(request, login)
-            known = None if key is None else self.recall.find(key, login, version)
-            if known is not None:
-                login.version = version
-                return known
             try:
-                return await self._transact(request, path, login, version, key)
+                return await self._transact(request, path, login)
             except Outdated:
                 self.logins.forget(authorization)
-                login = await self.logins.login(authorization, connection)
+                login = None
 
     def _authorization(self, request: Request) -> bytes:
         """The Authorization field, or the refusal that asks for one."""
@@ -128,13 +154,15 @@ class DavAdapter:
         body: bytes = await self._in_thread(decode_content, request.body, codings, limit)
         return body
 
-    async def _transact(self, request: Request, path: str, login: Login, version: int, key: Key | None) -> dav.Response:
+    async def _transact(self, request: Request, path: str, login: Login) -> dav.Response:
         asked = self._value(request, path, await self._body(request), login.actor)
         if len(asked.body) < LARGE_BODY:
             self.spoken.prepare(asked)
         else:
             await self._in_thread(self.spoken.prepare, asked)
+        version = self.store.data_version()
         proven = login.version == version
+        key = self.recall.key(request, login)
         home = None if key is None else self.recall.home(asked.href)
 
         def work(txn: Transaction) -> dav.Response:
@@ -161,9 +189,10 @@ class DavAdapter:
         origin = request.origin
         scheme = "https" if origin.secure else "http"
         fields = [
-            (name.decode("ascii"), decode_field(value))
+            (decode_field(name), decode_field(value))
             for name, values in request.requestHeaders.getAllRawHeaders()
             for value in values
+            if name not in _SECRET
         ]
         return dav.Request(
             method=request.method.decode("ascii"),

@@ -9,7 +9,8 @@ what the site has to know of connections to stop gracefully.
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, Final
 
-from twisted.internet.interfaces import IAddress
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IAddress, IDelayedCall
 from twisted.python.failure import Failure
 from twisted.web.http import (
     HTTPChannel,
@@ -24,6 +25,20 @@ SLOWEST_BYTES_PER_SECOND: Final = 4096
 """A body that arrives more slowly than this for longer than the request timeout is given up."""
 
 _REASONS = {400: b"Bad Request", 408: b"Request Timeout", 414: b"URI Too Long", 431: b"Request Header Fields Too Large"}
+
+LONGEST_LEARNED: Final = 256
+MOST_LEARNED: Final = 2048
+_LEARNED: Final = {
+    each.lower(): each
+    for each in (
+        b"Accept Accept-Charset Accept-Encoding Accept-Language Brief Cache-Control Connection Content-Type Depth Host"
+        b" Overwrite Prefer User-Agent X-Forwarded-Host X-Forwarded-Proto"
+    ).split()
+}
+"""Fields whose lines clients repeat, that have no part in framing and hold no secrets: the parser's own names."""
+_KNOWN: Final[dict[bytes, tuple[bytes, bytes]]] = {}
+"""Lines of such fields that the parser has accepted: name and value."""
+_DONE: Final = Failure(ConnectionDone())
 
 
 class Stage(Enum):
@@ -41,6 +56,7 @@ class Channel(HTTPChannel):
     requestTimeout = 30.0
     site: "Site"
     timeOut: float | None  # type: ignore[assignment] # Twisted's own default says int
+    callLater: Any
 
     def __init__(self) -> None:
         super().__init__()
@@ -52,6 +68,9 @@ class Channel(HTTPChannel):
         self._idle_timeout: float | None = None
         self._peer: IAddress | None = None
         self._host: IAddress | None = None
+        self._secure: bool | None = None
+        self._deadline: float | None = None
+        self._timer: IDelayedCall | None = None
 
     def connectionMade(self) -> None:
         """The connection is open."""
@@ -70,10 +89,53 @@ class Channel(HTTPChannel):
             self._host = super().getHost()
         return self._host
 
+    def isSecure(self) -> bool:
+        """Whether the connection is encrypted, found out once."""
+        if self._secure is None:
+            self._secure = bool(super().isSecure())
+        return self._secure
+
     # -- deadlines ---------------------------------------------------------------------------------------------
 
     def resetTimeout(self) -> None:
-        """Do nothing: `dataReceived` sets the timers."""
+        """Do nothing: `dataReceived` sets the deadlines."""
+
+    def setTimeout(self, period: float | None) -> float | None:
+        """Set the deadline, in place of `TimeoutMixin`, which makes and cancels a timer for each request.
+
+        A timer that comes too early looks at the deadline and waits on.
+        """
+        previous, self.timeOut = self.timeOut, period
+        if period is None:
+            self._deadline = None
+        else:
+            now = self._now()
+            self._deadline = now + period
+            if self._timer is None or self._timer.getTime() > self._deadline:
+                self._cancel_timer()
+                self._timer = self.callLater(period, self._look_at_deadline)
+        return previous
+
+    def _look_at_deadline(self) -> None:
+        self._timer = None
+        if self._deadline is None:
+            return
+        left = self._deadline - self._now()
+        if left > 0:
+            self._timer = self.callLater(left, self._look_at_deadline)
+        else:
+            self._deadline = None
+            self.timeoutConnection()
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def connectionLost(self, reason: Failure = _DONE) -> None:
+        """The connection is gone."""
+        super().connectionLost(reason)
+        self._cancel_timer()
 
     def dataReceived(self, data: bytes) -> None:
         """Parse what came; then see that the rest of an unfinished request comes soon enough."""
@@ -121,6 +183,31 @@ class Channel(HTTPChannel):
         if self._stage is not Stage.IDLE:
             self._refuse(408)
         super().timeoutConnection()
+
+    # -- header fields ----------------------------------------------------------------------------------------
+
+    def headerReceived(self, line: bytes) -> bool:
+        """Take a field: one that came before, spelled the same, without checking it again."""
+        known = _KNOWN.get(line)
+        if known is None or self._receivedHeaderCount >= self.maxHeaders:
+            return bool(super().headerReceived(line)) and self._learn(line)
+        name, value = known
+        fields = self.requests[-1].requestHeaders._rawHeaders
+        if name in fields:
+            fields[name].append(value)
+        else:
+            fields[name] = [value]
+        self._receivedHeaderCount += 1
+        return True
+
+    def _learn(self, line: bytes) -> bool:
+        name, _, value = line.partition(b":")
+        canonical = _LEARNED.get(name.lower())
+        if canonical is not None and len(line) <= LONGEST_LEARNED:
+            if len(_KNOWN) >= MOST_LEARNED:
+                _KNOWN.clear()
+            _KNOWN[line] = (canonical, value.strip(b" \t"))
+        return True
 
     # -- refusals ----------------------------------------------------------------------------------------------
 

@@ -11,8 +11,8 @@ from typing import Final
 import attrs
 
 from calserver.web.adapter import DavAdapter
-from calserver.web.request import Request
-from calserver.web.site import Handler, Running
+from calserver.web.request import Request, Running
+from calserver.web.site import Handler
 
 SERVICES: Final = ("caldav", "carddav")
 GUESSES: Final = ("/caldav", "/carddav", "/principals", "/calendars", "/addressbooks")

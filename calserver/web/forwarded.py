@@ -16,6 +16,8 @@ from calserver.config import Network
 
 Address = IPv4Address | IPv6Address
 
+LONGEST_ADDRESS = 64
+
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~-]+)(:[0-9]{1,5})?")
 _PAIR = re.compile(r'\s*([A-Za-z]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s";,]*))\s*(;|,|$)')
 
@@ -32,9 +34,13 @@ class Client:
     """Whether the peer is a trusted proxy, whose X-Request-Id is believed too."""
 
 
-@lru_cache(maxsize=8192)
 def parse_address(text: str) -> Address | None:
     """An address as sockets and proxies spell it: with port, brackets or zone; None for anything else."""
+    return _parse_address(text) if len(text) <= LONGEST_ADDRESS else None
+
+
+@lru_cache(maxsize=8192)
+def _parse_address(text: str) -> Address | None:
     if text.startswith("["):
         text = text[1:].partition("]")[0]
     elif text.count(":") == 1:

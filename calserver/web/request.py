@@ -3,9 +3,10 @@
 import io
 import re
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Coroutine, Iterable, Iterator, Sequence
+from functools import lru_cache
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from twisted.internet.interfaces import IDelayedCall, IPushProducer
 from twisted.logger import Logger
@@ -31,8 +32,13 @@ if TYPE_CHECKING:
 log = Logger()
 
 Field = tuple[str, str]
+Running = Coroutine[Any, Any, None]
+"""What a handler leaves to be awaited."""
 LINGER_SECONDS: Final = 5.0
 """How long the rest of a refused body is read and thrown away, so that the client gets to see the answer."""
+
+SHORT_BYTES: Final = 256
+"""Texts of clients up to this length are kept with what they mean; they mostly come again."""
 
 _BODILESS: Final = frozenset({HTTPStatus.NO_CONTENT.value, HTTPStatus.NOT_MODIFIED.value})
 _STATUS_LINES: Final = {each.value: f"HTTP/1.1 {each.value} {each.phrase}\r\n" for each in HTTPStatus}
@@ -162,21 +168,13 @@ class Request(server.Request):
         codings = headers.getRawHeaders(b"transfer-encoding")
         if codings and (self.clientproto != b"HTTP/1.1" or len(codings) > 1 or codings[0].lower() != b"chunked"):
             raise self.untrustworthy("the length of the content is in doubt")
-        hosts = {decode_field(each) for each in headers.getRawHeaders(b"host", ())}
-        if len(hosts) > 1 or not all(map(is_host, hosts)) or (not hosts and self.clientproto != b"HTTP/1.0"):
+        hosts = set(headers.getRawHeaders(b"host", ()))
+        if len(hosts) > 1 or (not hosts and self.clientproto != b"HTTP/1.0"):
             raise self.untrustworthy("the Host field is missing or wrong")
-        host = hosts.pop() if hosts else ""
-        target = self.uri.decode("latin-1")
-        if not target.startswith("/") and "://" in target:
-            scheme, _, rest = target.partition("://")
-            host, slash, path = rest.partition("/")
-            if scheme.lower() not in ("http", "https") or not is_host(host):
-                raise self.untrustworthy("this server is no proxy")
-            target = slash + path or "/"
-        target, _, self.query = target.partition("?")
-        if not _PATH.fullmatch(target) and not (target == "*" and self.method == b"OPTIONS"):
-            raise self.untrustworthy("the path is not a path")
-        self.path = target.encode("ascii")
+        target = _target(self.uri, hosts.pop() if hosts else None)
+        if target is None or (target.path == "*" and self.method != b"OPTIONS"):
+            raise self.untrustworthy("the request target or the Host field is wrong")
+        self.path, self.query, host = target.path.encode("ascii"), target.query, target.host
         self.origin = self._client(host)
         if self.origin.trusted and _REQUEST_ID.fullmatch(given := self.field("X-Request-Id")):
             self.request_id = given
@@ -331,6 +329,40 @@ class Request(server.Request):
         return reason
 
 
+class _Target(NamedTuple):
+    """What a request target names."""
+
+    host: str
+    path: str
+    query: str
+
+
+def _target(uri: bytes, host_field: bytes | None) -> _Target | None:
+    """Understand a request target with the Host field (RFC 9112 section 3.2); None where one of them is wrong."""
+    short = len(uri) + len(host_field or b"") <= SHORT_BYTES
+    return _understand_again(uri, host_field) if short else _understand(uri, host_field)
+
+
+def _understand(uri: bytes, host_field: bytes | None) -> _Target | None:
+    host = decode_field(host_field) if host_field is not None else ""
+    if host_field is not None and not is_host(host):
+        return None
+    text = uri.decode("latin-1")
+    if not text.startswith("/") and "://" in text:
+        scheme, _, rest = text.partition("://")
+        host, slash, path = rest.partition("/")
+        if scheme.lower() not in ("http", "https") or not is_host(host):
+            return None
+        text = slash + path or "/"
+    path, _, query = text.partition("?")
+    if path != "*" and not _PATH.fullmatch(path):
+        return None
+    return _Target(host, path, query)
+
+
+_understand_again = lru_cache(maxsize=4096)(_understand)
+
+
 @implementer(IPushProducer)
 class Streaming:
     """Writes the chunks of a body as fast as the client takes them."""
@@ -382,10 +414,17 @@ class Streaming:
 
 def decode_field(value: bytes) -> str:
     """A field value as text: UTF-8 where it is, or else ISO 8859-1 (RFC 9110 section 5.5)."""
+    return _decode_again(value) if len(value) <= SHORT_BYTES else _decode(value)
+
+
+def _decode(value: bytes) -> str:
     try:
         return value.decode()
     except UnicodeDecodeError:
         return value.decode("latin-1")
+
+
+_decode_again = lru_cache(maxsize=4096)(_decode)
 
 
 def _one_line(value: str) -> str:

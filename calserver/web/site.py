@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from itertools import count
 from typing import Any, Final
@@ -17,11 +17,10 @@ from calserver.config import Server
 from calserver.dav import Refusal
 from calserver.telemetry import Access, AccessLog, Metrics
 from calserver.web.channel import Connection, make_connection
-from calserver.web.request import Request
+from calserver.web.request import Request, Running
 
 log = Logger()
 
-Running = Coroutine[Any, Any, None]
 Handler = Callable[[Request], Running | None]
 """Answers a request: at once, or as a coroutine."""
 
