@@ -1,6 +1,5 @@
 """free-busy-query: when the owner of calendars is busy (RFC 4791 section 7.10)."""
 
-from datetime import tzinfo
 from http import HTTPStatus
 
 from calserver import calendars, ical
@@ -10,7 +9,7 @@ from calserver.caldav.webcal import PRODID
 from calserver.calendars import CONTENT_TYPE
 from calserver.dav import BadRequest, Request, Response
 from calserver.dav.xml import Element
-from calserver.ical import BusyPeriod, TimeRange
+from calserver.ical import TimeRange
 from calserver.names import C
 
 READ_FREE_BUSY = C("read-free-busy")
@@ -36,13 +35,10 @@ def free_busy_query(request: Request, resource: CalendarObjects | PlainCollectio
     found = calendars_below(request, resource)
     if found == [resource]:
         resource.require(READ_FREE_BUSY)
-    by_zone: dict[tzinfo, list[int]] = {}
-    for each in found:
-        if isinstance(each, CalendarCollection) and READ_FREE_BUSY in each.privileges:
-            by_zone.setdefault(each.zone, []).append(each.row.id)
+    readable = [
+        each.row for each in found if isinstance(each, CalendarCollection) and READ_FREE_BUSY in each.privileges
+    ]
     view = resource.view
-    periods: list[BusyPeriod] = []
-    for zone, ids in by_zone.items():
-        periods += calendars.busy(view.txn, ids, when, zone=zone, settings=settings(view))
+    periods = calendars.busy(view.txn, readable, when, settings=settings(view))
     answer = ical.serialize(ical.freebusy(periods, when, now=view.txn.now, prodid=PRODID))
     return Response(HTTPStatus.OK, (("Content-Type", CONTENT_TYPE),), answer)

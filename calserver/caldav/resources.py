@@ -16,7 +16,6 @@ The last four belong to the home: they cannot be deleted, moved or made.
 
 from collections.abc import Iterator
 from datetime import UTC, tzinfo
-from functools import lru_cache
 from typing import Any, cast
 
 import attrs
@@ -42,11 +41,6 @@ COLLECTION_TYPE = "httpd/unix-directory"
 def settings(view: View) -> Calendars:
     """The calendar section of the configuration."""
     return cast(Settings, view.settings).calendars
-
-
-@lru_cache(maxsize=512)
-def _zone(text: str) -> tzinfo:
-    return ical.calendar_timezone(text)[1]
 
 
 class CalendarObjectResource(StoredObject):
@@ -113,7 +107,7 @@ class CalendarObjects(StoredCollection):
     @property
     def zone(self) -> tzinfo:
         """The zone in which floating times and days of its members are compared (RFC 4791 section 5.2.2)."""
-        return UTC if self.row.timezone is None else _zone(self.row.timezone)
+        return calendars.zone_of(self.row)
 
     def members(self, wanted: frozenset[str] | None = None) -> Iterator[Resource]:
         """The calendar objects by name, with their texts where calendar data are wanted."""

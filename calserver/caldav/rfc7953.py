@@ -3,34 +3,21 @@
 Apple's clients know the property under the name that it had before.
 """
 
-from collections.abc import Mapping
-
 from calserver import calendars, ical
 from calserver.caldav.resources import Inbox, settings
-from calserver.dav import Extension, xml
+from calserver.dav import Extension
 from calserver.dav.xml import Element
 from calserver.ical import ValidCalendarData
-from calserver.names import CS, C
 
 rfc7953 = Extension("RFC 7953", features=("calendar-availability", "inbox-availability"))
 
-NAMES = (C("calendar-availability"), CS("calendar-availability"))
 
-
-def text_of(properties: Mapping[str, str]) -> str | None:
-    """The iCalendar text of the availability among the stored properties of an Inbox."""
-    for name in NAMES:
-        if name in properties:
-            return xml.stored_text(properties[name])
-    return None
-
-
-@rfc7953.property(NAMES[0], on=Inbox, stored=True)
+@rfc7953.property(calendars.AVAILABILITY[0], on=Inbox, stored=True)
 def calendar_availability(inbox: Inbox) -> None:
     """VAVAILABILITY components of the owner (section 7.2.4)."""
 
 
-@rfc7953.property(NAMES[1], on=Inbox, stored=True)
+@rfc7953.property(calendars.AVAILABILITY[1], on=Inbox, stored=True)
 def calendarserver_availability(inbox: Inbox) -> None:
     """The same."""
 
@@ -38,13 +25,13 @@ def calendarserver_availability(inbox: Inbox) -> None:
 @calendar_availability.setter
 def set_calendar_availability(inbox: Inbox, element: Element | None) -> None:
     """Check it; the old name does not keep another value."""
-    _set(inbox, element, other=NAMES[1])
+    _set(inbox, element, other=calendars.AVAILABILITY[1])
 
 
 @calendarserver_availability.setter
 def set_calendarserver_availability(inbox: Inbox, element: Element | None) -> None:
     """The same."""
-    _set(inbox, element, other=NAMES[0])
+    _set(inbox, element, other=calendars.AVAILABILITY[0])
 
 
 def _set(inbox: Inbox, element: Element | None, *, other: str) -> None:

@@ -6,7 +6,8 @@ calendar, and in which form, is decided once:
 - `provision` makes the homes and standard collections of a new principal;
 - `accepted` turns a checked calendar object into what is stored, `admit` checks that a calendar takes it, `put` does
   both and stores it; `pieces` cuts what came as one file;
-- `busy` tells when calendars are busy, from the instance index, which `extend` keeps ahead of time.
+- `busy` and `busy_of` tell when calendars and principals are busy, from the instance index; `extend` keeps that ahead
+  of time.
 """
 
 from calserver.calendars.conditions import (
@@ -15,7 +16,7 @@ from calserver.calendars.conditions import (
     SupportedCalendarComponent,
     UniqueSchedulingObjectResource,
 )
-from calserver.calendars.freebusy import busy
+from calserver.calendars.freebusy import AVAILABILITY, busy, busy_of, zone_of
 from calserver.calendars.horizon import extend, limits
 from calserver.calendars.objects import COMPONENTS, CONTENT_TYPE, accepted, admit, put, taken
 from calserver.calendars.pieces import pieces
@@ -31,6 +32,7 @@ from calserver.calendars.provision import (
 )
 
 __all__ = [
+    "AVAILABILITY",
     "CALENDAR_HOME",
     "COMPONENTS",
     "CONTENT_TYPE",
@@ -47,10 +49,12 @@ __all__ = [
     "accepted",
     "admit",
     "busy",
+    "busy_of",
     "extend",
     "limits",
     "pieces",
     "provision",
     "put",
     "taken",
+    "zone_of",
 ]

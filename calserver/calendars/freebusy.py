@@ -1,46 +1,107 @@
-"""When somebody is busy (RFC 4791 section 7.10), from the instance index.
+"""When somebody is busy (RFC 4791 section 7.10, RFC 7953 section 5), from the instance index.
 
 Index rows tell the busy time of events and of published busy time. Where the range reaches beyond the rows of an
-object - it has a marker in the range - the object itself is read, for all of the range.
+object - it has a marker in the range - the object itself is read, for all of the range. Availability is not in the
+index: it says that all time is taken but for some.
 """
 
-from collections.abc import Iterable, Iterator
-from datetime import tzinfo
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, tzinfo
+from functools import lru_cache
+from typing import Final
 
+from calserver import ical
 from calserver.calendars.horizon import limits
+from calserver.calendars.objects import taken
+from calserver.calendars.provision import CALENDAR_HOME
 from calserver.conditions import ConditionFailed
 from calserver.config import Calendars
+from calserver.dav import xml
 from calserver.ical import BusyPeriod, CalendarObject, TimeRange, object_periods, row_periods
-from calserver.store import Transaction
+from calserver.names import CS, C
+from calserver.store import Collection, Transaction
+
+AVAILABILITY: Final = (C("calendar-availability"), CS("calendar-availability"))
+"""Names of the property of an Inbox that tells its owner's availability: that of RFC 7953, and the one before."""
+
+
+def zone_of(calendar: Collection) -> tzinfo:
+    """The zone in which floating times and days of a calendar are (RFC 4791 section 5.2.2); UTC where it has none."""
+    return UTC if calendar.timezone is None else _zone(calendar.timezone)
+
+
+@lru_cache(maxsize=512)
+def _zone(text: str) -> tzinfo:
+    return ical.calendar_timezone(text)[1]
 
 
 def busy(
-    txn: Transaction, calendars: Iterable[int], asked: TimeRange, *, zone: tzinfo, settings: Calendars
-) -> Iterator[BusyPeriod]:
+    txn: Transaction, calendars: Iterable[Collection], asked: TimeRange, *, settings: Calendars
+) -> list[BusyPeriod]:
     """The periods in which the objects of some calendars take up time, in no order and not merged.
 
     Args:
         txn: where.
-        calendars: ids of collections that have the same zone. Whether they are transparent is not looked at.
+        calendars: which; whether they are transparent is not looked at.
         asked: when; with start and end.
-        zone: where floating times and days are.
         settings: limits.
     """
+    by_zone: dict[tzinfo, list[Collection]] = {}
+    for each in calendars:
+        by_zone.setdefault(zone_of(each), []).append(each)
+    return [each for zone, group in by_zone.items() for each in _in_zone(txn, group, zone, asked, settings)]
+
+
+def busy_of(txn: Transaction, principal_id: int, asked: TimeRange, *, settings: Calendars) -> list[BusyPeriod]:
+    """The periods in which a principal is busy by all calendars that are not transparent, and by availability."""
+    home = txn.collections.home(principal_id, CALENDAR_HOME)
+    if home is None:
+        return []
+    members = txn.collections.children(home.id)
+    found = busy(
+        txn, [each for each in members if each.kind == "calendar" and not each.transparent], asked, settings=settings
+    )
+    texts = [text.encode() for each in members if each.kind == "inbox" and (text := availability(each)) is not None]
+    return found + _unavailable(texts, asked, UTC, settings)
+
+
+def availability(inbox: Collection) -> str | None:
+    """The iCalendar text of the availability that is kept with an Inbox."""
+    return next((xml.stored_text(inbox.properties[name]) for name in AVAILABILITY if name in inbox.properties), None)
+
+
+def _in_zone(
+    txn: Transaction, calendars: Sequence[Collection], zone: tzinfo, asked: TimeRange, settings: Calendars
+) -> Iterator[BusyPeriod]:
     offset = asked.floating_offset(zone)
-    found = txn.objects.busy(calendars, asked.start, asked.end, floating_offset=offset)
+    found = txn.objects.busy([each.id for each in calendars], asked.start, asked.end, floating_offset=offset)
     marked = {row.id for row, instance in found if instance.marker}
-    rows = (instance for row, instance in found if row.id not in marked)
-    yield from row_periods(rows, asked, zone=zone)
+    yield from row_periods((instance for row, instance in found if row.id not in marked), asked, zone=zone)
     for text in txn.objects.texts(marked).values() if marked else ():
-        yield from _beyond(text, asked, zone, settings)
+        yield from _whole(text, asked, zone, settings)
+    telling = [each.id for each in calendars if "VAVAILABILITY" in taken(each)]
+    if telling:
+        rows = txn.objects.in_range(telling, asked.start, asked.end, floating_offset=offset, component="VAVAILABILITY")
+        yield from _unavailable([text for _, text in rows], asked, zone, settings)
 
 
-def _beyond(text: bytes, asked: TimeRange, zone: tzinfo, settings: Calendars) -> list[BusyPeriod]:
+def _whole(text: bytes, asked: TimeRange, zone: tzinfo, settings: Calendars) -> list[BusyPeriod]:
     """The busy time of an object, whatever the index knows of it.
 
-    One that has more instances than may be listed is busy throughout: better that than to promise its time to others.
+    One that has more instances than may be listed is busy throughout: better that than to give its time away.
     """
     try:
         return object_periods(CalendarObject.stored(text), asked, zone=zone, limit=limits(settings).max_instances)
     except (ConditionFailed, ValueError):
         return [BusyPeriod(asked.start, asked.end)]
+
+
+def _unavailable(texts: Sequence[bytes], asked: TimeRange, zone: tzinfo, settings: Calendars) -> list[BusyPeriod]:
+    """The time that availability does not leave; the same holds for what has too many instances."""
+    if not texts:
+        return []
+    try:
+        calendars = [ical.parse(each) for each in texts]
+        return list(ical.unavailable(calendars, asked, zone=zone, limit=limits(settings).max_instances))
+    except (ConditionFailed, ValueError):
+        return [BusyPeriod(asked.start, asked.end, "U")]

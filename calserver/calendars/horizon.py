@@ -33,13 +33,15 @@ def limits(settings: Calendars) -> ical.Limits:
     )
 
 
-def extend(txn: Transaction, settings: Calendars, *, limit: int = 100) -> int:
-    """Write the index rows of some objects anew whose rows end before the horizon; returns how many were.
+def extend(txn: Transaction, settings: Calendars, *, limit: int = 200) -> int:
+    """Write the index rows of some objects anew whose rows end too early; returns how many were.
 
-    To be called, each time in a transaction of its own, until it returns less than `limit`.
+    To be called every so often, each time in a transaction of its own. Rows may end a tenth before the horizon until
+    they are written anew, so that a daily series is not indexed every day.
     """
     until = horizon(txn.now, settings)
-    found = txn.objects.unindexed(int(until.timestamp()), limit)
+    due = until - timedelta(days=settings.horizon_days) / 10
+    found = txn.objects.unindexed(int(due.timestamp()), limit)
     for row, text in found:
         txn.objects.set_instances(row.id, _rows(row, text, until, settings))
     return len(found)
