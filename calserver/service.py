@@ -26,7 +26,7 @@ from twisted.python.failure import Failure
 from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
-from calserver import caldav, dav, directory, drive, store
+from calserver import caldav, calendars, dav, directory, drive, store
 from calserver.auth import Logins
 from calserver.config import Config, ConfigError
 from calserver.store import Busy, SchemaMismatch, Store, Transaction
@@ -80,6 +80,7 @@ def jobs(config: Config) -> Sequence[Job]:
     return (
         Job(name="locks", seconds=600, work=lambda txn: txn.locks.purge()),
         Job(name="tombstones", seconds=3600, work=lambda txn: txn.changes.purge_tombstones(txn.now - kept)),
+        Job(name="horizon", seconds=60, work=lambda txn: calendars.extend(txn, config.calendars)),
     )
 
 
