@@ -21,7 +21,8 @@ def put(number):
     text = b"%d" % number * 300
     draft = Draft(name=str(number), text=text, content_type="text/calendar", etag=str(number), uid=str(number))
     waiting = store.write(lambda txn: txn.objects.put(at, draft, unique_uid=True))
-    waiting.addCallback(lambda result: (print(number, flush=True), put(number + 8)))
+    waiting.addCallback(lambda result: (print(number, flush=True), number < first + 5_000 and put(number + 8)))
+    waiting.addErrback(lambda failure: (failure.printTraceback(), reactor.stop()))
 
 for number in range(first, first + 8):
     put(number)
@@ -29,7 +30,7 @@ reactor.run()
 """
 
 
-@pytest.mark.parametrize("acknowledged", [1, 30, 150])
+@pytest.mark.parametrize("acknowledged", [1, 150])
 def test_a_killed_writer_loses_nothing_that_it_acknowledged(tmp_path: Path, acknowledged: int) -> None:
     url = f"sqlite:///{tmp_path}/store.sqlite"
     store = open_store(url, reactor=None)
@@ -42,13 +43,11 @@ def test_a_killed_writer_loses_nothing_that_it_acknowledged(tmp_path: Path, ackn
         )
         assert writer.stdout is not None
         with writer:
-            for line in writer.stdout:
-                told.add(int(line))
-                if len(told) == acknowledged * (run + 1):
-                    writer.kill()
-                    break
-            rest = writer.stdout.read().splitlines()
-        told |= {int(line) for line in rest}
+            heard = [writer.stdout.readline() for _ in range(acknowledged)]
+            writer.kill()
+            heard += writer.stdout.readlines()
+        assert writer.returncode < 0, "it was killed at work"
+        told |= {int(line) for line in heard}
     store = open_store(url, reactor=None)
     members = dict(store.read_now(lambda txn: [(each.name, text) for each, text in txn.objects.iterate(at)]))
     changed = store.read_now(lambda txn: txn.changes.listing(at, 0))
