@@ -30,7 +30,7 @@ from calserver import caldav, calendars, dav, directory, drive, store
 from calserver.auth import Logins
 from calserver.config import Config, ConfigError
 from calserver.store import Busy, SchemaMismatch, Store, Transaction
-from calserver.telemetry import AccessLog, Metrics, log_observer
+from calserver.telemetry import AccessLog, Metrics, log_observer, open_log
 from calserver.tree import Homes, Mount, Mounts, caldav_ctag
 from calserver.web import Administration, DavAdapter, Recall, Site, serve_public
 
@@ -110,7 +110,8 @@ class Daemon(Service):
     def setServiceParent(self, parent: Any) -> None:
         """Give twistd the log observer that the configuration asks for."""
         if isinstance(parent, Componentized) and parent.getComponent(ILogObserver) is None:
-            parent.setComponent(ILogObserver, log_observer(self.config.log, self.config.path))
+            config = self.config.log
+            parent.setComponent(ILogObserver, log_observer(config, open_log(config, self.config.path)))
         super().setServiceParent(parent)
 
     # -- starting ----------------------------------------------------------------------------------------------

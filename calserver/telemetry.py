@@ -35,8 +35,7 @@ BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 
 """Upper bounds of the histograms' buckets in seconds."""
 
 METHODS: Final = frozenset(
-    ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PROPFIND", "PROPPATCH", "REPORT")
-    + ("MKCOL", "MKCALENDAR", "COPY", "MOVE", "LOCK", "UNLOCK", "ACL")
+    """ACL COPY DELETE GET HEAD LOCK MKCALENDAR MKCOL MOVE OPTIONS POST PROPFIND PROPPATCH PUT REPORT UNLOCK""".split()
 )
 """Methods that are counted by name; whatever else clients invent is counted together."""
 
@@ -159,9 +158,13 @@ class JsonObserver:
         self._out.flush()
 
 
-def log_observer(config: Log, path: Callable[[str], Path]) -> ILogObserver:
-    """The observer that a configuration asks for; `path` resolves relative file names."""
-    out = path(config.file).open("a", encoding="utf-8") if config.file else sys.stderr
+def open_log(config: Log, path: Callable[[str], Path]) -> TextIO:
+    """Where the application log goes; `path` resolves relative file names."""
+    return path(config.file).open("a", encoding="utf-8") if config.file else sys.stderr
+
+
+def log_observer(config: Log, out: TextIO) -> ILogObserver:
+    """The observer that a configuration asks for."""
     write = JsonObserver(out) if config.format == "json" else textFileLogObserver(out)
     level = LogLevelFilterPredicate(defaultLogLevel=LogLevel.levelWithName(config.level))
     found: ILogObserver = FilteringLogObserver(write, [level])
