@@ -12,7 +12,8 @@ XML = "application/xml; charset=utf-8"
 ICALENDAR = "text/calendar; charset=utf-8"
 NAMESPACES = 'xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav" xmlns:CS="http://calendarserver.org/ns/"'
 NEW_CALENDAR = (
-    f"<C:mkcalendar {NAMESPACES}><D:set><D:prop><D:displayname>Benchmark</D:displayname></D:prop></D:set></C:mkcalendar>"
+    f"<C:mkcalendar {NAMESPACES}><D:set><D:prop><D:displayname>Benchmark</D:displayname></D:prop></D:set>"
+    "</C:mkcalendar>"
 ).encode()
 """A calendar with a name, as clients make them."""
 Check = Callable[[Answer], bool]
