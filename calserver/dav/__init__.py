@@ -19,6 +19,9 @@ with a plan per class that is made once. Properties that clients set are kept ve
 """
 
 from calserver.dav import access, xml
+from calserver.dav.acl import Ace, Acl, Privileges
+from calserver.dav.acl import packed as packed_acl
+from calserver.dav.acl import unpacked as unpacked_acl
 from calserver.dav.conditional import http_date, validators
 from calserver.dav.content import without_content
 from calserver.dav.errors import (
@@ -84,6 +87,8 @@ __all__ = [
     "MEMBER_END",
     "MEMBER_MIDDLE",
     "MEMBER_START",
+    "Ace",
+    "Acl",
     "Actor",
     "BadGateway",
     "BadRequest",
@@ -117,6 +122,7 @@ __all__ = [
     "PreconditionFailed",
     "Preferences",
     "Privilege",
+    "Privileges",
     "Properties",
     "QuotaNotExceeded",
     "RangeNotSatisfiable",
@@ -151,6 +157,7 @@ __all__ = [
     "local",
     "make",
     "named",
+    "packed_acl",
     "parameters",
     "patch",
     "preferences",
@@ -171,6 +178,7 @@ __all__ = [
     "status_response",
     "stored",
     "unguarded",
+    "unpacked_acl",
     "validators",
     "wanted",
     "without_content",

@@ -127,12 +127,17 @@ class ReportDeclaration:
 
 @attrs.frozen(slots=True, kw_only=True)
 class Privilege:
-    """A privilege on some classes of resources (RFC 3744 section 3); ``within`` is the one that contains it."""
+    """A privilege on some classes of resources (RFC 3744 section 3); ``within`` is the one that contains it.
+
+    An ``aggregate`` is no more than what it contains. An ``abstract`` one cannot be granted by itself.
+    """
 
     name: str
     description: str
     within: str | None = D("all")
     on: tuple[type[Resource], ...] = (Resource,)
+    aggregate: bool = False
+    abstract: bool = False
 
 
 @attrs.define(slots=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Select, bindparam, case, delete, func, literal, select, update
 
+from calserver.dav import Acl, packed_acl
 from calserver.store import revisions
 from calserver.store.revisions import Place
 from calserver.store.rows import COLLECTION, collection_from, microseconds, packed
@@ -55,6 +56,9 @@ UPDATE = Statement(
     .where(_c.id == bindparam("which"))
     .returning(*COLLECTION)
 )
+SET_ACL = Statement(
+    update(collection).values(acl=bindparam("acl")).where(_c.id == bindparam("which")).returning(*COLLECTION)
+)
 OBJECTS_BELOW = Statement(
     select(func.count(), func.coalesce(func.sum(_o.size), 0)).where(_o.collection_id.in_(select(_down.c.id)))
 )
@@ -66,7 +70,12 @@ NUMBER_OBJECTS = Statement(
 )
 NUMBER_COLLECTION = Statement(
     update(collection)
-    .values(revision=bindparam("number"), home_id=bindparam("home"), principal_id=bindparam("principal"))
+    .values(
+        revision=bindparam("number"),
+        access_revision=bindparam("number"),
+        home_id=bindparam("home"),
+        principal_id=bindparam("principal"),
+    )
     .where(_c.id == bindparam("which"))
 )
 REPLACE = Statement(
@@ -215,6 +224,14 @@ class SqlCollections:
             raise Missing(f"collection {collection.id}")
         return collection_from(row)
 
+    def set_acl(self, id: int, acl: Acl | None) -> Collection:
+        """Replace its own access control list; takes a new revision."""
+        revision = self.touch(id)
+        self._connection.run(revisions.MARK_ACCESS, lowest=id, revision=revision)
+        row = self._connection.one(SET_ACL, which=id, acl=packed_acl(acl))
+        assert row is not None
+        return collection_from(row)
+
     def remove(self, id: int) -> None:
         """Remove with everything below; leaves a tombstone in the parent."""
         at = revisions.place(self._connection, id)
@@ -270,6 +287,8 @@ class SqlCollections:
         components: str | None = None,
         transparent: bool = False,
         timezone: str | None = None,
+        source_id: int | None = None,
+        access: str | None = None,
         **columns: int | str | None,
     ) -> Collection:
         row = self._connection.one(
@@ -285,6 +304,11 @@ class SqlCollections:
             transparent=transparent,
             timezone=timezone,
             quota_used_bytes=0,
+            acl=None,
+            access_revision=0,
+            source_id=source_id,
+            access=access,
+            shared=False,
         )
         assert row is not None
         return collection_from(row)

@@ -25,7 +25,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Se
 from datetime import datetime
 from typing import Protocol, TypeVar
 
-from calserver.dav import Lock
+from calserver.dav import Acl, Lock
 from calserver.ical import Instance
 from calserver.store.values import Collection, Draft, Object, Principal, Stamp, Tombstone
 
@@ -169,6 +169,12 @@ class Collections(Protocol):
     def update(self, collection: Collection) -> Collection:
         """Write the properties and the columns derived from them; takes a new revision."""
 
+    def set_acl(self, id: int, acl: Acl | None) -> Collection:
+        """Replace its own access control list (None: there is none); takes a new revision.
+
+        That becomes the ``access_revision`` of the collection, of those above and of those below.
+        """
+
     def remove(self, id: int) -> None:
         """Remove with everything below; leaves a tombstone in the parent."""
 
@@ -259,6 +265,12 @@ class Objects(Protocol):
     def patch(self, id: int, *, properties: Mapping[str, str]) -> Object:
         """Replace the stored properties; the ETag stays; takes a new revision."""
 
+    def set_acl(self, id: int, acl: Acl | None) -> Object:
+        """Replace its own access control list (None: there is none); the ETag stays; takes a new revision.
+
+        That becomes the ``access_revision`` of its collection and of those above and below that.
+        """
+
     def set_instances(self, id: int, instances: Iterable[Instance]) -> None:
         """Replace the index rows of an object (the horizon moved). No new revision."""
 
@@ -276,10 +288,15 @@ class Objects(Protocol):
     def copy(self, id: int, collection_id: int, name: str, *, unique_uid: bool = False) -> Object:
         """Copy with content, properties and index rows to a name that is free; the copy has a resource id of its own.
 
+        The access control list is not copied (RFC 3744 section 7.4).
+
         Raises:
             NameTaken: there is a member of that name.
             UidTaken: see `put`.
         """
+
+    def with_acl(self, collection_id: int) -> Mapping[str, Acl]:
+        """The access control lists of the members that have one of their own, by name."""
 
     def count(self, collection_id: int) -> int:
         """How many members with content a collection has."""

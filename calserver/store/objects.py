@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import Any
 
 import attrs
-from sqlalchemy import and_, bindparam, delete, func, insert, or_, select, text, update
+from sqlalchemy import and_, bindparam, delete, func, insert, null, or_, select, text, update
 
+from calserver.dav import Acl, packed_acl, unpacked_acl
 from calserver.ical import Instance
 from calserver.store import instances as index
 from calserver.store import revisions
@@ -74,11 +75,7 @@ ONLY_MARKED = {one: _only_marked(one) for one in (False, True)}
 BUSY = {one: _busy(one) for one in (False, True)}
 SITUATION = Statement(
     select(
-        _c.home_id,
-        _c.parent_id,
-        _c.principal_id,
-        _c.name,
-        _c.revision,
+        *revisions.PLACE_COLUMNS,
         _sibling.c.id,
         _t.revision,
         _t.was_collection,
@@ -87,6 +84,7 @@ SITUATION = Statement(
         _o.created,
         _o.size,
         _o.properties,
+        _o.acl,
     )
     .select_from(
         collection.outerjoin(_sibling, and_(_sibling.c.parent_id == _c.id, _sibling.c.name == bindparam("name")))
@@ -96,7 +94,9 @@ SITUATION = Statement(
     .where(_c.id == bindparam("collection_id"))
 )
 """All that `put` must know of a place, at once."""
-INSERT = Statement(inserting(object_, "id").returning(_o.id))
+_VARIES = {column: null() for column in object_.c if column.name.startswith("common_")}
+"""What is not known any more of an object that changes: `Shares.set_common` tells it anew."""
+INSERT = Statement(inserting(object_, "id", *(column.name for column in _VARIES)).returning(_o.id))
 INSERT_TEXT = Statement(inserting(content))
 _CHANGED = (
     "revision",
@@ -114,7 +114,7 @@ _CHANGED = (
     "recurring",
 )
 UPDATE = Statement(
-    update(object_).values({name: bindparam(name) for name in _CHANGED}).where(_o.id == bindparam("which"))
+    update(object_).values({_o[name]: bindparam(name) for name in _CHANGED} | _VARIES).where(_o.id == bindparam("which"))
 )
 UPDATE_TEXT = Statement(update(content).values(text=bindparam("text")).where(_x.object_id == bindparam("which")))
 PATCH = Statement(
@@ -123,6 +123,13 @@ PATCH = Statement(
     .where(_o.id == bindparam("which"))
     .returning(*OBJECT)
 )
+SET_ACL = Statement(
+    update(object_)
+    .values(acl=bindparam("acl"), revision=bindparam("revision"))
+    .where(_o.id == bindparam("which"))
+    .returning(*OBJECT)
+)
+WITH_ACL = Statement(select(_o.name, _o.acl).where(_o.collection_id == bindparam("collection_id"), _o.acl.is_not(None)))
 REPLACE = Statement(
     update(object_)
     .values(
@@ -131,9 +138,9 @@ REPLACE = Statement(
     .where(_o.id == bindparam("which"))
     .returning(*OBJECT)
 )
-_copied: dict[Any, Any] = {column: column for column in object_.c if column.name != "id"} | {
+_copied: dict[Any, Any] = {column: column for column in OBJECT if column.name != "id"} | {
     column: bindparam(f"new_{column.name}")
-    for column in (_o.collection_id, _o.home_id, _o.name, _o.resource_id, _o.revision, _o.created, _o.modified)
+    for column in (_o.collection_id, _o.home_id, _o.name, _o.resource_id, _o.revision, _o.created, _o.modified, _o.acl)
 }
 COPY = Statement(
     insert(object_)
@@ -171,6 +178,7 @@ class _Situation:
     created: int
     size: int
     properties: str | None
+    acl: str | None
 
 
 class SqlObjects:
@@ -267,6 +275,11 @@ class SqlObjects:
         found.sort(key=lambda each: (each[1].start, each[0].id))
         return found
 
+    def with_acl(self, collection_id: int) -> Mapping[str, Acl]:
+        """The access control lists of the members that have one of their own, by name."""
+        rows = self._connection.all(WITH_ACL, collection_id=collection_id)
+        return {row[0]: unpacked_acl(row[1]) or () for row in rows}
+
     def count(self, collection_id: int) -> int:
         """How many members with content a collection has."""
         number: int = self._connection.value(NUMBER_OF, collection_id=collection_id)
@@ -313,6 +326,7 @@ class SqlObjects:
             self._connection.many(index.INSERT, index.parameters(collection_id, id, draft.instances))
         columns["modified"] = instant(self._now)
         columns["properties"] = mapping(columns["properties"])
+        columns["acl"] = unpacked_acl(found.acl)
         stored = Object(
             id=id,
             collection_id=collection_id,
@@ -329,6 +343,13 @@ class SqlObjects:
         at = revisions.place(self._connection, self._known(id).collection_id)
         revision = revisions.take(self._connection, at, self._now)
         return self._written(PATCH, which=id, properties=packed(properties), revision=revision)
+
+    def set_acl(self, id: int, acl: Acl | None) -> Object:
+        """Replace its own access control list; the ETag stays; takes a new revision."""
+        at = revisions.place(self._connection, self._known(id).collection_id)
+        revision = revisions.take(self._connection, at, self._now)
+        self._connection.run(revisions.MARK_ACCESS, lowest=at.id, revision=revision)
+        return self._written(SET_ACL, which=id, acl=packed_acl(acl), revision=revision)
 
     def set_instances(self, id: int, instances: Iterable[Instance]) -> None:
         """Replace the index rows of an object (the horizon moved). No new revision."""
@@ -371,6 +392,7 @@ class SqlObjects:
             new_revision=revisions.take(self._connection, found.at, self._now, bytes_more=original.size),
             new_created=self._now,
             new_modified=self._now,
+            new_acl=None,
         )
         self._connection.run(COPY_TEXT, original=id, copy=made.id)
         self._connection.run(index.COPY, original=id, copy=made.id, to=collection_id)
@@ -382,12 +404,14 @@ class SqlObjects:
         row = self._connection.one(SITUATION, collection_id=collection_id, name=name)
         if row is None:
             raise Missing(f"collection {collection_id}")
-        at = Place(collection_id, *row[:5])
-        sibling, buried, was_collection, id = row[5:9]
+        at = Place(collection_id, *row[:7])
+        if at.source_id is not None:
+            raise ValueError("what is bound to another calendar has no members of its own")
+        sibling, buried, was_collection, id = row[7:11]
         grave = None if buried is None else Grave(buried, bool(was_collection))
         if id is None:
-            return _Situation(at, sibling, grave, None, str(uuid.uuid4()), self._now, 0, None)
-        return _Situation(at, sibling, grave, *row[8:])
+            return _Situation(at, sibling, grave, None, str(uuid.uuid4()), self._now, 0, None, None)
+        return _Situation(at, sibling, grave, *row[10:])
 
     def _free(self, collection_id: int, name: str) -> _Situation:
         """The situation of a name that must be free."""
@@ -412,6 +436,7 @@ class SqlObjects:
             name=draft.name,
             resource_id=found.resource_id,
             created=found.created,
+            acl=None,
             **columns,
         )
         self._connection.run(INSERT_TEXT, object_id=id, text=draft.text)

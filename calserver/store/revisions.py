@@ -2,10 +2,16 @@
 
 The update of the home's row comes first in every change of the tree. It gives out the number and makes other writers of
 the same home wait, so numbers become visible in their order.
+
+A shared calendar is seen in several homes: in that of its owner, and in those of the sharees, where collections stand
+for it that are **bound** to it. A change in it takes one number that is higher than those of all these homes, and all of
+them go on from there (as Lamport's clocks do). So the number of a change means the same in each home, and a sync token
+of a sharee is compared with the very numbers of the calendar's objects. What a change costs grows with the number of
+sharees, its statements do not.
 """
 
 import attrs
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, exists, func, or_, select, update
 
 from calserver.store.schema import COUNTERS, collection, counter, object_, tombstone
 from calserver.store.statements import Connection, Statement, inserting
@@ -17,9 +23,18 @@ _up = select(_c.id, _c.parent_id).where(_c.id == bindparam("lowest")).cte("up", 
 _parent = collection.alias("parent")
 _up = _up.union(select(_parent.c.id, _parent.c.parent_id).where(_parent.c.id == _up.c.parent_id))
 
-PLACE = Statement(
-    select(_c.home_id, _c.parent_id, _c.principal_id, _c.name, _c.revision).where(_c.id == bindparam("collection_id"))
+_bound = collection.alias("bound")
+PLACE_COLUMNS = (
+    _c.home_id,
+    _c.parent_id,
+    _c.principal_id,
+    _c.name,
+    _c.revision,
+    _c.source_id,
+    exists(select(_bound.c.id).where(_bound.c.source_id == _c.id)),
 )
+"""What `Place` takes besides the id."""
+PLACE = Statement(select(*PLACE_COLUMNS).where(_c.id == bindparam("collection_id")))
 TAKE = Statement(
     update(collection)
     .values(
@@ -30,6 +45,25 @@ TAKE = Statement(
     .where(_c.id == bindparam("home"))
     .returning(_c.revision)
 )
+_homes = select(_bound.c.home_id).where(_bound.c.source_id == bindparam("source"))
+_home = collection.alias("home_of_sharee")
+RAISE_TO_SHAREES = Statement(
+    update(collection)
+    .values(
+        revision=func.max(
+            _c.revision,
+            func.coalesce(select(func.max(_home.c.revision)).where(_home.c.id.in_(_homes)).scalar_subquery(), 0),
+        )
+    )
+    .where(_c.id == bindparam("home"))
+)
+"""The next number is higher than those of all homes in which a calendar is seen."""
+LIFT = Statement(
+    update(collection)
+    .values(revision=bindparam("revision"), modified=bindparam("modified"))
+    .where(or_(_c.id.in_(_homes), _c.source_id == bindparam("source")))
+)
+"""What is bound to a calendar, and the homes that it is in, go on from there."""
 RAISE = Statement(
     update(collection)
     .values(revision=bindparam("least"))
@@ -45,6 +79,15 @@ MARK_ALL = Statement(
     .values(revision=bindparam("revision"), modified=bindparam("modified"))
     .where(_c.id.in_(select(_up.c.id)))
 )
+_down = select(_c.id).where(_c.id == bindparam("lowest")).cte("down", recursive=True)
+_child = collection.alias("child")
+_down = _down.union(select(_child.c.id).where(_child.c.parent_id == _down.c.id))
+MARK_ACCESS = Statement(
+    update(collection)
+    .values(access_revision=bindparam("revision"))
+    .where(or_(_c.id.in_(select(_up.c.id)), _c.id.in_(select(_down.c.id))))
+)
+"""All from the home down to a collection, and all below it."""
 COUNT = Statement(
     update(counter)
     .values(value=counter.c.value + 1)
@@ -90,6 +133,9 @@ class Place:
     principal_id: int
     name: str
     revision: int
+    source_id: int | None
+    shared: bool
+    """Whether anything is bound to it."""
 
 
 def place(connection: Connection, collection_id: int) -> Place:
@@ -102,9 +148,13 @@ def place(connection: Connection, collection_id: int) -> Place:
 
 def take(connection: Connection, at: Place, modified: int, *, steps: int = 1, bytes_more: int = 0) -> int:
     """Take the next number (or several; the last is returned) for a collection and all above it."""
+    if at.shared:
+        connection.run(RAISE_TO_SHAREES, home=at.home_id, source=at.id)
     revision: int = connection.value(TAKE, home=at.home_id, steps=steps, modified=modified, bytes=bytes_more)
     if at.parent_id is None:
         return revision
+    if at.shared:
+        connection.run(LIFT, source=at.id, revision=revision, modified=modified)
     if at.parent_id == at.home_id:
         connection.run(MARK_ONE, which=at.id, revision=revision, modified=modified)
     else:

@@ -7,6 +7,7 @@ from typing import Any
 
 import attrs
 
+from calserver.dav import unpacked_acl
 from calserver.store.schema import collection, object_
 from calserver.store.values import Collection, Object
 
@@ -15,7 +16,7 @@ _MICROSECOND = timedelta(microseconds=1)
 
 COLLECTION = tuple(collection.c)
 """The columns that `collection_from` takes, in its order."""
-OBJECT = tuple(object_.c)
+OBJECT = tuple(column for column in object_.c if not column.name.startswith("common_"))
 """The columns that `object_from` takes, in its order."""
 
 
@@ -74,6 +75,11 @@ def setters(kind: type) -> list[Callable[[Any, Any], None]]:
     _collection_transparent,
     _collection_timezone,
     _collection_quota_used_bytes,
+    _collection_acl,
+    _collection_access_revision,
+    _collection_source_id,
+    _collection_access,
+    _collection_shared,
 ) = setters(Collection)
 (
     _object_id,
@@ -95,6 +101,7 @@ def setters(kind: type) -> list[Callable[[Any, Any], None]]:
     _object_first,
     _object_last,
     _object_recurring,
+    _object_acl,
 ) = setters(Object)
 
 
@@ -118,6 +125,11 @@ def collection_from(row: Sequence[Any]) -> Collection:
     _collection_transparent(made, bool(row[14]))
     _collection_timezone(made, row[15])
     _collection_quota_used_bytes(made, row[16])
+    _collection_acl(made, unpacked_acl(row[17]))
+    _collection_access_revision(made, row[18])
+    _collection_source_id(made, row[19])
+    _collection_access(made, row[20])
+    _collection_shared(made, bool(row[21]))
     return made
 
 
@@ -143,4 +155,5 @@ def object_from(row: Sequence[Any]) -> Object:
     _object_first(made, row[16])
     _object_last(made, row[17])
     _object_recurring(made, bool(row[18]))
+    _object_acl(made, unpacked_acl(row[19]))
     return made

@@ -150,6 +150,11 @@ collection = Table(
     Column("transparent", Boolean, nullable=False),
     Column("timezone", Text),
     Column("quota_used_bytes", BigInteger, nullable=False),
+    Column("acl", Text),
+    Column("access_revision", BigInteger, nullable=False),
+    Column("source_id", Id, ForeignKey("collection.id")),
+    Column("access", Text),
+    Column("shared", Boolean, nullable=False),
     Index("uq_collection_parent_id_name", "parent_id", "name", unique=True),
     Index(
         "uq_collection_home",
@@ -158,6 +163,14 @@ collection = Table(
         unique=True,
         sqlite_where=text("parent_id IS NULL"),
         postgresql_where=text("parent_id IS NULL"),
+    ),
+    Index(
+        "uq_collection_source_id",
+        "source_id",
+        "principal_id",
+        unique=True,
+        sqlite_where=text("source_id IS NOT NULL"),
+        postgresql_where=text("source_id IS NOT NULL"),
     ),
     sqlite_autoincrement=True,
 )
@@ -184,8 +197,12 @@ object_ = Table(
     Column("first", BigInteger),
     Column("last", BigInteger),
     Column("recurring", Boolean, nullable=False),
+    Column("acl", Text),
+    Column("common_etag", Text),
+    Column("common_size", BigInteger),
+    Column("common_busy_differs", Boolean),
     Index("uq_object_collection_id_name", "collection_id", "name", unique=True),
-    Index("ix_object_listing", "collection_id", "name", "etag", "content_type"),
+    Index("ix_object_listing", "collection_id", "name", "etag", "content_type", "common_etag"),
     Index("uq_object_collection_id_revision", "collection_id", "revision", unique=True),
     Index(
         "ix_object_home_id_uid",
@@ -193,6 +210,12 @@ object_ = Table(
         "uid",
         sqlite_where=text("uid IS NOT NULL"),
         postgresql_where=text("uid IS NOT NULL"),
+    ),
+    Index(
+        "ix_object_acl",
+        "collection_id",
+        sqlite_where=text("acl IS NOT NULL"),
+        postgresql_where=text("acl IS NOT NULL"),
     ),
     sqlite_autoincrement=True,
 )
@@ -204,6 +227,49 @@ content = Table(
     Column("text", LargeBinary, nullable=False),
 )
 """Contents lie apart, so that listings do not page through them."""
+
+share = Table(
+    "share",
+    metadata,
+    id_column(),
+    reference("collection_id", "collection"),
+    Column("principal_id", Id, ForeignKey("principal.id", ondelete="CASCADE"), index=True),
+    Column("address", Text, nullable=False),
+    Column("uid", Text, nullable=False, unique=True),
+    Column("common_name", Text, nullable=False),
+    Column("summary", Text, nullable=False),
+    Column("own_access", Text),
+    Column("access", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Index("uq_share_collection_id_address", "collection_id", "address", unique=True),
+    sqlite_autoincrement=True,
+)
+
+common_content = Table(
+    "common_content",
+    metadata,
+    reference("object_id", "object", primary_key=True),
+    Column("text", LargeBinary, nullable=False),
+)
+"""What sharees see who have set nothing of their own; of objects without ``common_etag`` it means nothing."""
+
+personal = Table(
+    "personal",
+    metadata,
+    reference("object_id", "object", primary_key=True),
+    reference("principal_id", "principal", primary_key=True, index=True),
+    Column("collection_id", Id, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("etag", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("busy_differs", Boolean, nullable=False),
+    Column("text", LargeBinary, nullable=False),
+    Index("ix_personal_listing", "collection_id", "principal_id", "name", "etag"),
+)
+"""Objects of shared calendars as a sharee sees them who has set alarms and the like of their own.
+
+The collection is the source; it and the name are those of the object, so that listings find them in their order.
+"""
 
 MARKED = "band IN (4, 12)"
 """Whether a row is a marker; spelled alike in the index and in the query that shall use it."""

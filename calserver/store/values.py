@@ -5,6 +5,7 @@ from datetime import datetime
 
 import attrs
 
+from calserver.dav import Acl
 from calserver.ical import Instance
 
 
@@ -106,6 +107,16 @@ class Collection:
     """iCalendar text of CALDAV:calendar-timezone (RFC 4791 section 5.2.2)."""
     quota_used_bytes: int = 0
     """Bytes below a home; 0 elsewhere."""
+    acl: Acl | None = None
+    """Its own access control list, without what is inherited or always there; None where nobody has set one."""
+    access_revision: int = 0
+    """The revision at which somebody's access to it, or to anything below, last changed by a list."""
+    source_id: int | None = None
+    """Of a shared calendar in the home of a sharee: the calendar whose members it has (see `Shares`)."""
+    access: str | None = None
+    """What the sharee may do there: ``read`` or ``read-write``."""
+    shared: bool = False
+    """Whether somebody was invited to share it."""
 
 
 @attrs.frozen(slots=True, kw_only=True)
@@ -139,6 +150,8 @@ class Object:
     last: int | None = None
     """End of the last instance; None for endless ones."""
     recurring: bool = False
+    acl: Acl | None = None
+    """Its own access control list; None where nobody has set one."""
 
 
 @attrs.frozen(slots=True, kw_only=True)
@@ -158,6 +171,51 @@ class Draft:
     recurring: bool = False
     instances: tuple[Instance, ...] = ()
     properties: Mapping[str, str] = attrs.field(factory=dict)
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class Variant:
+    """The content of an object as it is for some sharees only."""
+
+    text: bytes = attrs.field(repr=False)
+    etag: str
+    busy_differs: bool = False
+    """Whether the busy time that it makes is not what the index rows of the object say."""
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class Share:
+    """An invitation to share a calendar, and what became of it.
+
+    One who is invited through groups only has a share too, without an access of their own.
+    """
+
+    id: int
+    collection_id: int
+    principal_id: int | None
+    """Who is invited: a person, a group, a room; None where nobody has the address."""
+    address: str
+    """The calendar user address: ``urn:uuid:`` of the principal; as it was given where nobody has it."""
+    uid: str
+    """Identifies the invitation; the same as long as the same calendar is shared with the same principal."""
+    common_name: str = ""
+    summary: str = ""
+    """What the sharer calls the calendar."""
+    own_access: str | None = None
+    """The access that the sharer gave in person: ``read``, ``read-write``; None where it comes from groups only."""
+    access: str = "read"
+    """The access that it amounts to."""
+    status: str = "noresponse"
+    """``noresponse``, ``accepted``, ``declined``, or ``invalid`` where nobody has the address."""
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class Source:
+    """Where a shared calendar comes from: the sharer's calendar, the names on the way to it, and its owner."""
+
+    collection: Collection
+    names: tuple[str, ...]
+    owner: Principal
 
 
 @attrs.frozen(slots=True, kw_only=True)

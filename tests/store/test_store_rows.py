@@ -38,15 +38,23 @@ def test_a_value_from_a_row_has_every_field_in_its_place(kind, columns, make) ->
     """`attrs.fields` is the order in which slots are set, the columns are the order of the row."""
     names = [field.name for field in attrs.fields(kind)]
     assert [column.name for column in columns] == names
-    texts = {"properties": '{"a":"b"}', "components": '["VEVENT"]', "transparent": 1, "recurring": 1}
+    texts = {
+        "properties": '{"a":"b"}',
+        "components": '["VEVENT"]',
+        "transparent": 1,
+        "recurring": 1,
+        "shared": 1,
+        "acl": "[]",
+    }
     row: list[object] = [texts.get(name, number) for number, name in enumerate(names)]
     made = make(row)
     for name, stored in zip(names, row, strict=True):
         if name in ("created", "modified"):
             assert getattr(made, name) == instant(stored)
-        elif name not in ("properties", "components"):
+        elif name not in ("properties", "components", "acl"):
             assert getattr(made, name) == stored
     assert made.properties == {"a": "b"}
+    assert made.acl == ()
     again = kind(**{name: getattr(made, name) for name in names})
     assert again == made
     assert attrs.evolve(made, revision=99) != made

@@ -147,8 +147,14 @@ def _tree() -> None:
         sa.Column("transparent", sa.Boolean(), nullable=False),
         sa.Column("timezone", sa.Text(), nullable=True),
         sa.Column("quota_used_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("acl", sa.Text(), nullable=True),
+        sa.Column("access_revision", sa.BigInteger(), nullable=False),
+        sa.Column("source_id", ID, nullable=True),
+        sa.Column("access", sa.Text(), nullable=True),
+        sa.Column("shared", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(["parent_id"], ["collection.id"], name="fk_collection_parent_id"),
         sa.ForeignKeyConstraint(["principal_id"], ["principal.id"], name="fk_collection_principal_id"),
+        sa.ForeignKeyConstraint(["source_id"], ["collection.id"], name="fk_collection_source_id"),
         sa.PrimaryKeyConstraint("id", name="pk_collection"),
         sqlite_autoincrement=True,
     )
@@ -162,6 +168,14 @@ def _tree() -> None:
         postgresql_where=sa.text("parent_id IS NULL"),
     )
     op.create_index("uq_collection_parent_id_name", "collection", ["parent_id", "name"], unique=True)
+    op.create_index(
+        "uq_collection_source_id",
+        "collection",
+        ["source_id", "principal_id"],
+        unique=True,
+        sqlite_where=sa.text("source_id IS NOT NULL"),
+        postgresql_where=sa.text("source_id IS NOT NULL"),
+    )
     op.create_table(
         "object",
         sa.Column("id", ID, autoincrement=True, nullable=False),
@@ -183,6 +197,10 @@ def _tree() -> None:
         sa.Column("first", sa.BigInteger(), nullable=True),
         sa.Column("last", sa.BigInteger(), nullable=True),
         sa.Column("recurring", sa.Boolean(), nullable=False),
+        sa.Column("acl", sa.Text(), nullable=True),
+        sa.Column("common_etag", sa.Text(), nullable=True),
+        sa.Column("common_size", sa.BigInteger(), nullable=True),
+        sa.Column("common_busy_differs", sa.Boolean(), nullable=True),
         sa.ForeignKeyConstraint(
             ["collection_id"], ["collection.id"], name="fk_object_collection_id", ondelete="CASCADE"
         ),
@@ -196,7 +214,14 @@ def _tree() -> None:
         sqlite_where=sa.text("uid IS NOT NULL"),
         postgresql_where=sa.text("uid IS NOT NULL"),
     )
-    op.create_index("ix_object_listing", "object", ["collection_id", "name", "etag", "content_type"])
+    op.create_index(
+        "ix_object_acl",
+        "object",
+        ["collection_id"],
+        sqlite_where=sa.text("acl IS NOT NULL"),
+        postgresql_where=sa.text("acl IS NOT NULL"),
+    )
+    op.create_index("ix_object_listing", "object", ["collection_id", "name", "etag", "content_type", "common_etag"])
     op.create_index("uq_object_collection_id_name", "object", ["collection_id", "name"], unique=True)
     op.create_index("uq_object_collection_id_revision", "object", ["collection_id", "revision"], unique=True)
     op.create_table(
@@ -243,3 +268,55 @@ def _tree() -> None:
         postgresql_where=sa.text("band IN (4, 12)"),
     )
     op.create_index("ix_instance_object_id", "instance", ["object_id"])
+    _sharing()
+
+
+def _sharing() -> None:
+    """Who shares which calendar, and what of it is their own."""
+    op.create_table(
+        "share",
+        sa.Column("id", ID, autoincrement=True, nullable=False),
+        sa.Column("collection_id", ID, nullable=False),
+        sa.Column("principal_id", ID, nullable=True),
+        sa.Column("address", sa.Text(), nullable=False),
+        sa.Column("uid", sa.Text(), nullable=False),
+        sa.Column("common_name", sa.Text(), nullable=False),
+        sa.Column("summary", sa.Text(), nullable=False),
+        sa.Column("own_access", sa.Text(), nullable=True),
+        sa.Column("access", sa.Text(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["collection_id"], ["collection.id"], name="fk_share_collection_id", ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(["principal_id"], ["principal.id"], name="fk_share_principal_id", ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id", name="pk_share"),
+        sa.UniqueConstraint("uid", name="uq_share_uid"),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("ix_share_principal_id", "share", ["principal_id"])
+    op.create_index("uq_share_collection_id_address", "share", ["collection_id", "address"], unique=True)
+    op.create_table(
+        "common_content",
+        sa.Column("object_id", ID, nullable=False),
+        sa.Column("text", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(["object_id"], ["object.id"], name="fk_common_content_object_id", ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("object_id", name="pk_common_content"),
+    )
+    op.create_table(
+        "personal",
+        sa.Column("object_id", ID, nullable=False),
+        sa.Column("principal_id", ID, nullable=False),
+        sa.Column("collection_id", ID, nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("etag", sa.Text(), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("busy_differs", sa.Boolean(), nullable=False),
+        sa.Column("text", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(["object_id"], ["object.id"], name="fk_personal_object_id", ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(
+            ["principal_id"], ["principal.id"], name="fk_personal_principal_id", ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("object_id", "principal_id", name="pk_personal"),
+    )
+    op.create_index("ix_personal_listing", "personal", ["collection_id", "principal_id", "name", "etag"])
+    op.create_index("ix_personal_principal_id", "personal", ["principal_id"])
