@@ -101,7 +101,7 @@ def merged(periods: Iterable[BusyPeriod]) -> tuple[BusyPeriod, ...]:
         else:
             last[each.busy] = len(found)
             found.append(each)
-    return tuple(found)
+    return tuple(sorted(found))
 
 
 def freebusy(

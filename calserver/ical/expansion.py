@@ -106,7 +106,9 @@ def _in_utc(prop: Property, obj: CalendarObject) -> Property:
         at = when(prop, obj.zones)
     except ValueError:
         return prop  # a list of times, or an extension's idea of TZID
-    return prop if at.is_floating else _timed(prop, at, at.epoch())
+    if at.is_floating:
+        return prop
+    return Property(prop.name, utc(at.epoch()).text(), tuple(pair for pair in prop.params if pair[0] != "TZID"))
 
 
 # -- limit-recurrence-set
