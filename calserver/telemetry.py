@@ -35,7 +35,24 @@ BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 
 """Upper bounds of the histograms' buckets in seconds."""
 
 METHODS: Final = frozenset(
-    """ACL COPY DELETE GET HEAD LOCK MKCALENDAR MKCOL MOVE OPTIONS POST PROPFIND PROPPATCH PUT REPORT UNLOCK""".split()
+    {
+        "ACL",
+        "COPY",
+        "DELETE",
+        "GET",
+        "HEAD",
+        "LOCK",
+        "MKCALENDAR",
+        "MKCOL",
+        "MOVE",
+        "OPTIONS",
+        "POST",
+        "PROPFIND",
+        "PROPPATCH",
+        "PUT",
+        "REPORT",
+        "UNLOCK",
+    }
 )
 """Methods that are counted by name; whatever else clients invent is counted together."""
 
