@@ -5,8 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from calserver.store import Store, open_store
+
+settings.register_profile("patient", deadline=None)  # how long an example takes depends on who else uses the machine
+settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")

@@ -203,15 +203,9 @@ def test_days_stay_days_and_floating_times_floating() -> None:
     ]
     text = text_of(event("DTSTART:20060102T120000", "DTEND:20060102T130000", "RRULE:FREQ=DAILY;COUNT=3"))
     found = given(ranged("expand", "20060103", "20060104"), text, timezone(timedelta(hours=13)))
-    assert (
-        lines(found.components[0])[1:]
-        == [
-            "DTSTART:20060103T120000",
-            "DTEND:20060103T130000",
-            "RECURRENCE-ID:20060103T120000",
-        ]
-        or lines(found.components[0])[1] == "DTSTART:20060104T120000"
-    )
+    assert [lines(each) for each in found.components] == [
+        ["UID:1", "DTSTART:20060104T120000", "DTEND:20060104T130000", "RECURRENCE-ID:20060104T120000"]
+    ]
 
 
 def test_instances_that_this_and_future_governs_are_written_out_one_by_one() -> None:
@@ -284,7 +278,7 @@ def test_malformed_times_are_given_as_they_are() -> None:
         ("20060103", "20060105", ["moved from the 4th to the 10th"]),
         ("20060110", "20060111", ["moved from the 4th to the 10th"]),
         ("20060120", "20060121", ["from the 15th on"]),
-        ("20060116", "20060117", ["from the 15th on", "on the 16th"]),
+        ("20060116", "20060117", ["on the 16th"]),
         ("20060301", "20060302", []),
     ],
 )
@@ -299,8 +293,6 @@ def test_overrides_are_kept_that_matter(start: str, end: str, kept: list[str]) -
         ),
         event("RECURRENCE-ID:20060116T120000Z", "DTSTART:20060116T150000Z", "SUMMARY:on the 16th"),
     )
-    if start == "20060116":
-        kept = ["on the 16th"]
     found = given(ranged("limit-recurrence-set", start, end), text)
     assert [each.value("SUMMARY") for each in found.children("VEVENT")] == ["master", *kept]
     assert len(found.children("VTIMEZONE")) == 1
