@@ -147,7 +147,8 @@ class Series:
         self._replaced: set[int] = set()
         """Instances that are excluded or have an override of their own."""
         self._excluded_days: set[int] = set()
-        self._overrides: list[tuple[Shape, When]] = []
+        self._overrides: dict[int, tuple[Shape, When]] = {}
+        """The id of a shape to it and its RECURRENCE-ID."""
         self._eras: list[_Era] = []
         if master is not None and self.master is not None:
             self._read_set(master, zones)
@@ -218,7 +219,7 @@ class Series:
         if shape is None or prop is None:
             return
         recurrence_id = when(prop, zones)
-        self._overrides.append((shape, recurrence_id))
+        self._overrides[id(shape)] = shape, recurrence_id
         instance = self._instance(recurrence_id)
         self._replaced.add(self._key(instance))
         if self.master is not None and (prop.param("RANGE") or "").upper() == "THISANDFUTURE":
@@ -276,7 +277,7 @@ class Series:
 
     def own(self) -> Iterator[Span]:
         """The instances that have an override of their own."""
-        for shape, recurrence_id in self._overrides:
+        for shape, recurrence_id in self._overrides.values():
             zone, wall = shape.zone(self.floating), seconds_on_the_wall(shape.start.local)
             start = epoch_of(wall, zone)
             end = shape.end_of(wall, start, zone)
@@ -297,18 +298,30 @@ class Series:
             MaxInstances: finding them costs too much.
         """
         for era, after in zip_longest(self._eras, self._eras[1:]):
-            if governing is not None and id(era.shape.component) not in governing:
-                continue
-            yield self._era(era, _LAST if after is None else after.first - 1, lo, hi, meter)
+            if governing is None or id(era.shape.component) in governing:
+                first, last = era.first, _LAST if after is None else after.first - 1
+                if self._rules or self._added:
+                    first, last = self._window(era, first, last, lo, hi)
+                if first <= last:
+                    yield self._era(era, first, last, meter)
 
-    def _era(self, era: _Era, last: int, lo: int, hi: int, meter: Meter) -> Iterator[Span]:
+    def _window(self, era: _Era, first: int, last: int, lo: int, hi: int) -> tuple[int, int]:
+        """Between which instances of an era those in ``[lo, hi)`` are, on the master's wall clock."""
         shape = era.shape
         zone = shape.zone(self.floating)
-        first = era.first
-        if self._rules or self._added:
-            lasts = max(shape.lasts, *self._lasting.values()) if self._lasting else shape.lasts
-            first = max(first, _least_wall(lo - lasts - shape.trail, zone) - era.shift)
-            last = min(last, _greatest_wall(hi + shape.lead, zone) - era.shift)
+        lasts = max(shape.lasts, *self._lasting.values()) if self._lasting else shape.lasts
+        least, greatest = lo - lasts - shape.trail - era.shift, hi + shape.lead - era.shift
+        if least - 2 * DAY > last or greatest + 2 * DAY < first:
+            return first, first - 1
+        apart = 0 if zone is self._zone else 2 * DAY
+        return (
+            max(first, _least_wall(least + era.shift, zone) - era.shift - apart),
+            min(last, _greatest_wall(greatest + era.shift, zone) - era.shift + apart),
+        )
+
+    def _era(self, era: _Era, first: int, last: int, meter: Meter) -> Iterator[Span]:
+        shape = era.shape
+        zone = shape.zone(self.floating)
         moved = shape is not self.master
         lasting = {} if moved else self._lasting
         days, seconds, lead, trail, floats = (
@@ -333,8 +346,6 @@ class Series:
 
     def _instances(self, first: int, last: int, meter: Meter) -> Iterator[int]:
         """The wall times of the instances that have no override, in order."""
-        if last < first:
-            return iter(())
         found = self._unfiltered(first, last, meter)
         replaced, days = self._replaced, self._excluded_days
         if replaced:
@@ -405,7 +416,8 @@ class Series:
     def recurrence_id(self, span: Span) -> When | None:
         """The time that the master gives an instance; None where there is only one."""
         if span.instance is None or self.master is None:
-            return next((own for shape, own in self._overrides if shape is span.shape), None)
+            found = self._overrides.get(id(span.shape))
+            return None if found is None else found[1]
         return self.master.start.moved(at_wall(span.instance)) if self.is_recurring else None
 
 

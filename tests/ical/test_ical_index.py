@@ -287,7 +287,7 @@ def objects(draw: st.DrawFn) -> CalendarObject:
                     name,
                     "UID:1",
                     f"RECURRENCE-ID{future}{moment(first + 24 * draw(st.integers(0, 3)), kind)}",
-                    f"DTSTART{moment(draw(HOURS), kind)}",
+                    f"DTSTART{moment(draw(HOURS), draw(st.sampled_from([kind, kind, 'floating', 'utc', 'zone'])))}",
                     "SUMMARY:changed",
                 ),
             )
