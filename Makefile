@@ -2,7 +2,7 @@
 #   make run     try it: a server with demo accounts on http://127.0.0.1:8008/, data in data/
 #   make test    install what the tests need, and run all of them
 #   make check   the same checks without installing tools of the system
-#   make bench   measure a server (benchmarks/)
+#   make bench   measure a server (benchmarks/); BENCH="--sizes 1000" passes options
 #   make clean   remove .venv and caches; data/ stays
 
 SHELL := /bin/bash

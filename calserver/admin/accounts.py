@@ -61,7 +61,7 @@ def add(txn: Transaction, uid: str, kind: str, *, settings: Calendars, password:
             txn,
             uid,
             kind=kind,
-            domain=settings.domain if kind == "user" else "",
+            domain=settings.domain,
             provision=partial(provision, settings=settings),
             password_hash=_hash(password),
             **facts,
