@@ -7,6 +7,7 @@ are bound while the process may still be root; then - after a fork, and as the u
 opened, with its threads and files. Connections wait in the kernel until the reactor runs, so none comes too early.
 """
 
+import gc
 import os
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -257,4 +258,12 @@ def makeService(options: Options) -> Daemon:
         raise SystemExit("\n".join(f"calserver: {each}" for each in error.problems)) from None
     if options["listen"]:
         config = attrs.evolve(config, server=attrs.evolve(config.server, listen=tuple(options["listen"])))
+    global_reactor.callWhenRunning(settle)
     return Daemon(config, global_reactor)
+
+
+def settle() -> None:
+    """Leave what stays for ever out of garbage collections, and have them less often: a tenth of a request's time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 50)
