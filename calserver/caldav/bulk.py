@@ -167,6 +167,8 @@ def _done(request: Request, calendar: CalendarCollection, change: Change) -> str
 
 
 def _member(request: Request, calendar: CalendarCollection, uri: str) -> StoredObject:
+    if not calendar.findable:
+        calendar.require(access.READ)
     href = local(request, uri)
     found = calendar.object_named(href.name) if href is not None and href.parent == calendar.href else None
     if found is None:
