@@ -15,15 +15,16 @@ types, holds the data to RFC 5545 (`validate`), RFC 4791 section 4.1 and the `Li
 precondition that fails. `CalendarObject.stored` reads what passed that gate before, without judging it again. What may
 cost much - rules, zones, nesting, lists - is bounded before it is computed.
 
-**Recurrence.** A `Rule` repeats a start on the wall clock, in one of several calendars (`supported_rscales`); a `Series`
-adds what else makes a recurrence set - dates, exceptions, overrides - and the zones; `expand` lists its instances as
-`Occurrence` values. Time before a window is skipped by arithmetic, and every step is counted: what costs too much is
-`MaxInstances`, at the gate and everywhere else.
+**Recurrence.** A `Rule` repeats a start on the wall clock, in one of several calendars (`supported_rscales`); a
+`Series` adds what else makes a recurrence set - dates, exceptions, overrides - and the zones; `expand` lists its
+instances as `Occurrence` values. Time before a window is skipped by arithmetic, and every step is counted: what costs
+too much is `MaxInstances`, at the gate and everywhere else.
 
 **Queries.** `index` makes the rows that the store searches: half-open intervals of which each says exactly which time
-ranges an instance is in, and a marker where a series goes on. `Filter.parse` and `CalendarData.parse` read what a client
-asks; a filter's `window` is for the index, `matches` reads the object where the index does not prove it, and `render`
-gives the data that were asked for. A `ValueError` of these parsers means a malformed request, which has no precondition.
+ranges an instance is in, and a marker where a series goes on. `Filter.parse` and `CalendarData.parse` read what a
+client asks; a filter's `window` is for the index, `matches` reads the object where the index does not prove it, and
+`render` gives the data that were asked for. A `ValueError` of these parsers means a malformed request, for which RFC
+4791 has no precondition.
 
 **Busy time.** `row_periods` and `object_periods` make `BusyPeriod` values of rows and of objects, `unavailable` of
 availability; `freebusy` writes them down as a VFREEBUSY.
