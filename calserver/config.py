@@ -71,6 +71,11 @@ def one_of(*words: str) -> Callable[[Any], str | None]:
     return lambda value: None if value in words else f"must be one of {', '.join(words)}"
 
 
+def all_of(*words: str) -> Callable[[Any], str | None]:
+    """Check that a list has only some words in it."""
+    return lambda values: None if set(values) <= set(words) else f"may hold {', '.join(words)}"
+
+
 def prefix(value: str) -> str | None:
     """Check that a text is a path that begins and ends with a slash and needs no escaping."""
     if re.fullmatch(r"/([A-Za-z0-9._~-]+/)*", value):
@@ -94,7 +99,7 @@ class Server:
 
     listen: tuple[str, ...] = option(
         ("tcp:8008:interface=127.0.0.1",),
-        "Twisted endpoint strings, for example "
+        "Twisted endpoint strings with relative paths starting at this file's folder, for example "
         '"tcp:8008", "ssl:8443:privateKey=key.pem:certKey=chain.pem", "unix:/run/calserver.sock", "haproxy:tcp:8008"',
         not_empty,
     )
@@ -152,7 +157,9 @@ class Auth:
         not_empty,
         lambda value: None if re.fullmatch(r"[ -~]*", value) and not set('"\\') & set(value) else "must be plain ASCII",
     )
-    schemes: tuple[str, ...] = option(("basic",), "authentication schemes in the order they are offered", not_empty)
+    schemes: tuple[str, ...] = option(
+        ("basic",), "authentication schemes in the order they are offered", not_empty, all_of("basic")
+    )
     plaintext_networks: tuple[Network, ...] = option(
         (), "networks that may send passwords unencrypted; loopback may anyway"
     )

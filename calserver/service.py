@@ -9,6 +9,7 @@ opened, with its threads and files. Connections wait in the kernel until the rea
 
 import gc
 import os
+import re
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -128,7 +129,7 @@ class Daemon(Service):
     def _listen(self, endpoint: str, site: Site) -> None:
         failures: list[Failure] = []
         try:
-            listening = serverFromString(self._reactor, endpoint).listen(site)
+            listening = serverFromString(self._reactor, located(endpoint, self.config.path)).listen(site)
             listening.addCallbacks(self._ports.append, failures.append)
         except (ValueError, TypeError, OSError) as error:  # what endpoint parsers raise, each in its own way
             raise SystemExit(f"calserver: cannot listen on {endpoint}: {error}") from error
@@ -197,6 +198,15 @@ class Daemon(Service):
         for close in self._closing:
             await maybeDeferred(close)
         log.info("stopped")
+
+
+def located(endpoint: str, path: Callable[[str], Path]) -> str:
+    """An endpoint string whose relative paths start at the folder of the configuration."""
+    return re.sub(
+        r"(\b(?:privateKey|certKey|extraCertChain|dhParameters|address)=|\bunix:)(?![a-z]+=|/)([^:]+)",
+        lambda found: found[1] + str(path(found[2])).replace(":", r"\:"),
+        endpoint,
+    )
 
 
 def keep_house(job: Job, found: Store, metrics: Metrics, reactor: Any) -> Callable[[], Deferred[Any]]:

@@ -372,6 +372,7 @@ class Streaming:
         self._chunks = chunks
         self._going = False
         self._done = False
+        self._stalled: IDelayedCall | None = None
         request.home.busy(self)
 
     def start(self) -> None:
@@ -382,6 +383,7 @@ class Streaming:
     def resumeProducing(self) -> None:
         """There is room."""
         self._going = True
+        self._cancel()
         while self._going and not self._done:
             try:
                 chunk = next(self._chunks, None)
@@ -399,17 +401,31 @@ class Streaming:
 
     def _end(self) -> None:
         self._done = True
+        self._cancel()
         self._request.unregisterProducer()
         self._request.home.idle(self)
 
     def pauseProducing(self) -> None:
-        """There is no room."""
+        """There is no room; a client that does not make some is cut off."""
         self._going = False
+        self._cancel()
+        home = self._request.home
+        self._stalled = home.reactor.callLater(home.server.idle_timeout_seconds, self._give_up)
 
     def stopProducing(self) -> None:
         """The client is gone."""
         self._done = True
+        self._cancel()
         self._request.home.idle(self)
+
+    def _give_up(self) -> None:
+        self._stalled = None
+        self._request.abort()
+
+    def _cancel(self) -> None:
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None
 
 
 def decode_field(value: bytes) -> str:

@@ -121,6 +121,28 @@ async def test_a_client_that_does_not_read_is_not_written_to(place):
 
 
 @pytest_twisted.ensureDeferred
+async def test_a_client_that_does_not_read_for_long_is_cut_off(place):
+    place.site.serve({"/huge": lambda asked: asked.respond(200, [("Content-Type", "x/y")], bytes(20_000_000))})
+    wire = await place.connect()
+    wire.transport.pauseProducing()
+    wire.send(request("GET", "/huge"))
+    while not place.site.metrics.in_flight:
+        await place.tick()
+    for _ in range(50):
+        await place.tick()
+    place.clock.advance(74)
+    await place.tick()
+    assert place.site.metrics.in_flight
+    place.clock.advance(2)
+    for _ in range(5):
+        await place.tick()
+    assert not place.site.metrics.in_flight
+    assert not place.site.open_connections
+    wire.transport.resumeProducing()
+    await wire.until_closed()
+
+
+@pytest_twisted.ensureDeferred
 async def test_fields_cannot_end_their_line(place):
     wire = await place.connect()
     answer = await wire.ask(request("GET", "/headers"))
