@@ -2,7 +2,6 @@
 
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import click
@@ -139,19 +138,23 @@ def import_(owner: str, calendar: str, paths: tuple[Path, ...], config: Config, 
     status is 1 then.
     """
     files = ics_files.find(paths)
-    total_bytes = sum(each.stat().st_size for each in files)
-    with database.opened(config) as store:
-        steps = calendar_import.import_files(store, owner, calendar, files, settings=config.calendars)
-        shown = steps if as_json or not sys.stderr.isatty() else _with_progress(steps, total_bytes)
-        outcomes: Counter[str] = Counter()
-        refused: list[calendar_import.Imported] = []
-        for each in shown:
+    outcomes: Counter[str] = Counter()
+    refused: list[calendar_import.Imported] = []
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    told = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
+    with (
+        database.opened(config) as store,
+        Progress(*columns, console=told, transient=True, disable=as_json or not told.is_terminal) as progress,
+    ):
+        bar = progress.add_task("importing", total=sum(each.stat().st_size for each in files))
+        for each in calendar_import.import_files(store, owner, calendar, files, settings=config.calendars):
+            progress.update(bar, advance=each.progress_bytes, description=each.file.name[-30:])
             outcomes[each.outcome] += 1
             if each.outcome == calendar_import.REFUSED:
                 refused.append(each)
                 if not as_json:
                     about = f" (UID {each.uid})" if each.uid else ""
-                    click.echo(f"calserver: {each.file}{about}: {each.reason}", err=True)
+                    told.print(f"calserver: {each.file}{about}: {each.reason}")
     if as_json:
         counts = {outcome: outcomes[outcome] for outcome in calendar_import.OUTCOMES}
         problems = [{"file": str(each.file), "uid": each.uid, "reason": each.reason} for each in refused]
@@ -159,13 +162,3 @@ def import_(owner: str, calendar: str, paths: tuple[Path, ...], config: Config, 
     else:
         click.echo(", ".join(f"{outcomes[outcome]} {outcome}" for outcome in calendar_import.OUTCOMES))
     return 1 if refused else 0
-
-
-def _with_progress(steps: Iterable[calendar_import.Imported], total_bytes: int) -> Iterator[calendar_import.Imported]:
-    """The same steps, with a bar on standard error that follows them."""
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("importing", total=max(total_bytes, 1))
-        for each in steps:
-            progress.update(task, advance=each.progress_bytes, description=each.file.name[-30:])
-            yield each
