@@ -22,7 +22,7 @@ METHODS: Final = frozenset({b"OPTIONS", b"PROPFIND", b"GET", b"HEAD", b"REPORT"}
 """Of the reports only sync-collection: others may look beyond the home that the path is in."""
 LARGEST_BYTES: Final = 16 * 1024
 """Larger bodies are not kept: making them costs more than the way to it, and they are asked for seldom."""
-MOST_BYTES: Final = 8 * 1024 * 1024
+MOST_BYTES: Final = 4 * 1024 * 1024
 """All that is kept; what was not asked for the longest goes first."""
 MOST_HOMES: Final = 20_000
 OVERHEAD_BYTES: Final = 1024
