@@ -4,6 +4,7 @@ The hrefs are answered as the client spelled them. They must be within the resou
 looked for with the rights of the asker, all those in one collection by one query. Depth has no meaning here.
 """
 
+import re
 from collections.abc import Iterator
 from typing import cast
 
@@ -80,26 +81,35 @@ def calendar_multiget(request: Request, resource: Resource, asked: CalendarMulti
 
 Found = CalendarObjectResource | Refusal | ConditionFailed
 
+_PLAIN = re.compile(r"[A-Za-z0-9_@~+=,-][A-Za-z0-9._@~+=,-]*")
+"""Names that need neither unescaping nor a second look."""
+
 
 def _found(resource: Resource, hrefs: tuple[str, ...]) -> Iterator[tuple[str, Found]]:
     """What each href names, in their order."""
-    named = {spelled: _within(resource, spelled) for spelled in hrefs}
+    base = resource.path
+    named = {spelled: _within(resource, base, spelled) for spelled in hrefs}
     names: dict[Href, list[str]] = {}
     for each in filter(None, named.values()):
-        names.setdefault(each.parent, []).append(each.name)
+        names.setdefault(each[0], []).append(each[1])
     members = {place: _members(resource, place, inside) for place, inside in names.items()}
-    for spelled, href in named.items():
-        found, otherwise = members[href.parent] if href is not None else ({}, NotFound())
-        yield spelled, found.get(href.name, otherwise) if href is not None else otherwise
+    for spelled, where in named.items():
+        if where is None:
+            yield spelled, NotFound()
+        else:
+            found, otherwise = members[where[0]]
+            yield spelled, found.get(where[1], otherwise)
 
 
-def _within(resource: Resource, spelled: str) -> Href | None:
-    """The href of a member; None for what is no URI, or outside of what the request is about."""
+def _within(resource: Resource, base: str, spelled: str) -> tuple[Href, str] | None:
+    """The collection and the name of a member; None for what is no URI, or outside of what the request is about."""
+    if spelled.startswith(base) and base.endswith("/") and _PLAIN.fullmatch(spelled, len(base)):
+        return resource.href, spelled[len(base) :]
     try:
         href = local(resource.view.request, spelled)
     except BadRequest:
         return None
-    return href if href is not None and href.segments and href.within(resource.href) else None
+    return (href.parent, href.name) if href is not None and href.segments and href.within(resource.href) else None
 
 
 def _members(resource: Resource, place: Href, names: list[str]) -> tuple[dict[str, Found], Refusal | ConditionFailed]:
