@@ -89,7 +89,7 @@ def rows(client: Client, user: str, size: int) -> Iterator[Row]:
         name="PROPFIND Depth 1 getetag",
         requests=same(xml("PROPFIND", path, listing, Depth="1")),
         check=lambda answer: answer.status == 207 and answer.body.count(b"getetag>") // 2 >= size,
-        repeat=10 if large else 40,
+        repeat=12 if large else 40,
         target=12 if large else 1.5,
         peer=48 if large else 5.9,
     )
@@ -125,7 +125,7 @@ def rows(client: Client, user: str, size: int) -> Iterator[Row]:
         name="sync-collection, initial",
         requests=same(xml("REPORT", path, _sync(""))),
         check=lambda answer: answer.status == 207 and answer.body.count(b"getetag>") // 2 >= size,
-        repeat=10 if large else 40,
+        repeat=12 if large else 40,
         target=15 if large else 1.8,
         peer=55 if large else 6.7,
     )
