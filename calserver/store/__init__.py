@@ -17,7 +17,17 @@ from sqlalchemy import URL
 from calserver.dav import Lock
 from calserver.store.dialects import dialect_of
 from calserver.store.engine import Closed, Reactor, SqlStore, utc_now
-from calserver.store.interface import ChangeLog, Collections, Locks, Meta, Objects, Principals, Store, Transaction
+from calserver.store.interface import (
+    ChangeLog,
+    Collections,
+    Locks,
+    Meta,
+    Objects,
+    Principals,
+    Shares,
+    Store,
+    Transaction,
+)
 from calserver.store.tables import Health, SchemaMismatch, check, ensure
 from calserver.store.values import (
     AddressTaken,
@@ -29,10 +39,13 @@ from calserver.store.values import (
     NameTaken,
     Object,
     Principal,
+    Share,
+    Source,
     Stamp,
     Tombstone,
     UidTaken,
     Unusable,
+    Variant,
 )
 
 __all__ = [
@@ -55,12 +68,16 @@ __all__ = [
     "Principal",
     "Principals",
     "SchemaMismatch",
+    "Share",
+    "Shares",
+    "Source",
     "Stamp",
     "Store",
     "Tombstone",
     "Transaction",
     "UidTaken",
     "Unusable",
+    "Variant",
     "check",
     "open_store",
     "upgrade",

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, bindparam, delete, func, select, update
+from sqlalchemy import bindparam, delete, func, select, update
 
-from calserver.store import revisions
+from calserver.store import revisions, seen
 from calserver.store.rows import COLLECTION, OBJECT, collection_from, microseconds, object_from
 from calserver.store.schema import collection, object_, tombstone
 from calserver.store.statements import Connection, Row, Statement
@@ -15,20 +15,26 @@ from calserver.store.values import Collection, Object, Tombstone
 _c, _o, _t = collection.c, object_.c, tombstone.c
 
 
-def _since(columns: Sequence[Any], table: Any, owner: Any) -> tuple[Statement, Statement]:
-    """The query for all rows after a revision, and the one for the first of them."""
-    query: Select[Any] = (
-        select(*columns)
-        .where(owner == bindparam("collection_id"), table.revision > bindparam("since"))
-        .order_by(table.revision)
-    )
+def _members_since(columns: Sequence[Any]) -> tuple[Statement, Statement]:
+    """The same for members, also of what is bound to another collection."""
+    query = seen.members(columns, lambda arm: arm.where(_o.revision > bindparam("since")), order=_o.revision)
     return Statement(query), Statement(query.limit(bindparam("limit")))
 
 
-OBJECTS, SOME_OBJECTS = _since(OBJECT, _o, _o.collection_id)
-LISTING, SOME_LISTING = _since((_o.name, _o.etag, _o.content_type, _o.revision), _o, _o.collection_id)
-COLLECTIONS, _ = _since(COLLECTION, _c, _c.parent_id)
-TOMBSTONES, SOME_TOMBSTONES = _since((_t.collection_id, _t.name, _t.was_collection, _t.revision), _t, _t.collection_id)
+OBJECTS, SOME_OBJECTS = _members_since(OBJECT)
+LISTING, SOME_LISTING = _members_since((_o.name, _o.etag, _o.content_type, _o.revision))
+COLLECTIONS = Statement(
+    select(*COLLECTION)
+    .where(_c.parent_id == bindparam("collection_id"), _c.revision > bindparam("since"))
+    .order_by(_c.revision)
+)
+_source = select(func.coalesce(_c.source_id, _c.id)).where(_c.id == bindparam("collection_id")).scalar_subquery()
+_removed = (
+    select(bindparam("collection_id"), _t.name, _t.was_collection, _t.revision)
+    .where(_t.collection_id == _source, _t.revision > bindparam("since"))
+    .order_by(_t.revision)
+)
+TOMBSTONES, SOME_TOMBSTONES = Statement(_removed), Statement(_removed.limit(bindparam("limit")))
 _forgotten = (
     select(_t.collection_id, func.max(_t.revision).label("revision"))
     .where(_t.removed < bindparam("before"))
@@ -36,7 +42,8 @@ _forgotten = (
     .cte("forgotten", recursive=True)
 )
 _forgotten = _forgotten.union(
-    select(_c.parent_id, _forgotten.c.revision).where(_c.id == _forgotten.c.collection_id, _c.parent_id.is_not(None))
+    select(_c.parent_id, _forgotten.c.revision).where(_c.id == _forgotten.c.collection_id, _c.parent_id.is_not(None)),
+    select(_c.id, _forgotten.c.revision).where(_c.source_id == _forgotten.c.collection_id),
 )
 _highest = (
     select(_forgotten.c.collection_id, func.max(_forgotten.c.revision).label("revision"))
@@ -48,7 +55,8 @@ RAISE_FLOORS = Statement(
     .values(floor=_highest.c.revision)
     .where(_c.id == _highest.c.collection_id, _c.floor < _highest.c.revision)
 )
-"""Of all collections above too, since they tell what was removed below them (sync-level infinite)."""
+"""Of all collections above too, since they tell what was removed below them (sync-level infinite); and of those bound
+to one of them."""
 PURGE = Statement(delete(tombstone).where(_t.removed < bindparam("before")))
 
 

@@ -6,13 +6,13 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Select, bindparam, case, delete, func, literal, select, update
+from sqlalchemy import Select, bindparam, case, delete, exists, func, literal, or_, select, tuple_, update
 
 from calserver.dav import Acl, packed_acl
 from calserver.store import revisions
 from calserver.store.revisions import Place
 from calserver.store.rows import COLLECTION, collection_from, microseconds, packed
-from calserver.store.schema import collection, object_, principal
+from calserver.store.schema import collection, object_, personal, principal, share
 from calserver.store.statements import Connection, Statement, inserting
 from calserver.store.values import Collection, Missing, NameTaken
 
@@ -61,6 +61,37 @@ SET_ACL = Statement(
 )
 OBJECTS_BELOW = Statement(
     select(func.count(), func.coalesce(func.sum(_o.size), 0)).where(_o.collection_id.in_(select(_down.c.id)))
+)
+_bound = collection.alias("bound")
+_bound_below = _bound.c.source_id.in_(select(_down.c.id))
+BOUND_TO_BELOW = Statement(select(_bound.c.id).where(_bound_below, _bound.c.id.not_in(select(_down.c.id))))
+"""What stands elsewhere for calendars at or below a collection."""
+FORGET_PERSONAL = Statement(
+    delete(personal).where(
+        tuple_(personal.c.collection_id, personal.c.principal_id).in_(
+            select(_bound.c.source_id, _bound.c.principal_id).where(
+                _bound.c.id.in_(select(_down.c.id)), _bound.c.source_id.is_not(None)
+            )
+        )
+    )
+)
+"""What sharees have of their own in the calendars that they leave."""
+_homes_below = select(_bound.c.home_id).where(_bound_below)
+_home = collection.alias("home_of_sharee")
+_highest = select(func.max(_home.c.revision)).where(_home.c.id.in_(_homes_below)).scalar_subquery()
+RAISE_TO_SHAREES_BELOW = Statement(
+    update(collection).values(revision=_highest).where(_c.id == bindparam("home"), _c.revision < _highest)
+)
+LIFT_BELOW = Statement(
+    update(collection)
+    .values(revision=bindparam("revision"), modified=bindparam("at"))
+    .where(or_(_c.id.in_(_homes_below), _c.id.in_(select(_bound.c.id).where(_bound_below))))
+)
+"""For all shared calendars at or below a collection what `revisions` does for one."""
+MARK_SHARED = Statement(
+    update(collection)
+    .values(shared=exists(select(share.c.id).where(share.c.collection_id == _c.id)))
+    .where(_c.id == bindparam("which"))
 )
 DELETE_BELOW = Statement(delete(collection).where(_c.id.in_(select(_down.c.id))))
 NUMBER_OBJECTS = Statement(
@@ -190,8 +221,10 @@ class SqlCollections:
         components: tuple[str, ...] = (),
         transparent: bool = False,
         timezone: str | None = None,
+        source_id: int | None = None,
+        access: str | None = None,
     ) -> Collection:
-        """Make a collection; raises `NameTaken`."""
+        """Make a collection; raises `NameTaken`. What is bound to another one is made by `Shares.bind`."""
         parent = revisions.place(self._connection, parent_id)
         self._settle(parent, name)
         return self._insert(
@@ -206,7 +239,14 @@ class SqlCollections:
             components=packed(components),
             transparent=transparent,
             timezone=timezone,
+            source_id=source_id,
+            access=access,
         )
+
+    def mark_shared(self, id: int) -> None:
+        """Keep in mind whether there are shares of a calendar; takes a new revision."""
+        self.touch(id)
+        self._connection.run(MARK_SHARED, which=id)
 
     def update(self, collection: Collection) -> Collection:
         """Write the properties and the columns derived from them; takes a new revision."""
@@ -233,11 +273,14 @@ class SqlCollections:
         return collection_from(row)
 
     def remove(self, id: int) -> None:
-        """Remove with everything below; leaves a tombstone in the parent."""
+        """Remove with everything below, and what is bound to it; leaves a tombstone in the parent."""
+        for (bound,) in self._connection.all(BOUND_TO_BELOW, top=id):
+            self.remove(bound)
         at = revisions.place(self._connection, id)
         if at.parent_id is not None:
             _, size = self._objects_below(id)
             self._leave(at, at.parent_id, size)
+        self._connection.run(FORGET_PERSONAL, top=id)
         self._connection.run(DELETE_BELOW, top=id)
 
     def move(self, id: int, parent_id: int, name: str) -> Collection:
@@ -253,12 +296,15 @@ class SqlCollections:
             raise ValueError("a home stays where it is")
         if any(above.id == id for above in self.ancestors(parent_id)):
             raise ValueError("a collection cannot be moved into itself")
+        if at.source_id is not None and parent.home_id != at.home_id:
+            raise ValueError("what is bound to another collection stays in its home")
         self._settle(parent, name)
         objects, size = self._objects_below(id)
         inner = [each.id for each in reversed(self.below(id))]
         left = self._leave(at, at.parent_id, size)
         if parent.home_id != at.home_id:
             self._connection.run(revisions.RAISE, home=parent.home_id, least=left)
+        self._connection.run(RAISE_TO_SHAREES_BELOW, home=parent.home_id, top=id)
         steps = objects + len(inner) + 1
         last = revisions.take(self._connection, parent, self._now, steps=steps, bytes_more=size)
         if objects:
@@ -271,6 +317,7 @@ class SqlCollections:
             ],
         )
         self._connection.run(REPLACE, which=id, parent=parent_id, new_name=name, at=self._now)
+        self._connection.run(LIFT_BELOW, top=id, revision=last, at=self._now)
         moved = self.get(id)
         assert moved is not None
         return moved

@@ -12,11 +12,11 @@ Floating rows lie in bands of their own, which are searched with the range shift
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import BindParameter, CompoundSelect, and_, bindparam, insert, or_, select, union_all
+from sqlalchemy import BindParameter, ColumnElement, CompoundSelect, and_, bindparam, insert, or_, select, union_all
 
 from calserver.ical import Instance
 from calserver.store.dialects import among
-from calserver.store.schema import instance
+from calserver.store.schema import collection, instance
 from calserver.store.statements import Statement, inserting
 
 DAY = 86400
@@ -40,9 +40,21 @@ def band_of(each: Instance) -> int:
     return band + FLOATING if each.floating else band
 
 
-def _overlapping(floating: int, one: bool, columns: Iterable[Any]) -> list[Any]:
+def _within(one: bool, bound: bool) -> ColumnElement[bool]:
+    """Rows of the collections that are asked about, or of those that they are bound to."""
+    if not bound:
+        return _i.collection_id == bindparam("collections") if one else among(_i.collection_id, "collections")
+    sources = select(collection.c.source_id)
+    if one:
+        return _i.collection_id == sources.where(collection.c.id == bindparam("collections")).scalar_subquery()
+    return _i.collection_id.in_(
+        sources.where(among(collection.c.id, "collections"), collection.c.source_id.is_not(None))
+    )
+
+
+def _overlapping(floating: int, one: bool, bound: bool, columns: Iterable[Any]) -> list[Any]:
     """One scan per band for floating rows, or for the others."""
-    where = _i.collection_id == bindparam("collections") if one else among(_i.collection_id, "collections")
+    where = _within(one, bound)
     start: BindParameter[int] = bindparam(f"start{floating}")
     end: BindParameter[int] = bindparam(f"end{floating}")
     scans = []
@@ -57,13 +69,16 @@ def _overlapping(floating: int, one: bool, columns: Iterable[Any]) -> list[Any]:
     return scans
 
 
-def overlapping(one: bool, *columns: Any) -> CompoundSelect[Any]:
+def overlapping(one: bool, *columns: Any, bound: Iterable[bool] = (False,)) -> CompoundSelect[Any]:
     """Columns of the rows that overlap a range.
 
     Takes the parameters that `window` makes and ``collections``: the id of a collection where there is only `one`,
-    which saves half of the time, otherwise a list of them.
+    which saves half of the time, otherwise a list of them. `bound` says whether it is about the rows of these, or of
+    those that they are bound to (see `calserver.store.seen`), or both.
     """
-    return union_all(*_overlapping(0, one, columns), *_overlapping(FLOATING, one, columns))
+    return union_all(
+        *(scan for each in bound for floating in (0, FLOATING) for scan in _overlapping(floating, one, each, columns))
+    )
 
 
 def window(start: int, end: int, floating_offset: tuple[int, int]) -> dict[str, int]:

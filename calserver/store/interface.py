@@ -27,7 +27,7 @@ from typing import Protocol, TypeVar
 
 from calserver.dav import Acl, Lock
 from calserver.ical import Instance
-from calserver.store.values import Collection, Draft, Object, Principal, Stamp, Tombstone
+from calserver.store.values import Collection, Draft, Object, Principal, Share, Source, Stamp, Tombstone, Variant
 
 T = TypeVar("T")
 
@@ -110,6 +110,12 @@ class Principals(Protocol):
     def delegators(self, delegates: Iterable[int], access: str) -> Sequence[Principal]:
         """Those who gave this access to one of `delegates`."""
 
+    def delegator_ids(self, delegates: Iterable[int]) -> Mapping[str, frozenset[int]]:
+        """The ids of those who gave some access to one of `delegates`, by access, in one query."""
+
+    def administrators(self) -> Sequence[Principal]:
+        """All who are administrators."""
+
 
 # -- the tree ------------------------------------------------------------------------------------------------------
 
@@ -189,7 +195,11 @@ class Collections(Protocol):
 
 
 class Objects(Protocol):
-    """Members with content."""
+    """Members with content.
+
+    What asks for the members of a collection answers for one that is bound to another (see `Shares`) with the members
+    of that, as the sharee sees them. What changes members takes the collection that they really are in.
+    """
 
     def get(self, collection_id: int, name: str) -> Object | None:
         """By name."""
@@ -200,8 +210,8 @@ class Objects(Protocol):
     def text(self, id: int) -> bytes:
         """The content as received."""
 
-    def texts(self, ids: Iterable[int]) -> Mapping[int, bytes]:
-        """The contents of many objects, in one query."""
+    def texts(self, ids: Iterable[int], seen_in: int | None = None) -> Mapping[int, bytes]:
+        """The contents of many objects, in one query; as they are seen in a collection, where that is told."""
 
     def in_collection(self, collection_id: int) -> Sequence[Object]:
         """All members, by name."""
@@ -368,6 +378,82 @@ class Meta(Protocol):
         """Set a value."""
 
 
+class Shares(Protocol):
+    """Calendars that others have in their homes too.
+
+    A calendar is shared by invitations (`Share`). Who accepts one gets a collection in the own home that is **bound**
+    to the calendar: it has a name, properties and rights of its own, but the members of the calendar (`Objects`,
+    `ChangeLog`). Every change in the calendar takes one number that is higher than those of all homes in which it is
+    seen, and which all of them go on from; so tokens and tags of the sharees move with those of the owner. When the
+    calendar goes, so does what is bound to it.
+
+    An object of a shared calendar has up to three forms: that of the owner, the **common** one of sharees who have set
+    nothing of their own, and the **personal** one of each who has. Whoever writes an object writes all of them: when
+    its content changes, the common form is forgotten and must be told again.
+    """
+
+    def of(self, collection_id: int) -> Sequence[Share]:
+        """All of a calendar, in the order in which they were made."""
+
+    def find(self, collection_id: int, principal_id: int) -> Share | None:
+        """That of a principal."""
+
+    def by_uid(self, uid: str) -> Share | None:
+        """By its uid."""
+
+    def shared_with(self, principal_ids: Iterable[int]) -> Sequence[int]:
+        """The ids of the calendars to which any of these principals is invited."""
+
+    def below(self, collection_id: int) -> Sequence[int]:
+        """The ids of the shared calendars at or below a collection."""
+
+    def add(self, new: Share) -> Share:
+        """Insert (the id is given by the store); the calendar takes a new revision."""
+
+    def update(self, changed: Share) -> Share:
+        """Write names, access and status; the calendar takes a new revision."""
+
+    def remove(self, gone: Share) -> None:
+        """Forget an invitation; what is bound stays. The calendar takes a new revision."""
+
+    def bind(
+        self,
+        source: Collection,
+        home: Collection,
+        name: str,
+        kind: str,
+        *,
+        access: str,
+        properties: Mapping[str, str],
+        display_name: str | None,
+    ) -> Collection:
+        """Make a collection in a home that is bound to a calendar in another one; raises `NameTaken`.
+
+        `Collections.remove` ends that, and forgets what the sharee had of its own.
+        """
+
+    def bound(self, source_id: int) -> Sequence[Collection]:
+        """All that is bound to a calendar."""
+
+    def bound_to(self, source_id: int, principal_id: int) -> Collection | None:
+        """What is bound to a calendar in the home of a principal."""
+
+    def set_access(self, bound_id: int, access: str) -> None:
+        """Change what a sharee may do; takes a new revision."""
+
+    def sources(self, home_id: int) -> Mapping[int, Source]:
+        """Where the shared calendars in a home come from, by the ids of what is bound to them."""
+
+    def set_common(self, object_id: int, common: Variant | None) -> None:
+        """Say what sharees see who have set nothing of their own; None: what the owner sees. No new revision."""
+
+    def personal(self, object_id: int) -> Mapping[int, bytes]:
+        """The object as it is for sharees who have set something of their own, by their ids."""
+
+    def set_personal(self, object_id: int, principal_id: int, own: Variant | None) -> None:
+        """Say what a sharee sees who has set something; None: what is common. No new revision."""
+
+
 class Transaction(Protocol):
     """What happens together or not at all. Valid only inside the function it was given to."""
 
@@ -376,6 +462,7 @@ class Transaction(Protocol):
     principals: Principals
     collections: Collections
     objects: Objects
+    shares: Shares
     changes: ChangeLog
     locks: Locks
     meta: Meta

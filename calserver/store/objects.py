@@ -6,16 +6,16 @@ from datetime import datetime
 from typing import Any
 
 import attrs
-from sqlalchemy import and_, bindparam, delete, func, insert, null, or_, select, text, update
+from sqlalchemy import Select, and_, bindparam, case, delete, func, insert, null, or_, select, text, union_all, update
 
 from calserver.dav import Acl, packed_acl, unpacked_acl
 from calserver.ical import Instance
 from calserver.store import instances as index
-from calserver.store import revisions
+from calserver.store import revisions, seen
 from calserver.store.dialects import among
 from calserver.store.revisions import Grave, Place
 from calserver.store.rows import OBJECT, instant, mapping, microseconds, object_from, packed
-from calserver.store.schema import MARKED, collection, content, instance, object_, tombstone
+from calserver.store.schema import MARKED, collection, content, instance, object_, personal, tombstone
 from calserver.store.statements import Connection, Statement, inserting
 from calserver.store.values import Draft, Missing, NameTaken, Object, UidTaken
 
@@ -24,20 +24,18 @@ _WIDTH = len(OBJECT)
 _sibling = collection.alias("sibling")
 _with_text = select(*OBJECT, _x.text).join(content, _x.object_id == _o.id)
 
-GET = Statement(select(*OBJECT).where(_o.collection_id == bindparam("collection_id"), _o.name == bindparam("name")))
+_TEXTS = (*OBJECT, _x.text)
+GET = Statement(seen.members(OBJECT, lambda query: query.where(_o.name == bindparam("name"))))
 BY_ID = Statement(select(*OBJECT).where(_o.id == bindparam("id")))
 TEXT = Statement(select(_x.text).where(_x.object_id == bindparam("id")))
 TEXTS = Statement(select(_x.object_id, _x.text).where(among(_x.object_id, "ids")))
-ALL = Statement(select(*OBJECT).where(_o.collection_id == bindparam("collection_id")).order_by(_o.name))
-LISTING = Statement(
-    select(_o.name, _o.etag, _o.content_type).where(_o.collection_id == bindparam("collection_id")).order_by(_o.name)
-)
-NAMED = Statement(_with_text.where(_o.collection_id == bindparam("collection_id"), among(_o.name, "names")))
-ITERATE = Statement(_with_text.where(_o.collection_id == bindparam("collection_id")).order_by(_o.name))
+TEXTS_AS_SEEN = Statement(seen.members((_o.id, _x.text), lambda query: query.where(among(_o.id, "ids"))))
+ALL = Statement(seen.members(OBJECT, seen.every, order=_o.name))
+LISTING = Statement(seen.members((_o.name, _o.etag, _o.content_type), seen.every, order=_o.name))
+NAMED = Statement(seen.members(_TEXTS, lambda query: query.where(among(_o.name, "names"))))
+ITERATE = Statement(seen.members(_TEXTS, seen.every, order=_o.name))
 ITERATE_COMPONENT = Statement(
-    _with_text.where(_o.collection_id == bindparam("collection_id"), _o.component == bindparam("component")).order_by(
-        _o.name
-    )
+    seen.members(_TEXTS, lambda query: query.where(_o.component == bindparam("component")), order=_o.name)
 )
 BY_UID = Statement(select(*OBJECT).where(_o.home_id == bindparam("home_id"), _o.uid == bindparam("uid")))
 HOLDER = Statement(
@@ -54,18 +52,32 @@ HOLDER = Statement(
 
 def _in_range(one: bool) -> tuple[Statement, Statement]:
     """The range query for all components, and for one."""
-    query = _with_text.where(_o.id.in_(index.overlapping(one, instance.c.object_id))).order_by(_o.id)
-    return Statement(query), Statement(query.where(_o.component == bindparam("component")))
+    own = _with_text.where(_o.id.in_(index.overlapping(one, instance.c.object_id)))
+    bound = seen.as_seen(one, _TEXTS).where(_o.id.in_(index.overlapping(one, instance.c.object_id, bound=(True,))))
+    component = _o.component == bindparam("component")
+    return _in_order(own, bound), _in_order(own.where(component), bound.where(component))
+
+
+def _in_order(*arms: Select[Any]) -> Statement:
+    query = union_all(*arms)
+    return Statement(query.order_by(query.selected_columns.id))
 
 
 def _busy(one: bool) -> Statement:
-    found = index.overlapping(one, instance.c.object_id, *index.COLUMNS).subquery("found")
-    columns = (found.c[each.name] for each in index.COLUMNS)
-    return Statement(select(*OBJECT, *columns).join(found, found.c.object_id == _o.id).where(found.c.busy != "F"))
+    columns = (instance.c.object_id, *index.COLUMNS)
+    found = index.overlapping(one, *columns).subquery("found")
+    own = select(*OBJECT, *(found.c[each.name] for each in index.COLUMNS))
+    own = own.join(found, found.c.object_id == _o.id).where(found.c.busy != "F")
+    found = index.overlapping(one, *columns, bound=(True,)).subquery("found")
+    band = case((seen.BUSY_DIFFERS, index.MARKER), else_=found.c.band)
+    bound = seen.as_seen(one, OBJECT).add_columns(band, *(found.c[each.name] for each in index.COLUMNS[1:]))
+    bound = bound.join(found, found.c.object_id == _o.id).where(or_(seen.BUSY_DIFFERS, found.c.busy != "F"))
+    return Statement(union_all(own, bound))
 
 
 def _only_marked(one: bool) -> Statement:
-    found = index.overlapping(one, instance.c.object_id, instance.c.band).subquery("found")
+    columns = (instance.c.object_id, instance.c.band)
+    found = index.overlapping(one, *columns, bound=(False, True)).subquery("found")
     marked = func.min(found.c.band % index.FLOATING) == index.MARKER
     return Statement(select(found.c.object_id).group_by(found.c.object_id).having(marked))
 
@@ -114,7 +126,9 @@ _CHANGED = (
     "recurring",
 )
 UPDATE = Statement(
-    update(object_).values({_o[name]: bindparam(name) for name in _CHANGED} | _VARIES).where(_o.id == bindparam("which"))
+    update(object_)
+    .values({_o[name]: bindparam(name) for name in _CHANGED} | _VARIES)
+    .where(_o.id == bindparam("which"))
 )
 UPDATE_TEXT = Statement(update(content).values(text=bindparam("text")).where(_x.object_id == bindparam("which")))
 PATCH = Statement(
@@ -152,8 +166,18 @@ COPY_TEXT = Statement(
         [_x.object_id, _x.text], select(bindparam("copy"), _x.text).where(_x.object_id == bindparam("original"))
     )
 )
+FORGET_PERSONAL = Statement(delete(personal).where(personal.c.object_id == bindparam("id")))
+FORGET_COMMON = Statement(update(object_).values(_VARIES).where(_o.id == bindparam("id")))
+RENAME_PERSONAL = Statement(
+    update(personal).values(name=bindparam("new_name")).where(personal.c.object_id == bindparam("id"))
+)
 DELETE = Statement(delete(object_).where(_o.id == bindparam("id")))
-NUMBER_OF = Statement(select(func.count()).where(_o.collection_id == bindparam("collection_id")))
+NUMBER_OF = Statement(
+    select(func.count()).where(
+        _o.collection_id
+        == select(func.coalesce(_c.source_id, _c.id)).where(_c.id == bindparam("collection_id")).scalar_subquery()
+    )
+)
 UNINDEXED = Statement(
     _with_text.where(
         _o.id.in_(
@@ -207,9 +231,12 @@ class SqlObjects:
             raise Missing(f"object {id}")
         return found
 
-    def texts(self, ids: Iterable[int]) -> Mapping[int, bytes]:
+    def texts(self, ids: Iterable[int], seen_in: int | None = None) -> Mapping[int, bytes]:
         """The contents of many objects, in one query."""
-        return dict(self._connection.all(TEXTS, ids=self._connection.values(ids)))
+        values = self._connection.values(ids)
+        if seen_in is None:
+            return dict(self._connection.all(TEXTS, ids=values))
+        return dict(self._connection.all(TEXTS_AS_SEEN, ids=values, collection_id=seen_in))
 
     def in_collection(self, collection_id: int) -> Sequence[Object]:
         """All members, by name."""
@@ -373,6 +400,10 @@ class SqlObjects:
         revision = revisions.take(self._connection, found.at, self._now, bytes_more=known.size)
         if collection_id != known.collection_id:
             self._connection.run(index.CARRY, which=id, to=collection_id)
+            self._connection.run(FORGET_PERSONAL, id=id)
+            self._connection.run(FORGET_COMMON, id=id)
+        elif found.at.shared:
+            self._connection.run(RENAME_PERSONAL, id=id, new_name=name)
         return self._written(REPLACE, which=id, to=collection_id, home=found.at.home_id, name=name, revision=revision)
 
     def copy(self, id: int, collection_id: int, name: str, *, unique_uid: bool = False) -> Object:

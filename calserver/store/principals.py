@@ -7,6 +7,7 @@ its case folded for searches (``principal_term``).
 
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
@@ -15,6 +16,7 @@ from sqlalchemy import BindParameter, and_, bindparam, delete, exists, or_, sele
 from sqlalchemy import case as either
 
 from calserver.store import revisions
+from calserver.store.collections import SqlCollections
 from calserver.store.dialects import among
 from calserver.store.rows import mapping, packed, texts
 from calserver.store.schema import (
@@ -26,32 +28,35 @@ from calserver.store.schema import (
     principal,
     principal_address,
     principal_term,
+    share,
 )
 from calserver.store.statements import Connection, Statement, inserting
 from calserver.store.values import AddressTaken, Missing, Principal
 
 _p, _a, _f, _m, _d = principal.c, principal_address.c, principal_term.c, membership.c, delegation.c
-_COLUMNS = tuple(_p)
+_bound = collection.alias("bound")
+PRINCIPAL = tuple(_p)
+"""The columns that `principal_from` takes, in its order."""
 _GUID = "urn:uuid:"
 
-GET = Statement(select(*_COLUMNS).where(_p.id == bindparam("id")))
-GET_MANY = Statement(select(*_COLUMNS).where(among(_p.id, "ids")).order_by(_p.uid, _p.kind))
-BY_UID = Statement(select(*_COLUMNS).where(_p.uid == bindparam("uid"), _p.kind == bindparam("kind")))
+GET = Statement(select(*PRINCIPAL).where(_p.id == bindparam("id")))
+GET_MANY = Statement(select(*PRINCIPAL).where(among(_p.id, "ids")).order_by(_p.uid, _p.kind))
+BY_UID = Statement(select(*PRINCIPAL).where(_p.uid == bindparam("uid"), _p.kind == bindparam("kind")))
 _logins = (
     select(_p.id)
     .where(_p.uid == bindparam("uid"))
     .union(select(_a.principal_id).where(_a.address == bindparam("address")))
 )
 BY_LOGIN = Statement(
-    select(*_COLUMNS)
+    select(*PRINCIPAL)
     .where(_p.id.in_(_logins))
     .order_by(either((_p.kind == "user", 0), else_=1), either((_p.uid == bindparam("uid"), 0), else_=1), _p.id)
 )
 BY_ADDRESSES = Statement(
-    select(_a.address, *_COLUMNS).join(principal, _p.id == _a.principal_id).where(among(_a.address, "addresses"))
+    select(_a.address, *PRINCIPAL).join(principal, _p.id == _a.principal_id).where(among(_a.address, "addresses"))
 )
-LIST = Statement(select(*_COLUMNS).order_by(_p.uid, _p.kind))
-LIST_KIND = Statement(select(*_COLUMNS).where(_p.kind == bindparam("kind")).order_by(_p.uid))
+LIST = Statement(select(*PRINCIPAL).order_by(_p.uid, _p.kind))
+LIST_KIND = Statement(select(*PRINCIPAL).where(_p.kind == bindparam("kind")).order_by(_p.uid))
 REVISION = Statement(select(counter.c.value).where(counter.c.name == "principals"))
 TAKEN = Statement(
     select(_a.address)
@@ -61,11 +66,18 @@ TAKEN = Statement(
 INSERT = Statement(inserting(principal, "id").returning(_p.id))
 UPDATE = Statement(
     update(principal)
-    .values({column: bindparam(column.name) for column in _COLUMNS if column.name != "id"})
+    .values({column: bindparam(column.name) for column in PRINCIPAL if column.name != "id"})
     .where(_p.id == bindparam("which"))
 )
 DELETE = Statement(delete(principal).where(_p.id == bindparam("id")))
 DELETE_HOMES = Statement(delete(collection).where(collection.c.principal_id == bindparam("id")))
+BOUND_ELSEWHERE = Statement(
+    select(_bound.c.id)
+    .join(collection, collection.c.id == _bound.c.source_id)
+    .where(collection.c.principal_id == bindparam("id"), _bound.c.principal_id != bindparam("id"))
+)
+"""What stands in the homes of others for calendars of a principal."""
+INVITED_TO = Statement(select(share.c.collection_id).where(share.c.principal_id == bindparam("id")))
 HOLDS_LOCKS = Statement(select(exists().where(lock.c.principal_id == bindparam("id"))))
 CLEAR_ADDRESSES = Statement(delete(principal_address).where(_a.principal_id == bindparam("id")))
 CLEAR_TERMS = Statement(delete(principal_term).where(_f.principal_id == bindparam("id")))
@@ -81,13 +93,13 @@ RELATED = Statement(
     )
 )
 MEMBERS = Statement(
-    select(*_COLUMNS)
+    select(*PRINCIPAL)
     .join(membership, _m.member_id == _p.id)
     .where(_m.group_id == bindparam("id"))
     .order_by(_p.uid, _p.kind)
 )
 MEMBERSHIPS = Statement(
-    select(*_COLUMNS)
+    select(*PRINCIPAL)
     .join(membership, _m.group_id == _p.id)
     .where(_m.member_id == bindparam("id"))
     .order_by(_p.uid, _p.kind)
@@ -99,18 +111,20 @@ ALL_MEMBERSHIPS = Statement(select(_groups.c.group_id))
 CLEAR_MEMBERS = Statement(delete(membership).where(_m.group_id == bindparam("id")).returning(_m.member_id))
 INSERT_MEMBER = Statement(inserting(membership))
 DELEGATES = Statement(
-    select(*_COLUMNS)
+    select(*PRINCIPAL)
     .join(delegation, _d.delegate_id == _p.id)
     .where(_d.principal_id == bindparam("id"), _d.access == bindparam("access"))
     .order_by(_p.uid, _p.kind)
 )
 DELEGATORS = Statement(
-    select(*_COLUMNS)
+    select(*PRINCIPAL)
     .where(
         _p.id.in_(select(_d.principal_id).where(among(_d.delegate_id, "delegates"), _d.access == bindparam("access")))
     )
     .order_by(_p.uid, _p.kind)
 )
+DELEGATOR_IDS = Statement(select(_d.access, _d.principal_id).where(among(_d.delegate_id, "delegates")))
+ADMINISTRATORS = Statement(select(*PRINCIPAL).where(_p.administrator.is_(True)).order_by(_p.uid, _p.kind))
 CLEAR_DELEGATES = Statement(
     delete(delegation)
     .where(_d.principal_id == bindparam("id"), _d.access == bindparam("access"))
@@ -133,7 +147,7 @@ def _search(terms: tuple[tuple[str, str], ...], any_of: bool, kinds: bool, limit
         wanted: BindParameter[str] = bindparam(f"text{number}")
         found = _f.folded == wanted if match == "equals" else _f.folded.like(wanted, escape="\\")
         conditions.append(_p.id.in_(select(_f.principal_id).where(_f.field == field, found)))
-    query = select(*_COLUMNS).where(or_(*conditions) if any_of else and_(*conditions)).order_by(_p.uid, _p.kind)
+    query = select(*PRINCIPAL).where(or_(*conditions) if any_of else and_(*conditions)).order_by(_p.uid, _p.kind)
     if kinds:
         query = query.where(among(_p.kind, "kinds"))
     return Statement(query.limit(bindparam("limit")) if limited else query)
@@ -149,7 +163,8 @@ def _key(address: str) -> str:
     return address.lower() if address.startswith(("mailto:", _GUID)) else address
 
 
-def _principal(row: Sequence[Any]) -> Principal:
+def principal_from(row: Sequence[Any]) -> Principal:
+    """A principal from the columns of `PRINCIPAL`."""
     return Principal(
         id=row[0],
         kind=row[1],
@@ -172,7 +187,7 @@ def _principal(row: Sequence[Any]) -> Principal:
 
 def _columns(value: Principal) -> dict[str, Any]:
     """The parameters for all columns but the id."""
-    columns = {column.name: getattr(value, column.name) for column in _COLUMNS if column.name != "id"}
+    columns = {column.name: getattr(value, column.name) for column in PRINCIPAL if column.name != "id"}
     columns["addresses"] = packed(value.addresses)
     columns["properties"] = packed(value.properties)
     return columns
@@ -188,8 +203,9 @@ def _terms(value: Principal) -> set[tuple[str, str]]:
 class SqlPrincipals:
     """`calserver.store.interface.Principals` on SQL."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, now: datetime) -> None:
         self._connection = connection
+        self._now = now
 
     # -- reading
 
@@ -217,7 +233,7 @@ class SqlPrincipals:
         """The same for many addresses, in one query."""
         keys = {each: _key(each) for each in addresses}
         rows = self._connection.all(BY_ADDRESSES, addresses=self._connection.values(set(keys.values())))
-        found = {row[0]: _principal(row[1:]) for row in rows}
+        found = {row[0]: principal_from(row[1:]) for row in rows}
         return {each: found[key] for each, key in keys.items() if key in found}
 
     def list(self, kind: str | None = None) -> Sequence[Principal]:
@@ -281,8 +297,14 @@ class SqlPrincipals:
         self._revise(row[0] for row in self._connection.all(RELATED, id=id))
         if self._connection.value(HOLDS_LOCKS, id=id):
             revisions.count(self._connection, "locks")
+        collections = SqlCollections(self._connection, self._now)
+        for (bound,) in self._connection.all(BOUND_ELSEWHERE, id=id):
+            collections.remove(bound)
+        invited = self._connection.all(INVITED_TO, id=id)
         self._connection.run(DELETE_HOMES, id=id)
         self._connection.run(DELETE, id=id)
+        for (calendar,) in invited:
+            collections.mark_shared(calendar)
 
     # -- groups and delegates
 
@@ -321,14 +343,26 @@ class SqlPrincipals:
         """Those who gave this access to one of `delegates`."""
         return self._all(DELEGATORS, delegates=self._connection.values(delegates), access=access)
 
+    def delegator_ids(self, delegates: Iterable[int]) -> Mapping[str, frozenset[int]]:
+        """The ids of those who gave some access to one of `delegates`, by access, in one query."""
+        rows = self._connection.all(DELEGATOR_IDS, delegates=self._connection.values(delegates))
+        found: dict[str, set[int]] = {}
+        for access, principal_id in rows:
+            found.setdefault(access, set()).add(principal_id)
+        return {access: frozenset(ids) for access, ids in found.items()}
+
+    def administrators(self) -> Sequence[Principal]:
+        """All who are administrators."""
+        return self._all(ADMINISTRATORS)
+
     # -- parts
 
     def _one(self, statement: Statement, **parameters: Any) -> Principal | None:
         row = self._connection.one(statement, **parameters)
-        return None if row is None else _principal(row)
+        return None if row is None else principal_from(row)
 
     def _all(self, statement: Statement, **parameters: Any) -> Sequence[Principal]:
-        return [_principal(row) for row in self._connection.all(statement, **parameters)]
+        return [principal_from(row) for row in self._connection.all(statement, **parameters)]
 
     def _number(self) -> int:
         return revisions.count(self._connection, "principals")

@@ -4,10 +4,10 @@ The update of the home's row comes first in every change of the tree. It gives o
 the same home wait, so numbers become visible in their order.
 
 A shared calendar is seen in several homes: in that of its owner, and in those of the sharees, where collections stand
-for it that are **bound** to it. A change in it takes one number that is higher than those of all these homes, and all of
-them go on from there (as Lamport's clocks do). So the number of a change means the same in each home, and a sync token
-of a sharee is compared with the very numbers of the calendar's objects. What a change costs grows with the number of
-sharees, its statements do not.
+for it that are **bound** to it. A change in it takes one number that is higher than those of all these homes, and all
+of them go on from there (as Lamport's clocks do). So the number of a change means the same in each home, and the sync
+token of a sharee is compared with the very numbers of the calendar's objects. What a change costs grows with the
+number of sharees, its statements do not.
 """
 
 import attrs
@@ -47,15 +47,9 @@ TAKE = Statement(
 )
 _homes = select(_bound.c.home_id).where(_bound.c.source_id == bindparam("source"))
 _home = collection.alias("home_of_sharee")
+_highest = select(func.max(_home.c.revision)).where(_home.c.id.in_(_homes)).scalar_subquery()
 RAISE_TO_SHAREES = Statement(
-    update(collection)
-    .values(
-        revision=func.max(
-            _c.revision,
-            func.coalesce(select(func.max(_home.c.revision)).where(_home.c.id.in_(_homes)).scalar_subquery(), 0),
-        )
-    )
-    .where(_c.id == bindparam("home"))
+    update(collection).values(revision=_highest).where(_c.id == bindparam("home"), _c.revision < _highest)
 )
 """The next number is higher than those of all homes in which a calendar is seen."""
 LIFT = Statement(

@@ -4,25 +4,27 @@ from datetime import datetime
 
 from calserver.store.changes import SqlChangeLog
 from calserver.store.collections import SqlCollections
-from calserver.store.interface import ChangeLog, Collections, Locks, Meta, Objects, Principals
+from calserver.store.interface import ChangeLog, Collections, Locks, Meta, Objects, Principals, Shares
 from calserver.store.locks import SqlLocks
 from calserver.store.meta import SqlMeta
 from calserver.store.objects import SqlObjects
 from calserver.store.principals import SqlPrincipals
+from calserver.store.shares import SqlShares
 from calserver.store.statements import Connection
 
 
 class SqlTransaction:
     """`calserver.store.interface.Transaction` on SQL."""
 
-    __slots__ = ("changes", "collections", "connection", "locks", "meta", "now", "objects", "principals")
+    __slots__ = ("changes", "collections", "connection", "locks", "meta", "now", "objects", "principals", "shares")
 
     def __init__(self, connection: Connection, now: datetime) -> None:
         self.now = now
         self.connection = connection
-        self.principals: Principals = SqlPrincipals(connection)
+        self.principals: Principals = SqlPrincipals(connection, now)
         self.collections: Collections = SqlCollections(connection, now)
         self.objects: Objects = SqlObjects(connection, now)
+        self.shares: Shares = SqlShares(connection, now)
         self.changes: ChangeLog = SqlChangeLog(connection)
         self.locks: Locks = SqlLocks(connection, now)
         self.meta: Meta = SqlMeta(connection)

@@ -7,7 +7,7 @@ import pytest
 from samples import DAY, HOUR, Place, draft, principal, put, statements
 
 from calserver.ical import Instance
-from calserver.store import Store, Transaction
+from calserver.store import Principal, Share, Store, Transaction, Variant
 
 QUESTIONS: dict[str, Callable[[Transaction, Place], Any]] = {
     "principal by uid": lambda txn, at: txn.principals.by_uid("user", "ann"),
@@ -46,7 +46,8 @@ def test_a_question_is_one_statement(store: Store, place: Place, question: str) 
 
 
 HARMLESS = tuple(
-    f"SCAN {what}" for what in ("json_each", "way", "up", "down", "groups", "numbered", "found", "CONSTANT ROW")
+    f"SCAN {what}"
+    for what in ("json_each", "way", "up", "down", "below", "groups", "numbered", "found", "CONSTANT ROW")
 )
 """What is small, or made by the statement itself."""
 
@@ -96,6 +97,27 @@ def test_plans_never_scan_a_table(store: Store, place: Place) -> None:
 
     store.read_now(everything)
 
+    def share(txn: Any, bob: Principal) -> None:
+        home, calendar = txn.collections.add_home(bob.id, "calendar-home"), txn.collections.get(place.calendar.id)
+        invited = Share(id=0, collection_id=calendar.id, principal_id=bob.id, address="bob", uid="1")
+        invited = txn.shares.update(txn.shares.add(invited))
+        bound = txn.shares.bind(
+            calendar, home, "from ann", "shared-calendar", access="read", properties={}, display_name=None
+        )
+        made, _ = txn.objects.put(place.calendar.id, draft("shared"))
+        txn.shares.set_common(made.id, Variant(text=b"", etag=""))
+        txn.shares.set_personal(made.id, bob.id, Variant(text=b"", etag=""))
+        txn.shares.set_access(bound.id, "read-write")
+        for ask in (txn.shares.of, txn.shares.bound, txn.shares.below):
+            ask(calendar.id)
+        for ask in (txn.shares.find, txn.shares.bound_to):
+            ask(calendar.id, bob.id)
+        txn.shares.sources(home.id)
+        txn.shares.personal(made.id)
+        txn.shares.by_uid("1")
+        txn.shares.shared_with([bob.id])
+        txn.shares.remove(invited)
+
     def changes(txn: Any) -> None:
         txn.connection.driver.set_trace_callback(driver_sql.add)
         made, _ = txn.objects.put(place.calendar.id, draft(), unique_uid=True)
@@ -109,6 +131,7 @@ def test_plans_never_scan_a_table(store: Store, place: Place) -> None:
         txn.locks.remove_below("calendars/user/ann/Default")
         bob = txn.principals.add(principal("bob"))
         txn.principals.set_members(bob.id, [place.principal.id])
+        share(txn, bob)
         txn.principals.remove(bob.id)
         txn.connection.driver.set_trace_callback(None)
 
