@@ -84,6 +84,29 @@ def test_moving_a_collection_does_not_ask_for_each_member(store: Store, place: P
     assert taken(store, move) == few
 
 
+def share(txn: Any, place: Place, bob: Principal) -> None:
+    """Everything that is done about a shared calendar."""
+    home, calendar = txn.collections.add_home(bob.id, "calendar-home"), txn.collections.get(place.calendar.id)
+    invited = Share(id=0, collection_id=calendar.id, principal_id=bob.id, address="bob", uid="1")
+    invited = txn.shares.update(txn.shares.add(invited))
+    bound = txn.shares.bind(
+        calendar, home, "from ann", "shared-calendar", access="read", properties={}, display_name=None
+    )
+    made, _ = txn.objects.put(place.calendar.id, draft("shared"))
+    txn.shares.set_common(made.id, Variant(text=b"", etag=""))
+    txn.shares.set_personal(made.id, bob.id, Variant(text=b"", etag=""))
+    txn.shares.set_access(bound.id, "read-write")
+    for ask in (txn.shares.of, txn.shares.bound, txn.shares.below):
+        ask(calendar.id)
+    for ask in (txn.shares.find, txn.shares.bound_to):
+        ask(calendar.id, bob.id)
+    txn.shares.sources(home.id)
+    txn.shares.personal(made.id)
+    txn.shares.by_uid("1")
+    txn.shares.shared_with([bob.id])
+    txn.shares.remove(invited)
+
+
 def test_plans_never_scan_a_table(store: Store, place: Place) -> None:
     """Every statement that a request runs finds its rows by an index; only searches for people look through all."""
     driver_sql: set[str] = set()
@@ -96,27 +119,6 @@ def test_plans_never_scan_a_table(store: Store, place: Place) -> None:
         txn.connection.driver.set_trace_callback(None)
 
     store.read_now(everything)
-
-    def share(txn: Any, bob: Principal) -> None:
-        home, calendar = txn.collections.add_home(bob.id, "calendar-home"), txn.collections.get(place.calendar.id)
-        invited = Share(id=0, collection_id=calendar.id, principal_id=bob.id, address="bob", uid="1")
-        invited = txn.shares.update(txn.shares.add(invited))
-        bound = txn.shares.bind(
-            calendar, home, "from ann", "shared-calendar", access="read", properties={}, display_name=None
-        )
-        made, _ = txn.objects.put(place.calendar.id, draft("shared"))
-        txn.shares.set_common(made.id, Variant(text=b"", etag=""))
-        txn.shares.set_personal(made.id, bob.id, Variant(text=b"", etag=""))
-        txn.shares.set_access(bound.id, "read-write")
-        for ask in (txn.shares.of, txn.shares.bound, txn.shares.below):
-            ask(calendar.id)
-        for ask in (txn.shares.find, txn.shares.bound_to):
-            ask(calendar.id, bob.id)
-        txn.shares.sources(home.id)
-        txn.shares.personal(made.id)
-        txn.shares.by_uid("1")
-        txn.shares.shared_with([bob.id])
-        txn.shares.remove(invited)
 
     def changes(txn: Any) -> None:
         txn.connection.driver.set_trace_callback(driver_sql.add)
@@ -131,7 +133,7 @@ def test_plans_never_scan_a_table(store: Store, place: Place) -> None:
         txn.locks.remove_below("calendars/user/ann/Default")
         bob = txn.principals.add(principal("bob"))
         txn.principals.set_members(bob.id, [place.principal.id])
-        share(txn, bob)
+        share(txn, place, bob)
         txn.principals.remove(bob.id)
         txn.connection.driver.set_trace_callback(None)
 
