@@ -1,5 +1,7 @@
 """A server with calendars, two people and an administrator."""
 
+from pathlib import Path
+
 import pytest
 from dialogue import WEBDAV, Dialogue
 
@@ -7,7 +9,7 @@ from calserver import caldav, calendars, directory
 from calserver.config import Calendars
 from calserver.dav import Extension, Extensions
 from calserver.directory import accounts
-from calserver.store import Principal, Store, Transaction
+from calserver.store import Principal, Store, Transaction, open_store
 from calserver.tree import Mounts, caldav_ctag
 
 DIRECTORY = tuple(value for value in vars(directory).values() if isinstance(value, Extension))
@@ -18,20 +20,25 @@ def provide(txn: Transaction, principal: Principal) -> None:
     calendars.provision(txn, principal, Calendars())
 
 
-@pytest.fixture
-def server(store: Store) -> Dialogue:
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What each test gets a copy of: here with people in it, who have what everybody has from the start."""
+    path = tmp_path_factory.mktemp("people") / "store.sqlite"
+    opened = open_store(f"sqlite:///{path}", reactor=None)
+
     def people(txn: Transaction) -> None:
         for uid in ("ann", "bob", "root"):
-            accounts.create(
-                txn,
-                uid,
-                addresses=(f"{uid}@example.com",),
-                provision=provide,
-                administrator=uid == "root",
-            )
+            addresses = (f"{uid}@example.com",)
+            accounts.create(txn, uid, addresses=addresses, provision=provide, administrator=uid == "root")
         accounts.create(txn, "hall", kind="location", provision=provide)
 
-    store.write_now(people)
+    opened.write_now(people)
+    opened.close()
+    return path
+
+
+@pytest.fixture
+def server(store: Store) -> Dialogue:
     spoken = Extensions([*WEBDAV, caldav_ctag, *DIRECTORY, *CALDAV])
     return Dialogue(store, Mounts([directory.PrincipalMount(), caldav.mount]), spoken)
 
