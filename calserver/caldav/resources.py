@@ -16,6 +16,7 @@ The last four belong to the home: they cannot be deleted, moved or made.
 
 from collections.abc import Iterator
 from datetime import UTC, tzinfo
+from functools import partial
 from typing import Any, cast
 
 import attrs
@@ -74,6 +75,12 @@ class CalendarObjectResource(StoredObject):
         return ical.to_jcal(ical.parse(self.text)) if self.content_type == JCAL else self.text
 
 
+def path_of(place: StoredCollection, row: ObjectRow) -> str:
+    """Where clients find an object of the home that a collection is in."""
+    names = [each.name for each in place.view.txn.collections.ancestors(row.collection_id)]
+    return place.view.path(Href((*place.estate.href.segments, *names[1:], row.name)))
+
+
 class PlainCollection(StoredCollection):
     """A plain collection in a calendar home, for calendars and files."""
 
@@ -89,6 +96,21 @@ class PlainCollection(StoredCollection):
         """Calendars and plain collections can be members."""
         if kind != "calendar":
             super().admit(kind)
+
+    def receive_collection(
+        self, source: StoredCollection, name: str, *, copy: bool, deep: bool = True, replaced: Resource | None
+    ) -> StoredCollection:
+        """Take a collection; a calendar that takes part in scheduling now brings no UID that another one has."""
+        received = super().receive_collection(source, name, copy=copy, deep=deep, replaced=replaced)
+        before, after = source.row, received.row
+        if (
+            not copy
+            and after.kind == "calendar"
+            and (before.parent_id, before.home_id) != (after.parent_id, after.home_id)
+        ):
+            for row in self.view.txn.objects.in_collection(after.id):
+                calendars.admit(self.view.txn, after, row, partial(path_of, self), replaced=row)
+        return received
 
 
 def _is_calendar(resourcetype: tuple[str, ...]) -> bool:
@@ -191,7 +213,7 @@ class CalendarCollection(CalendarObjects):
     def put(self, draft: Draft, *, unique_uid: bool = False) -> tuple[StoredObject, bool]:
         """Store a draft that the calendar takes; the member, and whether it is new."""
         txn = self.view.txn
-        calendars.admit(txn, self.row, draft, self.path_of, replaced=txn.objects.get(self.row.id, draft.name))
+        calendars.admit(txn, self.row, draft, partial(path_of, self), replaced=txn.objects.get(self.row.id, draft.name))
         return super().put(draft, unique_uid=unique_uid)
 
     def receive_object(self, source: StoredObject, name: str, *, copy: bool, replaced: Resource | None) -> Resource:
@@ -201,18 +223,15 @@ class CalendarCollection(CalendarObjects):
             draft = self._accepted(name, source.read(), source.row.content_type)
         before = replaced.row if isinstance(replaced, StoredObject) else None
         moved = None if copy else source.row
-        calendars.admit(self.view.txn, self.row, draft or source.row, self.path_of, replaced=before, moved=moved)
+        calendars.admit(
+            self.view.txn, self.row, draft or source.row, partial(path_of, self), replaced=before, moved=moved
+        )
         received = super().receive_object(source, name, copy=copy, replaced=replaced)
         return received if draft is None else super().put(draft)[0]
 
     def new_name(self, request: Request) -> str:
         """A name as clients would choose it."""
         return f"{super().new_name(request)}.ics"
-
-    def path_of(self, row: ObjectRow) -> str:
-        """Where clients find an object of this home."""
-        names = [each.name for each in self.view.txn.collections.ancestors(row.collection_id)]
-        return self.view.path(Href((*self.estate.href.segments, *names[1:], row.name)))
 
 
 class Reserved(StoredCollection):

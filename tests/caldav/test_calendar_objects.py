@@ -305,6 +305,20 @@ def test_a_calendar_is_renamed_with_all_that_is_in_it(ann: Dialogue, other: str)
     assert resource_id(ann, HOME + "renamed/") == before
 
 
+def test_a_calendar_that_comes_from_elsewhere_brings_no_uid_that_is_there(ann: Dialogue, root: Dialogue) -> None:
+    """RFC 6638 section 3.2.4.1: from a folder, where calendars are unique in themselves, and from other homes."""
+    put(ann, DEFAULT + "1.ics", event("1"))
+    ann("MKCOL", HOME + "folder/")
+    for place in (HOME + "folder/", "calendars/user/bob/"):
+        root("MKCALENDAR", place + "c/")
+        assert put(root, place + "c/x.ics", event("1")).status == 201
+        answer = root("MOVE", place + "c/", destination=ann.destination(HOME + "c/"))
+        assert refused(answer, C("unique-scheduling-object-resource")) == [f"/dav/{DEFAULT}1.ics"]
+        assert root("GET", place + "c/x.ics").status == 200
+        assert put(root, place + "c/x.ics", event("1")).status == 204
+        assert root("MOVE", place + "c/", destination=ann.destination(HOME + "folder/d/")).status in (201, 204)
+
+
 def test_attachments_are_files_of_any_kind(ann: Dialogue, bob: Dialogue) -> None:
     assert put(ann, HOME + "Attachments/photo.jpg", b"\xff\xd8", "image/jpeg").status == 201
     assert ann("MKCOL", HOME + "Attachments/folder/").status == 201
