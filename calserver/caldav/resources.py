@@ -102,14 +102,9 @@ class PlainCollection(StoredCollection):
     ) -> StoredCollection:
         """Take a collection; a calendar that takes part in scheduling now brings no UID that another one has."""
         received = super().receive_collection(source, name, copy=copy, deep=deep, replaced=replaced)
-        before, after = source.row, received.row
-        if (
-            not copy
-            and after.kind == "calendar"
-            and (before.parent_id, before.home_id) != (after.parent_id, after.home_id)
-        ):
-            for row in self.view.txn.objects.in_collection(after.id):
-                calendars.admit(self.view.txn, after, row, partial(path_of, self), replaced=row)
+        if not copy and isinstance(received, CalendarCollection) and source.row.parent_id != self.row.id:
+            for row in self.view.txn.objects.in_collection(received.row.id):
+                calendars.admit(self.view.txn, received.row, row, partial(path_of, self), replaced=row)
         return received
 
 
