@@ -194,6 +194,7 @@ class Dav:
     path_depth: int = option(32, "deepest path below the DAV root", at_least(8))
     property_bytes: int = option(64 * KIB, "largest stored property", at_least(1024))
     properties: int = option(500, "most stored properties of a resource", at_least(10))
+    aces: int = option(200, "most entries of an access control list", at_least(1))
     members: int = option(1_000_000, "most members of a collection", at_least(1))
     collections: int = option(1_000, "most collections in a home", at_least(10))
     quota_bytes: int = option(1024 * MIB, "most bytes of content in a home; 0: no limit", at_least(0))
@@ -213,6 +214,9 @@ class Calendars:
     instances: int = option(5_000, "CALDAV:max-instances: most instances that an expansion yields", at_least(1))
     attendees: int = option(1_000, "CALDAV:max-attendees-per-instance", at_least(1))
     horizon_days: int = option(400, "how far ahead recurring components are indexed", at_least(1))
+    object_acl: bool = option(
+        False, "single calendar objects may have access control lists; otherwise they have that of their calendar"
+    )
     create_default: bool = option(True, "every principal has the calendar Default/")
     create_tasks: bool = option(True, "every principal has the calendar Tasks/")
     create_scheduling: bool = option(True, "every principal has Inbox/ and Outbox/")

@@ -11,6 +11,7 @@ CALDAV: Final = "urn:ietf:params:xml:ns:caldav"
 CARDDAV: Final = "urn:ietf:params:xml:ns:carddav"
 CALENDARSERVER: Final = "http://calendarserver.org/ns/"
 APPLE_ICAL: Final = "http://apple.com/ns/ical/"
+CYRUS: Final = "http://cyrusimap.org/ns/"
 MOBILEME: Final = "http://me.com/_namespace/"
 CALSERVER: Final = "urn:calserver:xml"
 
@@ -20,6 +21,7 @@ PREFIXES: Final = {
     CARDDAV: "A",
     CALENDARSERVER: "CS",
     APPLE_ICAL: "I",
+    CYRUS: "CY",
 }
 
 
@@ -46,6 +48,11 @@ def CS(local: str) -> str:  # noqa: N802 - the customary prefix
 def ICAL(local: str) -> str:  # noqa: N802 - the customary prefix
     """Name in the namespace of Apple's calendar properties (calendar-color, calendar-order)."""
     return f"{{{APPLE_ICAL}}}{local}"
+
+
+def CY(local: str) -> str:  # noqa: N802 - the customary prefix
+    """Name in the namespace of Cyrus: privileges that are finer than those of RFC 3744."""
+    return f"{{{CYRUS}}}{local}"
 
 
 def split(name: str) -> tuple[str, str]:

@@ -144,7 +144,7 @@ def _done(request: Request, calendar: CalendarCollection, change: Change) -> str
     path = change.href or calendar.view.path(calendar.href.child(name))
     try:
         if change.href is None:
-            calendar.require(access.BIND)
+            access.demand(access.lacking(calendar, access.BIND))
             guard_content(calendar)
             return _written(request, change, calendar.create(name, _put(request, change)))
         member = _member(request, calendar, change.href)
@@ -154,7 +154,7 @@ def _done(request: Request, calendar: CalendarCollection, change: Change) -> str
             member.require(access.WRITE_CONTENT)
             guard_content(member)
             return _written(request, change, member.write(_put(request, change)))
-        calendar.require(access.UNBIND)
+        access.demand(access.lacking(calendar, access.UNBIND))
         guard_binding(member)
         member.delete()
         return status_response(path, HTTPStatus.OK)

@@ -56,7 +56,12 @@ CALENDARS = (CalendarCollection, Inbox, Outbox)
 # -- methods and reports -------------------------------------------------------------------------------------------
 
 rfc4791.method(
-    "MKCALENDAR", on=Unmapped, writes=True, needs="make_collection", allow=access.may_bind, parse=[mkcalendar.asked]
+    "MKCALENDAR",
+    on=Unmapped,
+    writes=True,
+    needs="make_collection",
+    allow=access.may_make_collection,
+    parse=[mkcalendar.asked],
 )(mkcalendar.mkcalendar)
 rfc4791.method("MKCALENDAR", on=Resource, writes=True)(mkcalendar.refuse)
 

@@ -18,8 +18,8 @@ again. `Multistatus` joins the ``DAV:response`` elements; `Properties` renders t
 with a plan per class that is made once. Properties that clients set are kept verbatim (`xml.stored`).
 """
 
-from calserver.dav import access, xml
-from calserver.dav.acl import Ace, Acl, Privileges
+from calserver.dav import access, acl, xml
+from calserver.dav.acl import Ace, Acl, Entry, Restrictions
 from calserver.dav.acl import packed as packed_acl
 from calserver.dav.acl import unpacked as unpacked_acl
 from calserver.dav.conditional import http_date, validators
@@ -58,6 +58,7 @@ from calserver.dav.multistatus import (
     response,
     status_response,
 )
+from calserver.dav.privileges import Privileges
 from calserver.dav.properties import (
     CannotModifyProtectedProperty,
     Instruction,
@@ -100,6 +101,7 @@ __all__ = [
     "ContentTooLarge",
     "Depth",
     "Element",
+    "Entry",
     "Extension",
     "Extensions",
     "Forbidden",
@@ -130,6 +132,7 @@ __all__ = [
     "Request",
     "Resource",
     "Response",
+    "Restrictions",
     "RolledBack",
     "Settings",
     "SufficientDiskSpace",
@@ -145,6 +148,7 @@ __all__ = [
     "Written",
     "accepts",
     "access",
+    "acl",
     "applied",
     "condition",
     "depth",

@@ -1,19 +1,17 @@
-"""Access control lists as values: their entries, what they come to for somebody, and their stored form (RFC 3744).
+"""Access control lists as values: their entries, and how they are stored (RFC 3744 section 5.5).
 
-An entry grants or denies privileges to a principal. Entries are looked at in their order, and each privilege is decided
-by the first that names it, or one that contains it, and that is about who asks (section 6). What no entry grants is not
-held. A privilege that contains others is held where all of those are (section 3).
+An entry grants or denies privileges to a principal; what a list of them comes to for somebody is evaluated in
+`calserver.dav.privileges`.
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 
 import attrs
 
-from calserver.dav.extension import Extensions, Privilege
-from calserver.dav.resource import Resource
+from calserver.dav.href import Href
 from calserver.names import D
 
 ALL: Final = "all"
@@ -54,56 +52,25 @@ class Ace:
 Acl = tuple[Ace, ...]
 
 
-class Privileges:
-    """The privileges of one class of resources, as sets of bits: made once, then evaluation is arithmetic.
+@attrs.frozen(slots=True)
+class Entry:
+    """An entry as a resource shows it: protected ones cannot be changed, inherited ones not here."""
 
-    For `Extensions.derived`.
-    """
+    ace: Ace
+    protected: bool = False
+    inherited: Href | None = None
+    """The resource that it is inherited from."""
 
-    def __init__(self, spoken: Extensions, kind: type[Resource]) -> None:
-        declared = spoken.privileges(kind)
-        self.every = frozenset(each.name for each in declared)
-        self.abstract = frozenset(each.name for each in declared if each.abstract)
-        inside: dict[str | None, list[Privilege]] = {}
-        for each in declared:
-            inside.setdefault(each.within, []).append(each)
-        self._contents: dict[str, int] = {}
-        for each in declared:
-            if each.within not in self.every:
-                self._number(each, inside)
-        self._held = lru_cache(maxsize=512)(self._names)
 
-    def _number(self, one: Privilege, inside: Mapping[str | None, list[Privilege]]) -> int:
-        """Give numbers to a privilege and all that it contains; returns them as bits."""
-        bits = 0
-        for each in inside.get(one.name, ()):
-            bits |= self._number(each, inside)
-        if not one.aggregate or not bits:
-            bits |= 1 << len(self._contents)
-        self._contents[one.name] = bits
-        return bits
+@attrs.frozen(slots=True, kw_only=True)
+class Restrictions:
+    """What the lists of a resource may not have, or must have (section 5.6)."""
 
-    def bits(self, names: Iterable[str]) -> int:
-        """What the privileges of these names come to; those that there are not on this class are nothing."""
-        found = 0
-        for name in names:
-            found |= self._contents.get(name, 0)
-        return found
-
-    def _names(self, bits: int) -> frozenset[str]:
-        return frozenset(name for name, contents in self._contents.items() if not contents & ~bits)
-
-    def held(self, acl: Iterable[Ace], matches: Matches) -> frozenset[str]:
-        """The privileges that a list gives to who asks, aggregated ones included."""
-        granted = denied = 0
-        for ace in acl:
-            if ace.about(matches):
-                new = self.bits(ace.privileges)
-                if ace.deny:
-                    denied |= new & ~granted
-                else:
-                    granted |= new & ~denied
-        return self._held(granted)
+    grant_only: bool = False
+    no_invert: bool = False
+    deny_before_grant: bool = False
+    required: tuple[Who, ...] = ()
+    """Principals for each of which there must be an entry that grants something."""
 
 
 # -- as they are stored ------------------------------------------------------------------------------------------------

@@ -274,7 +274,7 @@ class Extensions:
         if not resource.exists:
             kind = type(resource.parent) if resource.parent is not None else Collection
             return tuple(sorted(name for name, each in methods.items() if each.fits(kind)))
-        return tuple(sorted(methods))
+        return tuple(sorted(methods.keys() - resource.without))
 
     def writes(self, request: Request) -> bool:
         """Whether a request needs a writing transaction, as far as can be told before its resource is known."""

@@ -52,7 +52,7 @@ def answer(view: View) -> Response:
 
 def _method(view: View, resource: Resource) -> MethodDeclaration:
     declared = view.spoken.methods(type(resource)).get(view.request.method)
-    if declared is not None:
+    if declared is not None and declared.name not in resource.without:
         return declared
     if not resource.exists:
         raise NotFound("there is nothing at this path")
@@ -78,7 +78,7 @@ def refuse(view: View, refusal: Refusal | ConditionFailed) -> Response:
             content.append(xml.element(D("responsedescription"), refusal.reason))
         return Response(refusal.status, (xml.CONTENT_TYPE,), xml.error(*content))
     response = _plain(refusal.status, refusal.reason).with_headers(*refusal.headers.items())
-    if isinstance(refusal, MethodNotAllowed):
+    if isinstance(refusal, MethodNotAllowed) and "Allow" not in refusal.headers:
         return response.with_headers(("Allow", ", ".join(view.spoken.allow(view.find(request.href)))))
     if isinstance(refusal, PreconditionFailed) and request.parsed(preferences).representation:
         return current(view.find(request.href), response)

@@ -58,6 +58,10 @@ class Actor(Protocol):
     def administrator(self) -> bool:
         """Whether every privilege on everything is held."""
 
+    @property
+    def identities(self) -> frozenset[int | str]:
+        """Everything by which an access control entry may mean who asks, whatever the resource (`acl.Who`)."""
+
 
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9%/!$'()*+,;=:@._~-]*", re.ASCII)
 _MOST_CHARACTERS = 2000

@@ -3,7 +3,7 @@
 from http import HTTPStatus
 
 from calserver.dav import xml
-from calserver.dav.access import BIND, UNBIND, WRITE_CONTENT, WRITE_PROPERTIES, may_bind, refuse_reserved
+from calserver.dav.access import demand, lacking_to_overwrite, lacking_to_replace
 from calserver.dav.errors import BadRequest, Conflict, Forbidden, PreconditionFailed
 from calserver.dav.headers import Depth, depth, destination, overwrite
 from calserver.dav.locks import LockTokenSubmitted, guard_binding, locked_members
@@ -48,10 +48,7 @@ def copy(request: Request, resource: Resource) -> Response:
     if level is Depth.ONE:
         raise BadRequest("COPY takes Depth 0 or infinity")
     target = _target(request, resource)
-    if target.exists:
-        target.require(WRITE_CONTENT, WRITE_PROPERTIES)
-    else:
-        may_bind(target)
+    demand(lacking_to_overwrite(resource, target))
     guard_binding(target)
     if locked := locked_members(target):
         return blocked(locked)
@@ -64,8 +61,7 @@ def move(request: Request, resource: Resource) -> Response:
     if resource.is_collection and request.parsed(depth) not in (None, Depth.INFINITY):
         raise BadRequest("a collection is moved with Depth: infinity")
     target = _target(request, resource)
-    container(target).require(BIND, *([UNBIND] if target.exists else []))
-    refuse_reserved(target.href)
+    demand(lacking_to_replace(resource, target))
     guard_binding(target)
     if locked := locked_members(resource) + locked_members(target):
         return blocked(locked)

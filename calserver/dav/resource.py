@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import attrs
 
+from calserver.dav.acl import Acl, Entry, Restrictions, Who
 from calserver.dav.errors import Forbidden, MethodNotAllowed, NeedPrivileges
 from calserver.dav.href import Href
 from calserver.dav.message import Request
@@ -30,6 +31,12 @@ class Tree(Protocol):
         Raises:
             NeedPrivileges: the actor may not know what is there, or whether there is anything.
         """
+
+    def principal_at(self, view: "View", href: Href) -> Who | None:
+        """The principal that an access control entry means by an href; None where there is none."""
+
+    def principal_hrefs(self, view: "View", principals: Iterable[Who]) -> Mapping[Who, Href]:
+        """Where principals are that entries mean by a key, or as somebody's delegates; without those that are gone."""
 
 
 @attrs.define(slots=True)
@@ -136,6 +143,8 @@ class Resource:
     """Further header fields of answers to GET and HEAD."""
     lockable: ClassVar[bool] = False
     """Whether the class has LOCK and UNLOCK."""
+    without: frozenset[str] = frozenset()
+    """Methods of the class that this resource does not have."""
 
     @property
     def path(self) -> str:
@@ -157,6 +166,23 @@ class Resource:
     def privileges(self) -> frozenset[str]:
         """Clark names of all privileges that the actor holds here, aggregated ones included (RFC 3744 section 5.5)."""
         return frozenset()
+
+    acl_restrictions: ClassVar[Restrictions] = Restrictions()
+    """What a list may not have (RFC 3744 section 5.6)."""
+
+    @property
+    def access_control(self) -> Sequence[Entry]:
+        """The access control list, in the order in which it is evaluated (RFC 3744 section 5.5)."""
+        return ()
+
+    @property
+    def inherited_acl_set(self) -> Sequence[Href]:
+        """The resources whose lists matter here too (RFC 3744 section 5.7)."""
+        return ()
+
+    def set_acl(self, acl: Acl) -> None:
+        """Replace the entries that are neither inherited nor protected (RFC 3744 section 8.1)."""
+        raise MethodNotAllowed("this resource has no access control list that can be set")
 
     def require(self, *privileges: str) -> None:
         """Raise `NeedPrivileges` with those of the privileges (Clark names) that the actor does not hold here."""
@@ -263,13 +289,17 @@ class Collection(Resource):
 
 
 class Unmapped(Resource):
-    """Where nothing is. ``parent`` is the collection that would hold it, None where that does not exist either."""
+    """Where nothing is. ``parent`` is the collection that would hold it, None where that does not exist either.
+
+    ``taken`` says that there is something after all, of which the asker may not know: nothing can be made there.
+    """
 
     exists = False
 
-    def __init__(self, view: View, href: Href, parent: Collection | None) -> None:
+    def __init__(self, view: View, href: Href, parent: Collection | None, *, taken: bool = False) -> None:
         super().__init__(view, href)
         self._parent = parent
+        self.taken = taken
 
     @property
     def parent(self) -> Collection | None:

@@ -8,7 +8,16 @@ from functools import lru_cache
 from http import HTTPStatus
 
 from calserver.dav import content, locking, namespace, propfind, xml
-from calserver.dav.access import READ, WRITE_PROPERTIES, holds, may_bind, may_unbind, may_write
+from calserver.dav.access import (
+    READ,
+    WRITE_PROPERTIES,
+    holds,
+    may_bind,
+    may_copy,
+    may_move,
+    may_unbind,
+    may_write,
+)
 from calserver.dav.conditional import http_date
 from calserver.dav.extension import Extension
 from calserver.dav.headers import depth
@@ -68,8 +77,8 @@ rfc4918.method(
 rfc4918.method("DELETE", on=Resource, writes=True, needs="delete", allow=may_unbind, guard=guard_binding)(
     namespace.delete
 )
-rfc4918.method("COPY", on=Resource, writes=True, needs="copy", allow=holds(READ), guard=unguarded)(namespace.copy)
-rfc4918.method("MOVE", on=Resource, writes=True, needs="move", allow=may_unbind, guard=guard_binding)(namespace.move)
+rfc4918.method("COPY", on=Resource, writes=True, needs="copy", allow=may_copy, guard=unguarded)(namespace.copy)
+rfc4918.method("MOVE", on=Resource, writes=True, needs="move", allow=may_move, guard=guard_binding)(namespace.move)
 
 rfc4918.method(
     "LOCK", on=Resource, writes=True, needs="lockable", allow=may_write, guard=unguarded, parse=[locking.lock_info]

@@ -5,7 +5,7 @@ from http import HTTPStatus
 
 from calserver.conditions import ConditionFailed
 from calserver.dav import xml
-from calserver.dav.access import may_bind
+from calserver.dav.access import may_make_collection
 from calserver.dav.errors import BadRequest, UnsupportedMediaType
 from calserver.dav.extension import Extension
 from calserver.dav.message import Request, Response, RolledBack
@@ -44,7 +44,7 @@ def changes(request: Request) -> tuple[Instruction, ...]:
     return found
 
 
-@rfc5689.method("MKCOL", on=Unmapped, writes=True, needs="make_collection", allow=may_bind, parse=[changes])
+@rfc5689.method("MKCOL", on=Unmapped, writes=True, needs="make_collection", allow=may_make_collection, parse=[changes])
 def make_collection(request: Request, unmapped: Unmapped) -> Response:
     """Make a collection and set its properties, or do nothing (section 3, RFC 4918 section 9.3)."""
     patched = make(unmapped, request.parsed(changes), default=(D("collection"),))

@@ -1,7 +1,7 @@
 """Adding members by POST, where the server chooses the name (RFC 5995)."""
 
 from calserver.dav import xml
-from calserver.dav.access import ADD_MEMBER, BIND
+from calserver.dav.access import ADD_MEMBER, BIND, demand, lacking
 from calserver.dav.errors import NotFound
 from calserver.dav.extension import Extension
 from calserver.dav.message import Request, Response
@@ -27,7 +27,7 @@ def _place(unmapped: Unmapped) -> Collection:
 
 
 def _may_add(unmapped: Unmapped) -> None:
-    _place(unmapped).require(BIND)
+    demand(lacking(_place(unmapped), BIND))
 
 
 @rfc5995.method("POST", on=Unmapped, writes=True, needs="new_name", allow=_may_add)

@@ -27,6 +27,10 @@ class Settings(Protocol):
         """The most properties that clients may store on one resource."""
 
     @property
+    def aces(self) -> int:
+        """The most entries of an access control list (RFC 3744 section 8.1.1)."""
+
+    @property
     def lock_seconds(self) -> int:
         """The longest time that a lock is given (RFC 4918 section 10.7)."""
 

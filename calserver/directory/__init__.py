@@ -9,6 +9,7 @@ from calserver.directory import accounts, table
 from calserver.directory.accounts import AccountRefused, NoSuchPrincipal, Provision
 from calserver.directory.actor import ANONYMOUS, KINDS, Actor, principal_href
 from calserver.directory.addresses import addresses_of, find, find_many, normalize, preferred
+from calserver.directory.identities import PROXIES, identity_at, identity_hrefs, proxy_href
 from calserver.directory.principals import PrincipalCollection, PrincipalMount, PrincipalResource, principal_at
 from calserver.directory.rfc3744 import calendarserver_principals, rfc3744_principals, rfc6638_calendar_users
 from calserver.directory.table import TableRefused
@@ -16,6 +17,7 @@ from calserver.directory.table import TableRefused
 __all__ = [
     "ANONYMOUS",
     "KINDS",
+    "PROXIES",
     "AccountRefused",
     "Actor",
     "NoSuchPrincipal",
@@ -29,10 +31,13 @@ __all__ = [
     "calendarserver_principals",
     "find",
     "find_many",
+    "identity_at",
+    "identity_hrefs",
     "normalize",
     "preferred",
     "principal_at",
     "principal_href",
+    "proxy_href",
     "rfc3744_principals",
     "rfc6638_calendar_users",
     "table",

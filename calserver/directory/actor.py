@@ -1,10 +1,11 @@
 """Who asks: the principal of an authenticated request, as far as privileges depend on it."""
 
+from functools import cached_property
 from typing import Final
 
 import attrs
 
-from calserver.dav import Href
+from calserver.dav import Href, acl
 from calserver.store import Principal, Transaction
 
 SEGMENT: Final = "principals"
@@ -17,11 +18,12 @@ def principal_href(kind: str, uid: str) -> Href:
     return Href((SEGMENT, kind, uid), collection=True)
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=False, kw_only=True)
 class Actor:
     """A principal that acts, or nobody (`ANONYMOUS`).
 
-    ``groups`` are the ids of all groups that the principal is in, directly or through other groups.
+    ``groups`` are the ids of all groups that the principal is in, directly or through other groups; ``reads_for`` and
+    ``writes_for`` are those who made it, or one of these groups, their delegate.
     """
 
     principal_id: int | None = None
@@ -30,17 +32,39 @@ class Actor:
     name: str = ""
     administrator: bool = False
     groups: frozenset[int] = frozenset()
+    reads_for: frozenset[int] = frozenset()
+    writes_for: frozenset[int] = frozenset()
 
     @classmethod
     def of(cls, txn: Transaction, principal: Principal) -> "Actor":
         """The principal as an actor."""
+        groups = txn.principals.all_memberships(principal.id)
+        delegators = txn.principals.delegator_ids((principal.id, *groups))
         return cls(
             principal_id=principal.id,
             href=principal_href(principal.kind, principal.uid),
             uid=principal.uid,
             name=principal.name,
             administrator=principal.administrator,
-            groups=txn.principals.all_memberships(principal.id),
+            groups=groups,
+            reads_for=delegators.get("read", frozenset()),
+            writes_for=delegators.get("write", frozenset()),
+        )
+
+    @cached_property
+    def identities(self) -> frozenset[acl.Who]:
+        """Everything by which an access control entry may mean it, whatever the resource."""
+        if self.principal_id is None:
+            return frozenset((acl.ALL, acl.UNAUTHENTICATED))
+        return frozenset(
+            (
+                acl.ALL,
+                acl.AUTHENTICATED,
+                self.principal_id,
+                *self.groups,
+                *(f"{acl.READERS}{each}" for each in self.reads_for),
+                *(f"{acl.WRITERS}{each}" for each in self.writes_for),
+            )
         )
 
 

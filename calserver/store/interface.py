@@ -305,8 +305,8 @@ class Objects(Protocol):
             UidTaken: see `put`.
         """
 
-    def with_acl(self, collection_id: int) -> Mapping[str, Acl]:
-        """The access control lists of the members that have one of their own, by name."""
+    def with_acl(self, collection_id: int) -> Sequence[Object]:
+        """The members that have an access control list of their own."""
 
     def count(self, collection_id: int) -> int:
         """How many members with content a collection has."""

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import attrs
-from sqlalchemy import Select, and_, bindparam, case, delete, func, insert, null, or_, select, text, union_all, update
+from sqlalchemy import and_, bindparam, case, delete, func, insert, null, or_, select, text, union_all, update
 
 from calserver.dav import Acl, packed_acl, unpacked_acl
 from calserver.ical import Instance
@@ -55,12 +55,10 @@ def _in_range(one: bool) -> tuple[Statement, Statement]:
     own = _with_text.where(_o.id.in_(index.overlapping(one, instance.c.object_id)))
     bound = seen.as_seen(one, _TEXTS).where(_o.id.in_(index.overlapping(one, instance.c.object_id, bound=(True,))))
     component = _o.component == bindparam("component")
-    return _in_order(own, bound), _in_order(own.where(component), bound.where(component))
-
-
-def _in_order(*arms: Select[Any]) -> Statement:
-    query = union_all(*arms)
-    return Statement(query.order_by(query.selected_columns.id))
+    return (
+        Statement(seen.one_after_the_other((own, bound), _o.id)),
+        Statement(seen.one_after_the_other((own.where(component), bound.where(component)), _o.id)),
+    )
 
 
 def _busy(one: bool) -> Statement:
@@ -143,7 +141,9 @@ SET_ACL = Statement(
     .where(_o.id == bindparam("which"))
     .returning(*OBJECT)
 )
-WITH_ACL = Statement(select(_o.name, _o.acl).where(_o.collection_id == bindparam("collection_id"), _o.acl.is_not(None)))
+WITH_ACL = Statement(
+    select(*OBJECT).where(_o.collection_id == bindparam("collection_id"), _o.acl.is_not(None)).order_by(_o.name)
+)
 REPLACE = Statement(
     update(object_)
     .values(
@@ -302,10 +302,9 @@ class SqlObjects:
         found.sort(key=lambda each: (each[1].start, each[0].id))
         return found
 
-    def with_acl(self, collection_id: int) -> Mapping[str, Acl]:
-        """The access control lists of the members that have one of their own, by name."""
-        rows = self._connection.all(WITH_ACL, collection_id=collection_id)
-        return {row[0]: unpacked_acl(row[1]) or () for row in rows}
+    def with_acl(self, collection_id: int) -> Sequence[Object]:
+        """The members that have an access control list of their own."""
+        return [object_from(row) for row in self._connection.all(WITH_ACL, collection_id=collection_id)]
 
     def count(self, collection_id: int) -> int:
         """How many members with content a collection has."""

@@ -16,10 +16,12 @@ from typing import Any, ClassVar
 import attrs
 
 from calserver.dav import (
+    Acl,
     Change,
     Changes,
     Collection,
     ContentTooLarge,
+    Entry,
     Forbidden,
     Href,
     InsufficientStorage,
@@ -33,11 +35,13 @@ from calserver.dav import (
     status_response,
     xml,
 )
+from calserver.dav.access import READ
 from calserver.names import D
 from calserver.store import Collection as CollectionRow
 from calserver.store import Draft, NameTaken, Tombstone
 from calserver.store import Object as ObjectRow
 from calserver.tree import access, listing, sync
+from calserver.tree.access import Source
 from calserver.tree.markup import QUICK, Writer
 from calserver.tree.objects import UNKNOWN, StoredObject, content_etag, landing, lock_path, merged
 
@@ -74,6 +78,8 @@ class StoredCollection(Collection):
     lockable = True
     content_type = listing.CONTENT_TYPE
     object_class: ClassVar[type[StoredObject]] = StoredObject
+    heritable: ClassVar[bool] = True
+    """Whether members inherit its access control list."""
     traversed: ClassVar[bool] = True
     """Whether sync reports on what is above go into it; if not, its changes are told by those on itself alone."""
     quick = QUICK
@@ -113,7 +119,60 @@ class StoredCollection(Collection):
     @cached_property
     def privileges(self) -> frozenset[str]:
         """What the actor holds here and on the objects in it."""
-        return access.held(self.view, self.row, type(self))
+        return access.held(self.view, self.row, type(self), self.entries, self.stored_properties)
+
+    @property
+    def inherited(self) -> Acl:
+        """The entries of what is above: those that count after its own."""
+        parent = self._parent
+        return access.delegated(self.row.principal_id) if parent is None else parent.passed_on
+
+    @cached_property
+    def entries(self) -> Acl:
+        """All entries that count here, its own first."""
+        return (*access.own(self.row), *self.inherited)
+
+    @property
+    def passed_on(self) -> Acl:
+        """The entries that its members inherit."""
+        return self.entries if self.heritable else self.inherited
+
+    @property
+    def sources(self) -> Sequence[Source]:
+        """Where the entries come from that its members inherit, the nearest first."""
+        own = ((self.href, access.own(self.row)),) if self.heritable or self._parent is None else ()
+        return (*own, *(() if self._parent is None else self._parent.sources))
+
+    @property
+    def access_control(self) -> Sequence[Entry]:
+        """All entries with where they come from."""
+        above = () if self._parent is None else self._parent.sources
+        return access.shown(self.view, self.row, access.own(self.row), above, self.estate)
+
+    @property
+    def inherited_acl_set(self) -> Sequence[Href]:
+        """The collections whose entries it inherits."""
+        return () if self._parent is None else tuple(href for href, _ in self._parent.sources)
+
+    def set_acl(self, acl: Acl) -> None:
+        """Replace its own entries."""
+        self._take(self.view.txn.collections.set_acl(self.row.id, acl))
+
+    @cached_property
+    def member_privileges(self) -> frozenset[str]:
+        """What the actor holds on members with content, as long as they have no list of their own."""
+        return access.held(self.view, self.row, self.object_class, self.passed_on, {})
+
+    @cached_property
+    def varied(self) -> bool:
+        """Whether what is inherited depends on properties of members, so that each must be looked at."""
+        return not access.rules(self.view, self.row) and any(map(access.by_property, self.passed_on))
+
+    def shows(self, row: ObjectRow) -> bool:
+        """Whether the actor may read a member with content; where not, it is not there for the actor."""
+        if row.acl is None and not self.varied:
+            return READ in self.member_privileges
+        return READ in self.object_of(row).privileges
 
     @property
     def findable(self) -> bool:
@@ -136,22 +195,32 @@ class StoredCollection(Collection):
         """Member collections that the actor may see, then members with content, both by name."""
         for row in self.view.txn.collections.children(self.row.id):
             member = self.collection_of(row)
-            if member.privileges:
+            if READ in member.privileges:
                 yield member
-        if self.findable:
-            yield from map(self.object_of, self.view.txn.objects.in_collection(self.row.id))
+        for each in self.view.txn.objects.in_collection(self.row.id):
+            if self.shows(each):
+                yield self.object_of(each)
 
     def rendered(self, names: frozenset[str]) -> Iterable[str] | None:
         """The same as markup, where only quick properties are wanted."""
-        return self._rendered(Writer(names)) if names <= self.quick else None
+        return self._rendered(Writer(names)) if names <= self.quick and not self.varied else None
 
     def _rendered(self, writer: Writer) -> Iterator[str]:
         for row in self.view.txn.collections.children(self.row.id):
             member = self.collection_of(row)
-            if member.privileges:
+            if READ in member.privileges:
                 yield writer.collection(member)
-        if self.findable:
-            yield from writer.objects(self.path, self.view.txn.objects.listing(self.row.id))
+        yield from writer.objects(self.path, self._shown(self.view.txn.objects.listing(self.row.id)))
+
+    def _shown(self, rows: Sequence[Any]) -> Sequence[Any]:
+        """Those of the rows, which begin with the name of a member, that the actor may read."""
+        if access.rules(self.view, self.row):
+            return rows
+        shown = READ in self.member_privileges
+        other = {each.name for each in self.view.txn.objects.with_acl(self.row.id) if self.shows(each) is not shown}
+        if not other:
+            return rows if shown else ()
+        return [row for row in rows if (row[0] not in other) is shown]
 
     def member(self, name: str) -> Resource | None:
         """One direct member; None where there is none, or none that the actor may see."""
@@ -159,7 +228,8 @@ class StoredCollection(Collection):
         if row is not None:
             member = self.collection_of(row)
             return member if member.privileges else None
-        return self.object_named(name) if self.findable else None
+        found = self.object_named(name) if self.findable else None
+        return found if found is not None and found.privileges else None
 
     def object_named(self, name: str) -> StoredObject | None:
         """The member with content that has this name."""
@@ -360,7 +430,8 @@ class StoredCollection(Collection):
     def changes(self, since: str | None, *, deep: bool, limit: int | None) -> Changes:
         """What changed since a token (RFC 6578)."""
         places = self._places(deep=deep)
-        report = sync.since(self.view.txn, self.row, since, [each.row for each in places.values()], limit=limit)
+        rows = [each.row for each in places.values()]
+        report = sync.since(self.view.txn, self.row, since, rows, limit=limit, settled=self._settled)
         changes = [told for _, what, place in report.lines if (told := places[place.id].change(what))]
         return Changes(
             token=str(report.token),
@@ -374,10 +445,10 @@ class StoredCollection(Collection):
     ) -> Changes | None:
         """The same as markup, where only quick properties are wanted."""
         places = self._places(deep=deep)
-        if not all(names <= each.quick for each in places.values()):
+        if not all(names <= each.quick and not each.varied for each in places.values()):
             return None
         rows = [each.row for each in places.values()]
-        report = sync.since(self.view.txn, self.row, since, rows, limit=limit, brief=True)
+        report = sync.since(self.view.txn, self.row, since, rows, limit=limit, settled=self._settled, brief=True)
         writer = Writer(names)
         told: list[str] = []
         for id, lines in groupby(report.lines, key=lambda line: line[2].id):
@@ -387,9 +458,8 @@ class StoredCollection(Collection):
     def written(self, whats: Sequence[Any], writer: Writer, *, first: bool) -> Iterator[str]:
         """Changes in this collection as markup; objects are rows. `first` says that there was no token."""
         for rows, some in groupby(whats, key=lambda what: isinstance(what, tuple)):
-            if rows and self.findable:
-                yield from writer.objects(self.path, list(some))
             if rows:
+                yield from writer.objects(self.path, self._shown(list(some)))
                 continue
             for change in filter(None, map(self.change, some)):
                 if isinstance(change.resource, Collection):
@@ -399,13 +469,18 @@ class StoredCollection(Collection):
                 else:
                     yield status_response(self.view.path(change.href), HTTPStatus.NOT_FOUND)
 
+    @property
+    def _settled(self) -> int:
+        """The revision from which on who asks sees the same members, apart from the changes."""
+        return 0 if access.rules(self.view, self.row) else self.row.access_revision
+
     def _places(self, *, deep: bool) -> "dict[int, StoredCollection]":
         """This and, if `deep`, all collections below that reports go into, by primary key."""
         places = {self.row.id: self}
         for row in self.view.txn.collections.below(self.row.id) if deep else ():
             if row.parent_id in places:
                 member = places[row.parent_id].collection_of(row)
-                if member.traversed:
+                if member.traversed and READ in member.privileges:
                     places[row.id] = member
         return places
 
@@ -413,17 +488,20 @@ class StoredCollection(Collection):
         """A change in this collection, None where the actor may not see it."""
         if isinstance(what, CollectionRow):
             member = self.collection_of(what)
-            return Change(href=member.href, resource=member) if member.privileges else None
-        if not self.findable:
-            return None
+            return Change(href=member.href, resource=member) if READ in member.privileges else None
         if isinstance(what, ObjectRow):
             changed = self.object_of(what)
-            return Change(href=changed.href, resource=changed)
+            return Change(href=changed.href, resource=changed) if self.shows(what) else None
         return Change(href=self.href.child(what.name, collection=what.was_collection), resource=None)
 
 
 class Home(StoredCollection):
-    """What belongs to one principal (RFC 4791 section 4.2): it stays where it is as long as the principal."""
+    """What belongs to one principal (RFC 4791 section 4.2): it stays where it is as long as the principal.
+
+    Its access control list is the administrator's, by the command line.
+    """
+
+    set_acl = Resource.set_acl
 
     delete = Resource.delete
     copy = Resource.copy

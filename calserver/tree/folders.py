@@ -1,8 +1,9 @@
 """Collections that are not in the store: the root of the tree, and what holds the homes (``calendars/``)."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
-from calserver.dav import Collection, Href, Resource, View
+from calserver.dav import Ace, Collection, Entry, Href, Resource, View, acl
+from calserver.dav.access import READ_ACL
 from calserver.tree import access, listing
 
 Contents = Callable[[View], Iterator[Resource]]
@@ -20,7 +21,15 @@ class Folder(Collection):
     @property
     def privileges(self) -> frozenset[str]:
         """Whoever has authenticated may look."""
-        return access.LOOK if self.view.request.actor.href is not None else access.NOTHING
+        actor = self.view.request.actor
+        if actor.administrator:
+            return access.LOOK | {READ_ACL}
+        return access.LOOK if actor.href is not None else access.NOTHING
+
+    @property
+    def access_control(self) -> Sequence[Entry]:
+        """The same as entries."""
+        return (Entry(Ace(acl.AUTHENTICATED, access.LOOK), protected=True),)
 
     def members(self, wanted: frozenset[str] | None = None) -> Iterator[Resource]:
         """What the actor may see."""

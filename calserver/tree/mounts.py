@@ -7,13 +7,13 @@ What is hidden. A path that the actor may not look into is refused with ``DAV:ne
 whether there is something or not, so that nobody learns what others have, or who has an account (RFC 3744 section 9).
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, Protocol
 
 import attrs
 
-from calserver.dav import Collection, Href, NeedPrivileges, Resource, Unmapped, View
-from calserver.directory import principal_href
+from calserver.dav import Collection, Href, MethodNotAllowed, NeedPrivileges, Resource, Unmapped, View, acl
+from calserver.directory import identity_at, identity_hrefs, principal_href
 from calserver.names import D
 from calserver.store import Collection as CollectionRow
 from calserver.tree.collections import Estate, Kinds, StoredCollection
@@ -51,6 +51,14 @@ class Mounts:
         if mount is not None:
             return mount.find(view, href)
         return Unmapped(view, href, Folder(view, ROOT, self._contents) if len(href.segments) == 1 else None)
+
+    def principal_at(self, view: View, href: Href) -> acl.Who | None:
+        """The principal that an access control entry means by an href."""
+        return identity_at(view.txn, href)
+
+    def principal_hrefs(self, view: View, principals: Iterable[acl.Who]) -> Mapping[acl.Who, Href]:
+        """Where principals are that entries mean."""
+        return identity_hrefs(view.txn, principals)
 
     def _contents(self, view: View) -> Iterator[Resource]:
         for name, mount in self._mounts.items():
@@ -98,19 +106,37 @@ class Homes:
         rows = view.txn.collections.locate(kind, uid, self.home_kind, names)
         if not rows:
             if not view.request.actor.administrator and view.request.actor.href != principal_href(kind, uid):
-                raise NeedPrivileges((view.path(href), D("read")))
+                raise self._refusal(view, href, names)
             return Unmapped(view, href, self._homes(view, kind) if not names else None)
-        place = self._home(view, kind, uid, rows[0])
+        way = [self._home(view, kind, uid, rows[0])]
         for row in rows[1:]:
-            place = place.collection_of(row)
-        missing = names[len(rows) - 1 :]
-        if not missing and place.privileges:
-            return place
-        if not place.findable:
-            raise NeedPrivileges((view.path(href), D("read")))
+            way.append(way[-1].collection_of(row))
+        if len(way) == len(names) + 1 and way[-1].privileges:
+            return way[-1]
+        hidden = False
+        while way and not way[-1].privileges:
+            hidden = True
+            way.pop()
+        if not way or not way[-1].findable:
+            raise self._refusal(view, href, names)
+        missing = names[len(way) - 1 :]
         if len(missing) > 1:
             return Unmapped(view, href, None)
-        return place.object_named(missing[0]) or Unmapped(view, href, place)
+        found = None if hidden else way[-1].object_named(missing[0])
+        if found is not None and found.privileges:
+            return found
+        return Unmapped(view, href, way[-1], taken=hidden or found is not None)
+
+    def _refusal(self, view: View, href: Href, names: Sequence[str]) -> Exception:
+        """The answer where the actor may not know whether there is something.
+
+        What no home can do is refused as for any home.
+        """
+        request = view.request
+        methods = view.spoken.methods(self.kinds.home)
+        if not names and request.href == href and request.actor.href is not None and request.method not in methods:
+            return MethodNotAllowed("homes do not have this method", {"Allow": ", ".join(sorted(methods))})
+        return NeedPrivileges((view.path(href), D("read")))
 
     def _top(self, view: View) -> Collection:
         def contents(view: View) -> Iterator[Resource]:

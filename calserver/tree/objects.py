@@ -1,11 +1,13 @@
 """Objects of the store as WebDAV resources: members with content."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
-from calserver.dav import Conflict, Forbidden, Href, Request, Resource, View, Written
+from calserver.dav import Acl, Conflict, Entry, Forbidden, Href, Request, Resource, View, Written
 from calserver.store import Object
+from calserver.tree import access
 
 if TYPE_CHECKING:
     from calserver.tree.collections import StoredCollection
@@ -55,9 +57,34 @@ class StoredObject(Resource):
         self.owner = self._parent.owner
 
     @property
+    def entries(self) -> Acl:
+        """All access control entries that count here, its own first."""
+        return (*(self.row.acl or ()), *self._parent.passed_on)
+
+    @property
     def privileges(self) -> frozenset[str]:
-        """Those on the collection."""
-        return self._parent.privileges
+        """What the actor holds here: mostly the same as on all members of the collection."""
+        if self.row.acl is None and not self._parent.varied:
+            return self._parent.member_privileges
+        return self._own_privileges
+
+    @property
+    def access_control(self) -> Sequence[Entry]:
+        """All entries with where they come from."""
+        return access.shown(self.view, self._parent.row, self.row.acl or (), self._parent.sources, self._parent.estate)
+
+    @property
+    def inherited_acl_set(self) -> Sequence[Href]:
+        """The collections whose entries it inherits."""
+        return tuple(href for href, _ in self._parent.sources)
+
+    def set_acl(self, acl: Acl) -> None:
+        """Replace its own entries; the ETag stays."""
+        self._take(self.view.txn.objects.set_acl(self.row.id, acl))
+
+    @cached_property
+    def _own_privileges(self) -> frozenset[str]:
+        return access.held(self.view, self._parent.row, type(self), self.entries, self.row.properties)
 
     @property
     def stored_properties(self) -> Mapping[str, str]:

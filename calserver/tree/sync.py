@@ -48,11 +48,11 @@ class Token:
         """The revision before which removals are no news."""
         return self.revision if self.started is None else self.started
 
-    def check(self, row: Collection) -> None:
+    def check(self, row: Collection, settled: int = 0) -> None:
         """Raise `ValidSyncToken` where this is not a token of the collection, or too old a one."""
         if self.resource_id != row.resource_id or not self.revision <= self.begun <= row.revision:
             raise ValidSyncToken("the sync token does not belong to this collection")
-        if self.begun < row.floor:
+        if self.begun < max(row.floor, settled):
             raise ValidSyncToken("the sync token is too old")
 
     def __str__(self) -> str:
@@ -80,6 +80,7 @@ def since(
     places: Iterable[Collection],
     *,
     limit: int | None,
+    settled: int = 0,
     brief: bool = False,
 ) -> Report:
     """The changes in a collection after a token, None for all members.
@@ -90,6 +91,7 @@ def since(
         text: the token.
         places: the collections whose members are told of: this one, or those below too.
         limit: how many changes to tell.
+        settled: the revision from which on who asks sees the same members, apart from the changes.
         brief: tell members with content as rows, at a tenth of the cost of `Object`.
 
     Raises:
@@ -97,7 +99,7 @@ def since(
         NumberOfMatchesWithinLimits: the limit is too small for the first change (a member with its collections).
     """
     token = Token(row.resource_id, 0, row.revision) if text is None else Token.parse(text)
-    token.check(row)
+    token.check(row, settled)
     most = None if limit is None else limit + 1
     changed = [each for each in places if each.revision > token.revision]
     lines = sorted(

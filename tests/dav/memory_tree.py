@@ -2,7 +2,7 @@
 
 import copy
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -173,6 +173,7 @@ class Limited:
     properties: int = 20
     lock_seconds: int = 3600
     locks: int = 5
+    aces: int = 5
 
 
 def name_of(href: Href) -> str:
@@ -376,6 +377,13 @@ class ReadOnly(Resource):
 
 class MemoryTree:
     """Finds resources: ``principals/x`` are `ReadOnly`, ``hidden`` is refused, the rest is on the disk."""
+
+    def principal_at(self, view: View, href: Href) -> int | str | None:
+        return next((each.principal_id for each in ACTORS.values() if each.href == href), None)
+
+    def principal_hrefs(self, view: View, principals: Iterable[int | str]) -> Mapping[int | str, Href]:
+        known = {each.principal_id: each.href for each in ACTORS.values() if each.href is not None}
+        return {each: known[each] for each in principals if each in known}
 
     def find(self, view: View, href: Href) -> Resource:
         if href.segments[:1] == ("principals",) and len(href.segments) == 2:

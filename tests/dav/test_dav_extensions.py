@@ -3,7 +3,7 @@
 import pytest
 from memory_tree import Limited, Server, update
 
-from calserver.names import D
+from calserver.names import CY, D
 
 X = "{urn:x}"
 
@@ -341,7 +341,8 @@ def test_the_tree_of_privileges_is_made_of_what_is_declared(server: Server) -> N
     assert (1, D("read")) in listed
     assert (2, D("read-current-user-privilege-set")) in listed
     assert (2, D("bind")) in listed
-    assert (1, D("unlock")) in listed
+    assert (3, CY("add-resource")) in listed
+    assert (2, D("unlock")) in listed
 
 
 def test_the_current_principal_is_named(server: Server) -> None:

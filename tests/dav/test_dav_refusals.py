@@ -185,7 +185,7 @@ def test_writing_requests_are_told_from_reading_ones_before_anything_is_opened()
     )
     spoken = Extensions([*SPOKEN.spoken, extension])
     writing = sorted(name for name in spoken.known_methods if spoken.writes(request(name)))
-    assert writing == ["COPY", "DELETE", "LOCK", "MKCOL", "MOVE", "POST", "PROPPATCH", "PUT", "UNLOCK"]
+    assert writing == ["ACL", "COPY", "DELETE", "LOCK", "MKCOL", "MOVE", "POST", "PROPPATCH", "PUT", "UNLOCK"]
     assert not spoken.writes(request("REPORT", '<D:sync-collection xmlns:D="DAV:"/>'))
     assert spoken.writes(request("REPORT", '<x:writing xmlns:x="urn:x"/>'))
     assert not spoken.writes(request("REPORT", "<x"))

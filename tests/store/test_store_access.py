@@ -30,7 +30,7 @@ def stored(store: Store, id: int) -> Object:
 def test_nothing_has_a_list_of_its_own_until_one_is_set(store: Store, place: Place) -> None:
     lunch = put(store, place.calendar.id)
     assert (place.home.acl, place.calendar.acl, lunch.acl) == (None, None, None)
-    assert store.read_now(lambda txn: txn.objects.with_acl(place.calendar.id)) == {}
+    assert store.read_now(lambda txn: txn.objects.with_acl(place.calendar.id)) == []
 
 
 def test_a_list_comes_back_as_it_was_set(store: Store, place: Place) -> None:
@@ -116,7 +116,8 @@ def test_lists_are_found_without_looking_at_the_others(store: Store, place: Plac
     elsewhere = put(store, other.calendar.id, "lunch.ics")
     store.write_now(lambda txn: txn.objects.set_acl(lunch.id, LIST))
     store.write_now(lambda txn: txn.objects.set_acl(elsewhere.id, ()))
-    assert store.read_now(lambda txn: txn.objects.with_acl(place.calendar.id)) == {"lunch.ics": LIST}
+    found = store.read_now(lambda txn: txn.objects.with_acl(place.calendar.id))
+    assert [(each.name, each.acl) for each in found] == [("lunch.ics", LIST)]
     assert statements(store, lambda txn: txn.objects.with_acl(place.calendar.id)) == 1
     assert "USING INDEX ix_object_acl" in plan(store)
 
