@@ -9,7 +9,7 @@ one for collections with members of their own, one for bound ones whose sharee h
 looks for what is personal. The last two cost a look at the collection where it is not bound.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -113,8 +113,17 @@ def members(columns: Row, narrow: Narrow, *, order: ColumnElement[Any] | None = 
     if texts:
         theirs = theirs.join(content, content.c.object_id == _o.id)
     theirs = narrow(with_personal(theirs, texts=texts).where(asked, _anything_personal))
-    found = union_all(own, plain, theirs)
-    return found if order is None else found.order_by(found.selected_columns[str(order.key)])
+    return one_after_the_other((own, plain, theirs), order)
+
+
+def one_after_the_other(arms: Iterable[Select[Any]], order: ColumnElement[Any] | None = None) -> CompoundSelect[Any]:
+    """The rows of arms of which mostly one finds anything, each in its order.
+
+    To order the union itself would merge the arms, which takes half as long again.
+    """
+    if order is not None:
+        arms = (select(arm.order_by(arm.selected_columns[str(order.key)]).subquery()) for arm in arms)
+    return union_all(*arms)
 
 
 def as_seen(one: bool, columns: Row) -> Select[Any]:
