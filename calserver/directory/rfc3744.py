@@ -156,7 +156,7 @@ def principal_property_search(request: Request, collection: Collection, search: 
     _depth_zero(request)
     collection.require(D("read"))
     kinds: tuple[str, ...] = ()
-    if search.everywhere:
+    if search.everywhere or not collection.href.segments:
         kinds = search.kinds
     elif isinstance(collection, PrincipalCollection):
         kinds = collection.kinds

@@ -26,6 +26,10 @@ _PAGE: Final = """<!DOCTYPE html>
 """
 
 
+FRONT_METHODS: Final = "GET, HEAD, OPTIONS, PROPFIND, REPORT"
+"""What the root of the host has."""
+
+
 @attrs.frozen
 class Discovery:
     """Handlers of the paths outside of the DAV root."""
@@ -70,20 +74,20 @@ class Discovery:
         request.respond(status, [location, ("Cache-Control", "max-age=86400")])
 
     def front(self, request: Request) -> Running | None:
-        """The root of the host: for PROPFIND another name of the DAV root; for browsers a page."""
-        if request.method == b"PROPFIND":
+        """The root of the host: for PROPFIND and REPORT another name of the DAV root; for browsers a page."""
+        if request.method in (b"PROPFIND", b"REPORT"):
             return self.adapter.root(request)
         if request.method == b"OPTIONS":
             self.options(request)
         elif request.method in (b"GET", b"HEAD"):
             self._page(request)
         else:
-            request.refuse(HTTPStatus.METHOD_NOT_ALLOWED, "", ("Allow", "GET, HEAD, OPTIONS, PROPFIND"))
+            request.refuse(HTTPStatus.METHOD_NOT_ALLOWED, "", ("Allow", FRONT_METHODS))
         return None
 
     def options(self, request: Request) -> None:
         """What the server speaks, in general (RFC 9110 section 9.3.7)."""
-        request.respond(HTTPStatus.OK, [("DAV", self.features), ("Allow", "GET, HEAD, OPTIONS, PROPFIND")])
+        request.respond(HTTPStatus.OK, [("DAV", self.features), ("Allow", FRONT_METHODS)])
 
     def _page(self, request: Request) -> None:
         origin = request.origin

@@ -56,6 +56,18 @@ async def test_the_principal_is_found_from_everywhere(house, path):
         assert answer.headers["content-location"] == "/dav/"
 
 
+@pytest.mark.parametrize("path", ["/", "/dav/"])
+@pytest_twisted.ensureDeferred
+async def test_principals_are_found_from_the_root(house, path):
+    """RFC 3744 section 9.4: the scope is the request URI and what is below; python-caldav searches the root."""
+    search = (
+        b'<principal-property-search xmlns="DAV:"><property-search><prop><displayname/></prop><match>ann</match>'
+        b"</property-search><prop><displayname/></prop></principal-property-search>"
+    )
+    answer = await house.ask("REPORT", path, body=search)
+    assert [each.text for each in etree.fromstring(answer.body).iter(D("href"))] == ["/dav/principals/user/ann/"]
+
+
 @pytest_twisted.ensureDeferred
 async def test_options_tells_what_is_spoken(house):
     everywhere = [
@@ -75,7 +87,7 @@ async def test_probing_the_root_makes_nothing(house):
     """Thunderbird sends PUT / with an If-Match that never matches."""
     answer = await house.ask("PUT", "/", "If-Match: nothing", body=b"x")
     assert answer.status == 405
-    assert answer.headers["allow"] == "GET, HEAD, OPTIONS, PROPFIND"
+    assert answer.headers["allow"] == "GET, HEAD, OPTIONS, PROPFIND, REPORT"
 
 
 @pytest_twisted.ensureDeferred
