@@ -7,6 +7,7 @@ since, and by one query in the request's own transaction otherwise (`Logins.conf
 
 import hmac
 import secrets
+import threading
 from collections import Counter, OrderedDict
 from typing import Any
 
@@ -41,13 +42,15 @@ class IActor(Interface):
 class Login:
     """Somebody who has authenticated.
 
-    ``version`` is the store's data version at which this was known to be current.
+    ``version`` is the store's data version at which this was known to be current; ``directory`` the revision of all
+    principals from which ``actor`` was made, with its groups and those that it acts for.
     """
 
     actor: Actor
     revision: int
     version: int
     expires: float = 0.0
+    directory: int = 0
 
 
 @implementer(IRealm)
@@ -70,7 +73,7 @@ class Realm:
             principal = txn.principals.get(number)
             if principal is None or principal.revision != revision:
                 raise UnauthorizedLogin
-            return Login(Actor.of(txn, principal), revision, version)
+            return Login(Actor.of(txn, principal), revision, version, directory=txn.principals.revision())
 
         return IActor, await self.store.read(load), lambda: None
 
@@ -103,6 +106,7 @@ class Logins:
         )
         self._keyed = hmac.new(secrets.token_bytes(32), digestmod="sha256")
         self._cache: OrderedDict[bytes, Login] = OrderedDict()
+        self._renewing = threading.Lock()
         self._checking: dict[bytes, list[Deferred[Login]]] = {}
 
     def start(self) -> None:
@@ -130,15 +134,25 @@ class Logins:
         keyed.update(authorization)
         return keyed.digest()
 
-    def confirm(self, txn: Transaction, login: Login) -> None:
-        """See that a login still holds, in the transaction of its request.
+    def confirm(self, txn: Transaction, login: Login) -> Actor:
+        """See that a login still holds, in the transaction of its request; returns who it is by now.
+
+        Who is in which group, and who acts for whom, may have changed anywhere between the principal and others.
 
         Raises:
             Outdated: it does not.
         """
+        revision = txn.principals.revision()
+        if revision == login.directory:
+            return login.actor
         principal = txn.principals.get(login.actor.principal_id or UNKNOWN)
         if principal is None or not principal.enabled or principal.revision != login.revision:
             raise Outdated
+        actor = Actor.of(txn, principal)
+        with self._renewing:
+            if revision > login.directory:
+                login.actor, login.directory = actor, revision
+        return actor
 
     def forget(self, authorization: bytes) -> None:
         """It does not hold any more."""

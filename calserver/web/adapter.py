@@ -167,7 +167,7 @@ class DavAdapter:
 
         def work(txn: Transaction) -> dav.Response:
             if not proven:
-                self.logins.confirm(txn, login)
+                asked.actor = self.logins.confirm(txn, login)
             if home is not None and home.id is None:
                 home.learn(txn)
             return dav.handle(self.spoken, self.tree, txn, asked, self.settings)

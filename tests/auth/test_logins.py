@@ -1,6 +1,8 @@
 """From an Authorization field to an actor (RFC 9110 section 11, RFC 7617)."""
 
 import base64
+import uuid
+from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_address, ip_network
 from typing import Any
 
@@ -12,6 +14,7 @@ from calserver.auth import Connection, Login, Outdated, Overloaded, TooManyAttem
 from calserver.auth.passwords import hash_password, verify_password
 from calserver.config import Network
 from calserver.dav import Forbidden, Unauthorized
+from calserver.store import Principal
 
 
 def at(address: str | None = "127.0.0.1", *, secure: bool = False) -> Connection:
@@ -192,6 +195,51 @@ async def test_lost_rights_outdate_logins(house, change):
         house.store.write_now(work)
     with pytest.raises(Outdated):
         house.store.read_now(lambda txn: house.logins.confirm(txn, login))
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_login_learns_of_groups_and_delegates_that_change_elsewhere(house):
+    """Neither the principal nor its password changed, but what it may do."""
+    login = await house.logins.login(ANN, at())
+    before = login.actor
+
+    def nest(txn):
+        bob = txn.principals.add(Principal(id=0, kind="user", uid="zoe", guid=str(uuid.uuid4()).upper()))
+        outer = txn.principals.add(Principal(id=0, kind="group", uid="outer", guid=str(uuid.uuid4()).upper()))
+        team = txn.principals.by_uid("group", "team")
+        txn.principals.set_members(outer.id, [team.id])
+        txn.principals.set_delegates(bob.id, "write", [outer.id])
+        return bob.id, outer.id, team.id
+
+    bob, outer, team = house.store.write_now(nest)
+    now = house.store.read_now(lambda txn: house.logins.confirm(txn, login))
+    assert login.actor is now
+    assert (before.groups, before.writes_for) == ({team}, frozenset())
+    assert (now.groups, now.reads_for, now.writes_for) == ({team, outer}, frozenset(), {bob})
+    assert f"write-delegates:{bob}" in now.identities
+    house.store.write_now(lambda txn: txn.principals.set_members(outer, []))
+    assert house.store.read_now(lambda txn: house.logins.confirm(txn, login)).groups == {team}
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_transaction_that_began_earlier_does_not_bring_back_what_was_so_then(house):
+    login = await house.logins.login(ANN, at())
+    team = house.store.read_now(lambda txn: txn.principals.by_uid("group", "team").id)
+    outer = house.store.write_now(
+        lambda txn: txn.principals.add(Principal(id=0, kind="group", uid="o", guid=str(uuid.uuid4()).upper())).id
+    )
+
+    def early(txn):
+        txn.principals.revision()  # the snapshot is taken by the first look
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(house.store.write_now, lambda txn: txn.principals.set_members(outer, [team])).result()
+            late = pool.submit(house.store.read_now, lambda txn: house.logins.confirm(txn, login)).result()
+        return late, house.logins.confirm(txn, login)
+
+    late, early_actor = house.store.read_now(early)
+    assert late.groups == {team, outer}
+    assert early_actor.groups == {team}
+    assert login.actor.groups == {team, outer}
 
 
 @pytest_twisted.ensureDeferred
