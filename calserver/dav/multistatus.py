@@ -83,10 +83,15 @@ class Multistatus:
         """Add the markup of a ``DAV:response``."""
         self.extend((response,))
 
-    def extend(self, responses: Iterable[str]) -> None:
-        """Add many."""
+    def extend(self, responses: Iterable[str | bytes]) -> None:
+        """Add many, each as markup, or as pieces of encoded markup."""
         parts, characters = self._parts, self._characters
         for each in responses:
+            if isinstance(each, bytes):
+                self._cut()
+                self._chunks.append(each)
+                parts, characters = self._parts, 0
+                continue
             parts.append(each)
             characters += len(each)
             if characters > CHUNK_CHARACTERS:
@@ -95,7 +100,8 @@ class Multistatus:
         self._characters = characters
 
     def _cut(self) -> None:
-        self._chunks.append("".join(self._parts).encode())
+        if self._parts:
+            self._chunks.append("".join(self._parts).encode())
         self._parts = []
         self._characters = 0
 

@@ -60,7 +60,7 @@ def propfind(request: Request, resource: Resource) -> Response:
     return answer.answer(*applied(request, noroot=noroot))
 
 
-def _below(collection: Collection, level: Depth, want: Wanted, properties: Properties) -> Iterator[str]:
+def _below(collection: Collection, level: Depth, want: Wanted, properties: Properties) -> Iterator[str | bytes]:
     if level is Depth.ONE:
         ready = None if want.names is None else collection.rendered(want.names)
         yield from map(properties.response, collection.members(want.names)) if ready is None else ready

@@ -84,7 +84,7 @@ class Changes:
     token: str
     changes: Sequence[Change] = ()
     truncated: bool = False
-    rendered: Sequence[str] = ()
+    rendered: Sequence[str | bytes] = ()
 
 
 @attrs.frozen(slots=True, kw_only=True)
@@ -243,7 +243,7 @@ class Collection(Resource):
         """
         return iter(())
 
-    def rendered(self, names: frozenset[str]) -> Iterable[str] | None:
+    def rendered(self, names: frozenset[str]) -> Iterable[str | bytes] | None:
         """The ``DAV:response`` elements of all that `members` yields, where a class can write them faster than that.
 
         None where it cannot, or where one of the properties `names` is not there on some member. The markup is that

@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import attrs
 from sqlalchemy import (
@@ -19,6 +19,7 @@ from sqlalchemy import (
     Boolean,
     ColumnElement,
     Connection,
+    LargeBinary,
     NullPool,
     bindparam,
     create_engine,
@@ -52,6 +53,31 @@ class among(ColumnElement[bool]):  # noqa: N801 - an operator, spelled like SQLA
 def _among_in_sqlite(element: among, compiler: SQLCompiler, **kw: Any) -> str:
     column, values = compiler.process(element.column, **kw), compiler.process(element.values, **kw)
     return f"{column} IN (SELECT value FROM json_each({values}))"
+
+
+class joined(ColumnElement[bytes]):  # noqa: N801 - a function, spelled like SQLAlchemy's own
+    """An aggregate: the texts `line` of all rows as bytes, with the parameter `name` between them."""
+
+    inherit_cache = False
+    type = LargeBinary()
+
+    def __init__(self, line: ColumnElement[str], name: str) -> None:
+        self.line = line
+        self.separator: BindParameter[str] = bindparam(name)
+
+
+@compiles(joined, "sqlite")
+def _joined_in_sqlite(element: joined, compiler: SQLCompiler, **kw: Any) -> str:
+    line, separator = compiler.process(element.line, **kw), compiler.process(element.separator, **kw)
+    return f"CAST(group_concat({line}, {separator}) AS BLOB)"
+
+
+UNPLAIN: Final = "(name GLOB '*[^-!$''()*+,.0-9:;=@A-Z_a-z~]*' OR content_type GLOB '*[^ -%''-;=?-~]*')"
+"""Whether a member has a name that is escaped in paths, or a media type that is escaped in XML, in SQLite's words.
+
+Spelled alike in the index and in the query that shall use it. A name is plain where `calserver.dav.quote_segment`
+changes nothing.
+"""
 
 
 @attrs.frozen(slots=True)

@@ -27,7 +27,7 @@ from typing import Protocol, TypeVar
 
 from calserver.dav import Acl, Lock
 from calserver.ical import Instance
-from calserver.store.values import Collection, Draft, Object, Principal, Share, Source, Stamp, Tombstone, Variant
+from calserver.store.values import Collection, Draft, Object, Part, Principal, Share, Source, Stamp, Tombstone, Variant
 
 T = TypeVar("T")
 
@@ -218,6 +218,21 @@ class Objects(Protocol):
 
     def listing(self, collection_id: int) -> Sequence[tuple[str, str, str]]:
         """Name, ETag and content type of all members, by name: what most listings ask, at a tenth of the cost."""
+
+    def joined(
+        self, collection_id: int, template: Sequence[str | Part], most: int | None = None
+    ) -> Sequence[bytes] | None:
+        """All members, by name, written as text by the database: what long listings ask, at a fiftieth of the cost.
+
+        Args:
+            collection_id: where.
+            template: what is written for each; it begins and ends with a text.
+            most: how many members may be written.
+
+        Returns:
+            Pieces of one text. None where there are more members, where a name or media type would have to be escaped
+            in a path or in XML, and for what is bound to another collection.
+        """
 
     def named(self, collection_id: int, names: Iterable[str]) -> Mapping[str, tuple[Object, bytes]]:
         """The members with these names and their contents, in one query (multiget)."""

@@ -6,18 +6,19 @@ from datetime import datetime
 from typing import Any
 
 import attrs
-from sqlalchemy import and_, bindparam, case, delete, func, insert, null, or_, select, text, union_all, update
+from sqlalchemy import and_, bindparam, delete, func, insert, null, or_, select, text, update
 
 from calserver.dav import Acl, packed_acl, unpacked_acl
 from calserver.ical import Instance
 from calserver.store import instances as index
-from calserver.store import revisions, seen
+from calserver.store import joined, revisions, seen
 from calserver.store.dialects import among
+from calserver.store.ranges import BUSY, IN_RANGE, ONLY_MARKED
 from calserver.store.revisions import Grave, Place
 from calserver.store.rows import OBJECT, instant, mapping, microseconds, object_from, packed
 from calserver.store.schema import MARKED, collection, content, instance, object_, personal, tombstone
 from calserver.store.statements import Connection, Statement, inserting
-from calserver.store.values import Draft, Missing, NameTaken, Object, UidTaken
+from calserver.store.values import Draft, Missing, NameTaken, Object, Part, UidTaken
 
 _c, _o, _x, _t = collection.c, object_.c, content.c, tombstone.c
 _WIDTH = len(OBJECT)
@@ -49,40 +50,6 @@ HOLDER = Statement(
     )
 )
 
-
-def _in_range(one: bool) -> tuple[Statement, Statement]:
-    """The range query for all components, and for one."""
-    own = _with_text.where(_o.id.in_(index.overlapping(one, instance.c.object_id)))
-    bound = seen.as_seen(one, _TEXTS).where(_o.id.in_(index.overlapping(one, instance.c.object_id, bound=(True,))))
-    component = _o.component == bindparam("component")
-    return (
-        Statement(seen.one_after_the_other((own, bound), _o.id)),
-        Statement(seen.one_after_the_other((own.where(component), bound.where(component)), _o.id)),
-    )
-
-
-def _busy(one: bool) -> Statement:
-    columns = (instance.c.object_id, *index.COLUMNS)
-    found = index.overlapping(one, *columns).subquery("found")
-    own = select(*OBJECT, *(found.c[each.name] for each in index.COLUMNS))
-    own = own.join(found, found.c.object_id == _o.id).where(found.c.busy != "F")
-    found = index.overlapping(one, *columns, bound=(True,)).subquery("found")
-    band = case((seen.BUSY_DIFFERS, index.MARKER), else_=found.c.band)
-    bound = seen.as_seen(one, OBJECT).add_columns(band, *(found.c[each.name] for each in index.COLUMNS[1:]))
-    bound = bound.join(found, found.c.object_id == _o.id).where(or_(seen.BUSY_DIFFERS, found.c.busy != "F"))
-    return Statement(union_all(own, bound))
-
-
-def _only_marked(one: bool) -> Statement:
-    columns = (instance.c.object_id, instance.c.band)
-    found = index.overlapping(one, *columns, bound=(False, True)).subquery("found")
-    marked = func.min(found.c.band % index.FLOATING) == index.MARKER
-    return Statement(select(found.c.object_id).group_by(found.c.object_id).having(marked))
-
-
-IN_RANGE = {one: _in_range(one) for one in (False, True)}
-ONLY_MARKED = {one: _only_marked(one) for one in (False, True)}
-BUSY = {one: _busy(one) for one in (False, True)}
 SITUATION = Statement(
     select(
         *revisions.PLACE_COLUMNS,
@@ -245,6 +212,12 @@ class SqlObjects:
     def listing(self, collection_id: int) -> Sequence[tuple[str, str, str]]:
         """Name, ETag and content type of all members, by name: rows as the driver gives them, from an index alone."""
         return self._connection.all(LISTING, collection_id=collection_id)
+
+    def joined(
+        self, collection_id: int, template: Sequence[str | Part], most: int | None = None
+    ) -> Sequence[bytes] | None:
+        """All members, by name, written as text by the database."""
+        return joined.write(self._connection, collection_id, template, most)
 
     def named(self, collection_id: int, names: Iterable[str]) -> Mapping[str, tuple[Object, bytes]]:
         """The members with these names and their contents, in one query (multiget)."""

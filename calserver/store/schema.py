@@ -22,6 +22,8 @@ from sqlalchemy import (
     text,
 )
 
+from calserver.store.dialects import UNPLAIN
+
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -217,6 +219,7 @@ object_ = Table(
         sqlite_where=text("acl IS NOT NULL"),
         postgresql_where=text("acl IS NOT NULL"),
     ),
+    Index("ix_object_unplain", "collection_id", "name", "content_type", sqlite_where=text(UNPLAIN)),
     sqlite_autoincrement=True,
 )
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from enum import Enum, auto
 
 import attrs
 
@@ -152,6 +153,14 @@ class Object:
     recurring: bool = False
     acl: Acl | None = None
     """Its own access control list; None where nobody has set one."""
+
+
+class Part(Enum):
+    """What `Objects.joined` writes of a member between the texts of a template."""
+
+    NAME = auto()
+    ETAG = auto()
+    TYPE = auto()
 
 
 @attrs.frozen(slots=True, kw_only=True)

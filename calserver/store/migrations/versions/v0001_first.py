@@ -222,6 +222,12 @@ def _tree() -> None:
         postgresql_where=sa.text("acl IS NOT NULL"),
     )
     op.create_index("ix_object_listing", "object", ["collection_id", "name", "etag", "content_type", "common_etag"])
+    op.create_index(
+        "ix_object_unplain",
+        "object",
+        ["collection_id", "name", "content_type"],
+        sqlite_where=sa.text("(name GLOB '*[^-!$''()*+,.0-9:;=@A-Z_a-z~]*' OR content_type GLOB '*[^ -%''-;=?-~]*')"),
+    )
     op.create_index("uq_object_collection_id_name", "object", ["collection_id", "name"], unique=True)
     op.create_index("uq_object_collection_id_revision", "object", ["collection_id", "revision"], unique=True)
     op.create_table(

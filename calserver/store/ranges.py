@@ -1,0 +1,51 @@
+"""The statements that find objects by time: by rows of the instance index, as they are seen where one asks.
+
+Each is there twice: for one collection (True), which saves half of the time, and for many.
+"""
+
+from sqlalchemy import bindparam, case, func, or_, select, union_all
+
+from calserver.store import instances as index
+from calserver.store import seen
+from calserver.store.rows import OBJECT
+from calserver.store.schema import content, instance, object_
+from calserver.store.statements import Statement
+
+_o, _x = object_.c, content.c
+_TEXTS = (*OBJECT, _x.text)
+_with_text = select(*_TEXTS).join(content, _x.object_id == _o.id)
+
+
+def _in_range(one: bool) -> tuple[Statement, Statement]:
+    """The range query for all components, and for one."""
+    own = _with_text.where(_o.id.in_(index.overlapping(one, instance.c.object_id)))
+    bound = seen.as_seen(one, _TEXTS).where(_o.id.in_(index.overlapping(one, instance.c.object_id, bound=(True,))))
+    component = _o.component == bindparam("component")
+    return (
+        Statement(seen.one_after_the_other((own, bound), _o.id)),
+        Statement(seen.one_after_the_other((own.where(component), bound.where(component)), _o.id)),
+    )
+
+
+def _busy(one: bool) -> Statement:
+    columns = (instance.c.object_id, *index.COLUMNS)
+    found = index.overlapping(one, *columns).subquery("found")
+    own = select(*OBJECT, *(found.c[each.name] for each in index.COLUMNS))
+    own = own.join(found, found.c.object_id == _o.id).where(found.c.busy != "F")
+    found = index.overlapping(one, *columns, bound=(True,)).subquery("found")
+    band = case((seen.BUSY_DIFFERS, index.MARKER), else_=found.c.band)
+    bound = seen.as_seen(one, OBJECT).add_columns(band, *(found.c[each.name] for each in index.COLUMNS[1:]))
+    bound = bound.join(found, found.c.object_id == _o.id).where(or_(seen.BUSY_DIFFERS, found.c.busy != "F"))
+    return Statement(union_all(own, bound))
+
+
+def _only_marked(one: bool) -> Statement:
+    columns = (instance.c.object_id, instance.c.band)
+    found = index.overlapping(one, *columns, bound=(False, True)).subquery("found")
+    marked = func.min(found.c.band % index.FLOATING) == index.MARKER
+    return Statement(select(found.c.object_id).group_by(found.c.object_id).having(marked))
+
+
+IN_RANGE = {one: _in_range(one) for one in (False, True)}
+ONLY_MARKED = {one: _only_marked(one) for one in (False, True)}
+BUSY = {one: _busy(one) for one in (False, True)}

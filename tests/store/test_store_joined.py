@@ -1,0 +1,96 @@
+"""Members that the database itself writes as text: the same as from rows, and never one that has to be escaped."""
+
+from collections.abc import Callable
+
+import pytest
+from samples import Place, draft, put, statements
+
+from calserver.dav import quote_segment, xml
+from calserver.store import Part, Share, Store, Transaction
+from calserver.store import joined as module
+
+TEMPLATE = ("<", Part.NAME, "|", Part.ETAG, "|", Part.TYPE, ">")
+
+
+def written(store: Store, place: Place, most: int | None = None) -> str | None:
+    pieces = store.read_now(lambda txn: txn.objects.joined(place.calendar.id, TEMPLATE, most))
+    return None if pieces is None else b"".join(pieces).decode()
+
+
+def from_rows(store: Store, place: Place) -> str:
+    rows = store.read_now(lambda txn: txn.objects.listing(place.calendar.id))
+    return "".join(f"<{name}|{etag}|{content_type}>" for name, etag, content_type in rows)
+
+
+def test_an_empty_collection_is_no_text(store: Store, place: Place) -> None:
+    assert written(store, place) == ""
+
+
+@pytest.mark.parametrize("count", [1, 4, 5, 6, 11])
+def test_members_are_written_by_name_page_by_page(
+    store: Store, place: Place, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "ROWS", 5)
+    for number in range(count):
+        put(store, place.calendar.id, f"{number * 7 % 11:02}.ics", b"x" * number)
+    assert written(store, place) == from_rows(store, place)
+    assert written(store, place, most=count) is not None
+    assert written(store, place, most=count - 1) is None
+
+
+def test_a_page_is_one_statement_and_so_is_the_look_for_what_is_escaped(store: Store, place: Place) -> None:
+    for number in range(30):
+        put(store, place.calendar.id, f"{number}")
+    assert statements(store, lambda txn: txn.objects.joined(place.calendar.id, TEMPLATE)) == 2
+
+
+@pytest.mark.parametrize("character", [*map(chr, range(32, 128)), "é", "日", "\U0001f4c5"])
+def test_names_are_plain_where_a_path_leaves_them_as_they_are(store: Store, place: Place, character: str) -> None:
+    put(store, place.calendar.id, f"a{character}b")
+    assert (written(store, place) is not None) is (quote_segment(character) == character)
+
+
+@pytest.mark.parametrize("character", [*map(chr, range(32, 128)), "é", "\t"])
+def test_media_types_are_plain_where_xml_leaves_them_as_they_are(store: Store, place: Place, character: str) -> None:
+    put(store, place.calendar.id, content_type=f"text/{character}")
+    found = written(store, place)
+    assert found is None or xml.escape(character) == character
+    assert found is not None or not (" " <= character <= "~") or xml.escape(character) != character
+
+
+def test_another_collection_does_not_matter(store: Store, place: Place) -> None:
+    put(store, place.calendar.id, "plain")
+    put(store, place.home.id, "not plain")
+    assert written(store, place) == from_rows(store, place)
+
+
+CHANGES: dict[str, Callable[[Transaction, Place], object]] = {
+    "renamed": lambda txn, at: txn.objects.move(1, at.calendar.id, "not plain"),
+    "copied": lambda txn, at: txn.objects.copy(1, at.calendar.id, "not plain"),
+    "replaced": lambda txn, at: txn.objects.put(at.calendar.id, draft("plain", content_type="a<b")),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_member_that_is_not_plain_any_more_is_noticed(store: Store, place: Place, change: str) -> None:
+    put(store, place.calendar.id, "plain")
+    assert written(store, place) is not None
+    store.write_now(lambda txn: CHANGES[change](txn, place))
+    assert written(store, place) is None
+
+
+def test_what_is_bound_to_another_collection_is_not_written(store: Store, place: Place) -> None:
+    """The sharee may see the members in another form."""
+    put(store, place.calendar.id, "plain")
+
+    def bind(txn: Transaction) -> int:
+        from_ann = Share(id=0, collection_id=place.calendar.id, principal_id=place.principal.id, address="b", uid="1")
+        txn.shares.add(from_ann)
+        calendar = txn.collections.get(place.calendar.id)
+        assert calendar is not None
+        return txn.shares.bind(
+            calendar, place.home, "bound", "shared", access="read", properties={}, display_name=None
+        ).id
+
+    bound = store.write_now(bind)
+    assert store.read_now(lambda txn: txn.objects.joined(bound, TEMPLATE)) is None
