@@ -52,6 +52,7 @@ SPOKEN: Final = (
     directory.rfc3744_principals,
     directory.rfc6638_calendar_users,
     directory.calendarserver_principals,
+    directory.caldav_proxy,
     caldav_ctag,
     caldav.rfc4791,
     caldav.rfc6638,

@@ -216,11 +216,9 @@ def _check_privileges(resource: Resource, wanted: Iterable[Asked]) -> None:
 
 def _resolved(resource: Resource, one: Asked) -> Ace:
     """The entry with its principal as it is stored."""
-    who: Who | None = one.principal
+    who: Who = one.principal
     if one.href:
         who = _recognized(resource, one.principal)
-        if who is None:
-            raise RecognizedPrincipal("an entry is about somebody that is not known here")
     elif one.principal.startswith(PROPERTY) and one.principal != OWNER:
         declared = resource.view.spoken.properties(type(resource)).get(one.principal.removeprefix(PROPERTY))
         if declared is not None and not declared.stored:
@@ -228,13 +226,16 @@ def _resolved(resource: Resource, one: Asked) -> Ace:
     return Ace(who, frozenset(one.privileges), deny=one.deny, invert=one.invert)
 
 
-def _recognized(resource: Resource, uri: str) -> Who | None:
+def _recognized(resource: Resource, uri: str) -> Who:
     view = resource.view
     try:
         href = local(view.request, uri)
     except BadRequest:
-        return None
-    return None if href is None else view.tree.principal_at(view, href)
+        href = None
+    found = None if href is None else view.tree.principal_at(view, href)
+    if found is None:
+        raise RecognizedPrincipal("an entry is about somebody that is not known here")
+    return found
 
 
 def _check_restrictions(resource: Resource, found: Acl) -> None:

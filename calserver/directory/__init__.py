@@ -9,8 +9,9 @@ from calserver.directory import accounts, table
 from calserver.directory.accounts import AccountRefused, NoSuchPrincipal, Provision
 from calserver.directory.actor import ANONYMOUS, KINDS, Actor, principal_href
 from calserver.directory.addresses import addresses_of, find, find_many, normalize, preferred
-from calserver.directory.identities import PROXIES, identity_at, identity_hrefs, proxy_href
+from calserver.directory.identities import PROXIES, identity_at, identity_hrefs, named_in_property, proxy_href
 from calserver.directory.principals import PrincipalCollection, PrincipalMount, PrincipalResource, principal_at
+from calserver.directory.proxies import caldav_proxy
 from calserver.directory.rfc3744 import calendarserver_principals, rfc3744_principals, rfc6638_calendar_users
 from calserver.directory.table import TableRefused
 
@@ -28,11 +29,13 @@ __all__ = [
     "TableRefused",
     "accounts",
     "addresses_of",
+    "caldav_proxy",
     "calendarserver_principals",
     "find",
     "find_many",
     "identity_at",
     "identity_hrefs",
+    "named_in_property",
     "normalize",
     "preferred",
     "principal_at",

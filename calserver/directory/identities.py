@@ -3,12 +3,16 @@
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from calserver.dav import Href, acl
+from calserver.dav import BadRequest, Href, View, acl, local, xml
 from calserver.directory.actor import KINDS, SEGMENT, principal_href
+from calserver.names import D
 from calserver.store import Transaction
 
 PROXIES: Final = {"calendar-proxy-read": acl.READERS, "calendar-proxy-write": acl.WRITERS}
 """The groups of delegates below a principal, by the last segment of their paths (caldav-proxy section 3)."""
+
+MOST_HREFS: Final = 20
+"""How many principals a property may name."""
 
 
 def proxy_href(kind: str, uid: str, name: str) -> Href:
@@ -43,6 +47,28 @@ def identity_hrefs(txn: Transaction, whos: Iterable[acl.Who]) -> Mapping[acl.Who
             at = principal_href(principal.kind, principal.uid)
             found[who] = at if isinstance(who, int) else at.child(_proxy(who), collection=True)
     return found
+
+
+def named_in_property(view: View, who: str, properties: Mapping[str, str]) -> list[Href]:
+    """The hrefs in a property that clients set, which an entry is about (RFC 3744 section 5.5.1).
+
+    Args:
+        view: of the request.
+        who: `acl.PROPERTY` with the name of the property.
+        properties: those of the resource.
+    """
+    stored = properties.get(who.removeprefix(acl.PROPERTY))
+    if stored is None:
+        return []
+    uris = [xml.content(each) for each in xml.restored(stored).iter(D("href"))]
+    return [href for uri in uris[:MOST_HREFS] if (href := _href(view, uri)) is not None]
+
+
+def _href(view: View, uri: str) -> Href | None:
+    try:
+        return local(view.request, uri)
+    except BadRequest:
+        return None
 
 
 def _key(who: acl.Who) -> int | None:

@@ -1,6 +1,6 @@
 """Principals on the wire (RFC 3744 sections 4 and 9, RFC 6638 section 2.4, calendarserver extensions)."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -20,12 +20,15 @@ from calserver.dav import (
     Response,
     View,
     Wanted,
+    acl,
     depth,
     named,
     status_response,
     xml,
 )
+from calserver.dav.acl_method import WORDS
 from calserver.directory.addresses import MAILTO
+from calserver.directory.identities import identity_at, named_in_property
 from calserver.directory.principals import ROOT, PrincipalCollection, PrincipalResource
 from calserver.directory.search import SEARCHABLE, USER_TYPES, Search
 from calserver.names import CS, C, D
@@ -133,18 +136,6 @@ def expanded_group_member_set(resource: PrincipalResource) -> Markup:
 def expanded_group_membership(resource: PrincipalResource) -> Markup:
     """The groups that it is in, directly or through other groups."""
     return _hrefs(resource.view, resource.all_groups())
-
-
-@calendarserver_principals.property(CS("calendar-proxy-read-for"), on=PrincipalResource)
-def calendar_proxy_read_for(resource: PrincipalResource) -> Markup:
-    """Whose calendars it may read as a delegate (caldav-proxy section 5.3.1)."""
-    return _hrefs(resource.view, resource.delegators("read"))
-
-
-@calendarserver_principals.property(CS("calendar-proxy-write-for"), on=PrincipalResource)
-def calendar_proxy_write_for(resource: PrincipalResource) -> Markup:
-    """Whose calendars it may change as a delegate (caldav-proxy section 5.3.2)."""
-    return _hrefs(resource.view, resource.delegators("write"))
 
 
 # -- searches ------------------------------------------------------------------------------------------------------
@@ -263,12 +254,29 @@ def _names(resource: Resource, name: str, own: Iterable[Href]) -> bool:
 
 @rfc3744_principals.report(D("acl-principal-prop-set"), on=Resource, body=lambda root: _one_prop(root, required=True))
 def acl_principal_prop_set(request: Request, resource: Resource, wanted: Wanted) -> Response:
-    """Properties of the principals in the access control list (section 9.2): for now of the owner."""
+    """Properties of the principals that the access control list names (section 9.2)."""
     _depth_zero(request)
     resource.require(D("read-acl"))
-    found = resource.view.find(resource.owner) if resource.owner is not None else None
-    properties = Properties(resource.view, wanted)
-    return Multistatus([properties.response(found)] if isinstance(found, PrincipalResource) else []).answer()
+    view = resource.view
+    whos = dict.fromkeys(each.ace.who for each in resource.access_control)
+    hrefs = view.tree.principal_hrefs(view, [who for who in whos if who not in WORDS.values()])
+    named_here = dict.fromkeys(href for who in whos for href in _principals_of(resource, who, hrefs))
+    if len(named_here) > view.settings.search_results:
+        raise NumberOfMatchesWithinLimits("the list names too many principals")
+    properties = Properties(view, wanted)
+    return Multistatus(properties.response(view.find(each)) for each in named_here).answer()
+
+
+def _principals_of(resource: Resource, who: acl.Who, hrefs: Mapping[acl.Who, Href]) -> Iterable[Href]:
+    """Where the principals of an entry are: one that it names, or those in a property of the resource."""
+    if who in hrefs:
+        return [hrefs[who]]
+    if who == acl.OWNER:
+        return [] if resource.owner is None else [resource.owner]
+    if isinstance(who, str) and who.startswith(acl.PROPERTY):
+        principals = named_in_property(resource.view, who, resource.stored_properties)
+        return [each for each in principals if identity_at(resource.view.txn, each) is not None]
+    return []
 
 
 def _one_prop(root: xml.Element, *, required: bool) -> Wanted:

@@ -22,8 +22,8 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from calserver.dav import Ace, Acl, BadRequest, Entry, Href, Privileges, Resource, View, acl, local, xml
-from calserver.directory import identity_at
+from calserver.dav import Ace, Acl, Entry, Href, Privileges, Resource, View, acl
+from calserver.directory import identity_at, named_in_property
 from calserver.names import CY, C, D
 from calserver.store import Collection
 
@@ -160,24 +160,12 @@ def _named(view: View, row: Collection, who: str, properties: Mapping[str, str])
     identities = view.request.actor.identities
     if who == acl.OWNER:
         return row.principal_id in identities
-    stored = properties.get(who.removeprefix(acl.PROPERTY))
-    if stored is None:
-        return False
-    hrefs = [xml.content(each) for each in xml.restored(stored).iter(D("href"))]
-    return any(_identity(view, each) in identities for each in hrefs[:MOST_HREFS])
+    return any(_identity(view, each) in identities for each in named_in_property(view, who, properties))
 
 
-MOST_HREFS: Final = 20
-"""How many principals a property may name."""
-
-
-def _identity(view: View, uri: str) -> acl.Who | None:
+def _identity(view: View, href: Href) -> acl.Who | None:
     known = view.memory.setdefault(_identity, {})
-    if uri not in known:
-        try:
-            href = local(view.request, uri)
-        except BadRequest:
-            href = None
-        known[uri] = None if href is None else identity_at(view.txn, href)
-    found: acl.Who | None = known[uri]
+    if href not in known:
+        known[href] = identity_at(view.txn, href)
+    found: acl.Who | None = known[href]
     return found

@@ -1,13 +1,18 @@
 """A server with some people, groups, rooms and things."""
 
+from collections.abc import Iterable, Mapping
+
 import pytest
 from dialogue import WEBDAV, Dialogue
 
-from calserver.dav import Extensions
+from calserver.dav import Extensions, Href, View, acl
 from calserver.directory import (
     PrincipalMount,
     accounts,
+    caldav_proxy,
     calendarserver_principals,
+    identity_at,
+    identity_hrefs,
     rfc3744_principals,
     rfc6638_calendar_users,
 )
@@ -16,6 +21,12 @@ from calserver.store import Principal, Store, Transaction
 
 class OnlyPrincipals(PrincipalMount):
     """A tree that has nothing else."""
+
+    def principal_at(self, view: View, href: Href) -> acl.Who | None:
+        return identity_at(view.txn, href)
+
+    def principal_hrefs(self, view: View, principals: Iterable[acl.Who]) -> Mapping[acl.Who, Href]:
+        return identity_hrefs(view.txn, principals)
 
 
 @pytest.fixture
@@ -47,7 +58,7 @@ def server(store: Store) -> Dialogue:
         txn.principals.set_delegates(made["beamer"].id, "read", [made["staff"].id])
 
     store.write_now(people)
-    extensions = [*WEBDAV, rfc3744_principals, rfc6638_calendar_users, calendarserver_principals]
+    extensions = [*WEBDAV, rfc3744_principals, rfc6638_calendar_users, calendarserver_principals, caldav_proxy]
     return Dialogue(store, OnlyPrincipals(), Extensions(extensions))
 
 

@@ -96,7 +96,11 @@ def test_groups_within_groups_are_told_as_one(ann: Dialogue) -> None:
     members = hrefs(value(ann, "principals/group/staff/", CS("expanded-group-member-set")))
     assert members == ["/dav/principals/group/board/", "/dav/principals/user/ann/", "/dav/principals/user/bob/"]
     groups = hrefs(value(ann, ANN, CS("expanded-group-membership")))
-    assert sorted(groups) == ["/dav/principals/group/board/", "/dav/principals/group/staff/"]
+    assert sorted(groups) == [
+        "/dav/principals/group/board/",
+        "/dav/principals/group/staff/",
+        "/dav/principals/resource/beamer/calendar-proxy-read/",
+    ]
 
 
 def test_delegates_find_whom_they_act_for_themselves_and_by_groups(ann: Dialogue) -> None:
@@ -294,13 +298,19 @@ def match(who: Dialogue, path: str, inside: str) -> list[str]:
 def test_one_finds_oneself_and_ones_groups(ann: Dialogue) -> None:
     """RFC 3744 section 9.3."""
     assert match(ann, "principals/user/", "<D:self/>") == ["user/ann"]
-    assert sorted(match(ann, "principals/", "<D:self/>")) == ["group/board", "group/staff", "user/ann"]
+    assert sorted(match(ann, "principals/", "<D:self/>")) == [
+        "group/board",
+        "group/staff",
+        "resource/beamer/calendar-proxy-read",
+        "user/ann",
+    ]
     assert match(ann, "principals/location/", "<D:self/>") == []
 
 
 def test_one_finds_what_names_one_in_a_property(ann: Dialogue) -> None:
     owned = "<D:principal-property><D:owner/></D:principal-property>"
-    assert match(ann, "principals/", owned) == ["user/ann"]
+    proxies = ["user/ann/calendar-proxy-read", "user/ann/calendar-proxy-write"]
+    assert match(ann, "principals/", owned) == ["user/ann", *proxies]
     unknown = "<D:principal-property><x xmlns='urn:x'/></D:principal-property>"
     assert match(ann, "principals/", unknown) == []
 
