@@ -6,15 +6,18 @@ calendar, and in which form, is decided once:
 - `provision` makes the homes and standard collections of a new principal;
 - `accepted` turns a checked calendar object into what is stored, `admit` checks that a calendar takes it, `put` does
   both and stores it; `pieces` cuts what came as one file;
+- `sharing` is what sharers and sharees do, `notifications` what they are told;
 - `busy` and `busy_of` tell when calendars and principals are busy, from the instance index; `extend` keeps that ahead
   of time.
 """
 
+from calserver.calendars import notifications, sharing
 from calserver.calendars.conditions import (
     CalendarCollectionLocationOk,
     NoUidConflict,
     SupportedCalendarComponent,
     UniqueSchedulingObjectResource,
+    ValidOrganizer,
 )
 from calserver.calendars.freebusy import AVAILABILITY, busy, busy_of, zone_of
 from calserver.calendars.horizon import extend, limits
@@ -28,6 +31,7 @@ from calserver.calendars.provision import (
     NOTIFICATIONS,
     OUTBOX,
     OWNERS,
+    SHARED_CALENDAR,
     provision,
 )
 
@@ -42,19 +46,23 @@ __all__ = [
     "NOTIFICATIONS",
     "OUTBOX",
     "OWNERS",
+    "SHARED_CALENDAR",
     "CalendarCollectionLocationOk",
     "NoUidConflict",
     "SupportedCalendarComponent",
     "UniqueSchedulingObjectResource",
+    "ValidOrganizer",
     "accepted",
     "admit",
     "busy",
     "busy_of",
     "extend",
     "limits",
+    "notifications",
     "pieces",
     "provision",
     "put",
+    "sharing",
     "taken",
     "zone_of",
 ]

@@ -25,6 +25,12 @@ class UniqueSchedulingObjectResource(ConditionFailed):
     name = C("unique-scheduling-object-resource")
 
 
+class ValidOrganizer(ConditionFailed):
+    """In a calendar that is shared only the sharer can invite (caldav-sharing section 5.5.5)."""
+
+    name = C("valid-organizer")
+
+
 class CalendarCollectionLocationOk(ConditionFailed):
     """A calendar cannot be at this place (RFC 4791 section 5.3.1.1)."""
 

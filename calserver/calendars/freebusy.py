@@ -5,7 +5,7 @@ object - it has a marker in the range - the object itself is read, for all of th
 index: it says that all time is taken but for some.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from datetime import UTC, tzinfo
 from functools import lru_cache
 from typing import Final
@@ -13,7 +13,7 @@ from typing import Final
 from calserver import ical
 from calserver.calendars.horizon import limits
 from calserver.calendars.objects import taken
-from calserver.calendars.provision import CALENDAR_HOME
+from calserver.calendars.provision import CALENDAR_HOME, SHARED_CALENDAR
 from calserver.conditions import ConditionFailed
 from calserver.config import Calendars
 from calserver.dav import xml
@@ -36,7 +36,12 @@ def _zone(text: str) -> tzinfo:
 
 
 def busy(
-    txn: Transaction, calendars: Iterable[Collection], asked: TimeRange, *, settings: Calendars
+    txn: Transaction,
+    calendars: Iterable[Collection],
+    asked: TimeRange,
+    *,
+    settings: Calendars,
+    hidden: Container[int] = (),
 ) -> list[BusyPeriod]:
     """The periods in which the objects of some calendars take up time, in no order and not merged.
 
@@ -45,11 +50,12 @@ def busy(
         calendars: which; whether they are transparent is not looked at.
         asked: when; with start and end.
         settings: limits.
+        hidden: ids of objects whose busy time the asker may not know.
     """
     by_zone: dict[tzinfo, list[Collection]] = {}
     for each in calendars:
         by_zone.setdefault(zone_of(each), []).append(each)
-    return [each for zone, group in by_zone.items() for each in _in_zone(txn, group, zone, asked, settings)]
+    return [each for zone, group in by_zone.items() for each in _in_zone(txn, group, zone, asked, settings, hidden)]
 
 
 def busy_of(txn: Transaction, principal_id: int, asked: TimeRange, *, settings: Calendars) -> list[BusyPeriod]:
@@ -59,7 +65,10 @@ def busy_of(txn: Transaction, principal_id: int, asked: TimeRange, *, settings: 
         return []
     members = txn.collections.children(home.id)
     found = busy(
-        txn, [each for each in members if each.kind == "calendar" and not each.transparent], asked, settings=settings
+        txn,
+        [each for each in members if each.kind in ("calendar", SHARED_CALENDAR) and not each.transparent],
+        asked,
+        settings=settings,
     )
     texts = [text.encode() for each in members if each.kind == "inbox" and (text := availability(each)) is not None]
     return found + _unavailable(texts, asked, UTC, settings)
@@ -71,18 +80,27 @@ def availability(inbox: Collection) -> str | None:
 
 
 def _in_zone(
-    txn: Transaction, calendars: Sequence[Collection], zone: tzinfo, asked: TimeRange, settings: Calendars
+    txn: Transaction,
+    calendars: Sequence[Collection],
+    zone: tzinfo,
+    asked: TimeRange,
+    settings: Calendars,
+    hidden: Container[int],
 ) -> Iterator[BusyPeriod]:
     offset = asked.floating_offset(zone)
     found = txn.objects.busy([each.id for each in calendars], asked.start, asked.end, floating_offset=offset)
-    marked = {row.id for row, instance in found if instance.marker}
-    yield from row_periods((instance for row, instance in found if row.id not in marked), asked, zone=zone)
-    for text in txn.objects.texts(marked).values() if marked else ():
-        yield from _whole(text, asked, zone, settings)
+    if hidden:
+        found = [each for each in found if each[0].id not in hidden]
+    marked = {(row.collection_id, row.id) for row, instance in found if instance.marker}
+    certain = (instance for row, instance in found if (row.collection_id, row.id) not in marked)
+    yield from row_periods(certain, asked, zone=zone)
+    for place in {place for place, _ in marked}:
+        for text in txn.objects.texts([id for where, id in marked if where == place], seen_in=place).values():
+            yield from _whole(text, asked, zone, settings)
     telling = [each.id for each in calendars if "VAVAILABILITY" in taken(each)]
     if telling:
         rows = txn.objects.in_range(telling, asked.start, asked.end, floating_offset=offset, component="VAVAILABILITY")
-        yield from _unavailable([text for _, text in rows], asked, zone, settings)
+        yield from _unavailable([text for row, text in rows if row.id not in hidden], asked, zone, settings)
 
 
 def _whole(text: bytes, asked: TimeRange, zone: tzinfo, settings: Calendars) -> list[BusyPeriod]:

@@ -19,6 +19,8 @@ from calserver.store import Principal, Transaction
 
 CALENDAR_HOME: Final = "calendar-home"
 DRIVE_HOME: Final = "drive-home"
+SHARED_CALENDAR: Final = "shared-calendar"
+"""The kind of what is bound to a calendar in another home (see `calserver.calendars.sharing`)."""
 OWNERS: Final = frozenset({"user", "resource", "location"})
 """Kinds of principals that have calendars."""
 
