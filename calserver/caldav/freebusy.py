@@ -35,10 +35,10 @@ def free_busy_query(request: Request, resource: CalendarObjects | PlainCollectio
     found = calendars_below(request, resource)
     if found == [resource]:
         resource.require(READ_FREE_BUSY)
-    readable = [
-        each.row for each in found if isinstance(each, CalendarCollection) and READ_FREE_BUSY in each.privileges
-    ]
+    readable = [each for each in found if isinstance(each, CalendarCollection) and READ_FREE_BUSY in each.privileges]
+    hidden = {id for each in readable for id in each.lacking(READ_FREE_BUSY)}
     view = resource.view
-    periods = calendars.busy(view.txn, readable, when, settings=settings(view))
+    rows = [each.row for each in readable]
+    periods = calendars.busy(view.txn, rows, when, settings=settings(view), hidden=hidden)
     answer = ical.serialize(ical.freebusy(periods, when, now=view.txn.now, prodid=PRODID))
     return Response(HTTPStatus.OK, (("Content-Type", CONTENT_TYPE),), answer)

@@ -129,5 +129,5 @@ def _readable(found: CalendarObjectResource) -> Found:
     try:
         found.require(access.READ)
     except ConditionFailed as refusal:
-        return refusal
+        return refusal if found.privileges else NotFound()
     return found

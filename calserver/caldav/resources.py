@@ -59,6 +59,11 @@ class CalendarObjectResource(StoredObject):
             self.content_length = None
 
     @property
+    def without(self) -> frozenset[str]:  # type: ignore[override]  # what the class has depends on a setting
+        """Mostly objects have the access control list of their calendar."""
+        return frozenset() if settings(self.view).object_acl else frozenset({"ACL"})
+
+    @property
     def text(self) -> bytes:
         """The content as stored; costs a query where it was not loaded with the object."""
         if self._text is None:
@@ -82,9 +87,13 @@ def path_of(place: StoredCollection, row: ObjectRow) -> str:
 
 
 class PlainCollection(StoredCollection):
-    """A plain collection in a calendar home, for calendars and files."""
+    """A plain collection in a calendar home, for calendars and files.
+
+    Who may do what in it says nothing of what is in it: calendars are shared one by one.
+    """
 
     new_name = Collection.new_name
+    heritable = False
 
     @classmethod
     def kind_for(cls, resourcetype: tuple[str, ...]) -> str:
@@ -115,6 +124,8 @@ def _is_calendar(resourcetype: tuple[str, ...]) -> bool:
 class CalendarHome(PlainCollection, Home):
     """The calendar home of a principal (RFC 4791 section 4.2)."""
 
+    heritable = True
+
 
 class CalendarObjects(StoredCollection):
     """A collection of calendar objects, which can be searched: a calendar or an Inbox."""
@@ -130,9 +141,10 @@ class CalendarObjects(StoredCollection):
         """The calendar objects by name, with their texts where calendar data are wanted."""
         if wanted is None or CALENDAR_DATA not in wanted:
             yield from super().members(wanted)
-        elif self.findable:
+        else:
             for row, text in self.view.txn.objects.iterate(self.row.id):
-                yield self.object_with(row, text)
+                if self.shows(row):
+                    yield self.object_with(row, text)
 
     def object_with(self, row: ObjectRow, text: bytes) -> CalendarObjectResource:
         """A member whose content is at hand."""
@@ -172,7 +184,7 @@ class CalendarCollection(CalendarObjects):
 
     def read(self) -> bytes:
         """All members as one iCalendar or jCal object."""
-        texts = (text for _, text in self.view.txn.objects.iterate(self.row.id))
+        texts = (text for row, text in self.view.txn.objects.iterate(self.row.id) if self.shows(row))
         text = webcal.whole(texts, self._properties())
         return ical.to_jcal(ical.parse(text)) if self.content_type == JCAL else text
 

@@ -44,7 +44,7 @@ rfc4791 = Extension(
             name=freebusy.READ_FREE_BUSY,
             description="See when somebody is busy",
             within=D("read"),
-            on=(CalendarCollection, PlainCollection),
+            on=(CalendarCollection, PlainCollection, CalendarObjectResource),
         ),
     ),
 )

@@ -3,18 +3,18 @@
 ``calendar-auto-schedule`` is not announced, so clients send their invitations themselves.
 """
 
-import attrs
 from lxml import etree
 
 from calserver import calendars
 from calserver.caldav.resources import CalendarCollection, Inbox, Outbox
 from calserver.caldav.rfc4791 import home_of
 from calserver.conditions import ConditionFailed
-from calserver.dav import BadRequest, Extension, Forbidden, Markup, Privilege, local, xml
+from calserver.dav import BadRequest, Extension, Forbidden, Markup, Privilege, access, local, xml
 from calserver.dav.xml import Element
 from calserver.directory import PrincipalResource
 from calserver.names import C, D
 from calserver.store import Collection as CollectionRow
+from calserver.tree import StoredCollection
 
 DEFAULT = C("schedule-default-calendar-URL")
 
@@ -25,23 +25,23 @@ class ValidScheduleDefaultCalendarUrl(ConditionFailed):
     name = C("valid-schedule-default-calendar-URL")
 
 
-def _on_inbox(name: str, description: str, within: str = C("schedule-deliver")) -> Privilege:
-    return Privilege(name=C(name), description=description, within=within, on=(Inbox,))
+def _on_inbox(name: str, description: str) -> Privilege:
+    return Privilege(name=C(name), description=description, within=C("schedule-deliver"), on=(Inbox,))
 
 
-def _on_outbox(name: str, description: str, within: str = C("schedule-send")) -> Privilege:
-    return Privilege(name=C(name), description=description, within=within, on=(Outbox,))
+def _on_outbox(name: str, description: str) -> Privilege:
+    return Privilege(name=C(name), description=description, within=C("schedule-send"), on=(Outbox,))
 
 
 rfc6638 = Extension(
     "RFC 6638",
     conditions=(calendars.UniqueSchedulingObjectResource, ValidScheduleDefaultCalendarUrl),
     privileges=(
-        _on_inbox("schedule-deliver", "Send messages to the owner", within=D("all")),
+        Privilege(name=C("schedule-deliver"), description="Send messages to the owner", on=(Inbox,), aggregate=True),
         _on_inbox("schedule-deliver-invite", "Invite the owner"),
         _on_inbox("schedule-deliver-reply", "Reply to invitations of the owner"),
         _on_inbox("schedule-query-freebusy", "Ask when the owner is busy"),
-        _on_outbox("schedule-send", "Send messages for the owner", within=D("all")),
+        Privilege(name=C("schedule-send"), description="Send messages for the owner", on=(Outbox,), aggregate=True),
         _on_outbox("schedule-send-invite", "Invite others for the owner"),
         _on_outbox("schedule-send-reply", "Reply to invitations for the owner"),
         _on_outbox("schedule-send-freebusy", "Ask for the owner when others are busy"),
@@ -99,18 +99,22 @@ def _calendars(inbox: Inbox) -> list[CollectionRow]:
     return [each for each in rows if each.kind == "calendar" and "VEVENT" in calendars.taken(each)]
 
 
-def _href(inbox: Inbox, row: CollectionRow) -> Markup:
-    return xml.href(inbox.view.path(inbox.estate.href.child(row.name, collection=True)))
+def _visible(inbox: Inbox) -> list[CalendarCollection]:
+    """Those of them that the actor may read."""
+    home = inbox.parent
+    assert isinstance(home, StoredCollection)
+    found = (home.collection_of(each) for each in _calendars(inbox))
+    return [each for each in found if isinstance(each, CalendarCollection) and access.READ in each.privileges]
 
 
-def _named(inbox: Inbox, element: Element | None) -> list[CollectionRow]:
+def _named(inbox: Inbox, element: Element | None) -> list[CalendarCollection]:
     """The calendars that the hrefs in an element name.
 
     Raises:
         BadRequest: an href is no URI.
-        ValidScheduleDefaultCalendarUrl: one names something else.
+        ValidScheduleDefaultCalendarUrl: one names something else, or what the actor may not know of.
     """
-    known = {inbox.estate.href.child(each.name).segments: each for each in _calendars(inbox)}
+    known = {each.href.segments: each for each in _visible(inbox)}
     found = []
     for each in () if element is None else element.iter(D("href")):
         href = local(inbox.view.request, xml.content(each))
@@ -122,12 +126,14 @@ def _named(inbox: Inbox, element: Element | None) -> list[CollectionRow]:
 
 @rfc6638.property(DEFAULT, on=Inbox)
 def schedule_default_calendar_url(inbox: Inbox) -> Markup:
-    """The calendar that invitations are put into (section 9.2); empty where there is none.
+    """The calendar that invitations are put into (section 9.2); empty where there is none that the actor may see.
 
     It is remembered by its resource id, so that it may be moved.
     """
     default = default_calendar(inbox)
-    return Markup() if default is None else _href(inbox, default)
+    if default is None:
+        return Markup()
+    return xml.join([xml.href(each.path) for each in _visible(inbox) if each.row.id == default.id])
 
 
 def default_calendar(inbox: Inbox) -> CollectionRow | None:
@@ -151,14 +157,14 @@ def set_schedule_default_calendar_url(inbox: Inbox, element: Element | None) -> 
     if len(named) != 1:
         raise ValidScheduleDefaultCalendarUrl("one calendar can be the default")
     kept = etree.Element(DEFAULT)
-    kept.text = named[0].resource_id
+    kept.text = named[0].row.resource_id
     inbox.store_properties({DEFAULT: xml.stored(kept)})
 
 
 @rfc6638.property(C("calendar-free-busy-set"), on=Inbox)
 def calendar_free_busy_set(inbox: Inbox) -> Markup:
     """The calendars that count as busy time: what RFC 6638 replaced by schedule-calendar-transp, told the old way."""
-    return xml.join([_href(inbox, each) for each in _calendars(inbox) if not each.transparent])
+    return xml.join([xml.href(each.path) for each in _visible(inbox) if not each.row.transparent])
 
 
 @calendar_free_busy_set.setter
@@ -166,7 +172,8 @@ def set_calendar_free_busy_set(inbox: Inbox, element: Element | None) -> None:
     """Make these calendars opaque, and the others transparent."""
     if element is None:
         raise Forbidden("the set cannot be removed")
-    opaque = {each.id for each in _named(inbox, element)}
-    for row in _calendars(inbox):
-        if row.transparent == (row.id in opaque):
-            inbox.view.txn.collections.update(attrs.evolve(row, transparent=not row.transparent))
+    opaque = {each.row.id for each in _named(inbox, element)}
+    changing = [each for each in _visible(inbox) if each.row.transparent == (each.row.id in opaque)]
+    access.demand(*(access.lacking(each, access.WRITE_PROPERTIES) for each in changing))
+    for each in changing:
+        each.update(transparent=not each.row.transparent)

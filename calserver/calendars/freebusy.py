@@ -5,7 +5,8 @@ object - it has a marker in the range - the object itself is read, for all of th
 index: it says that all time is taken but for some.
 """
 
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from datetime import UTC, tzinfo
 from functools import lru_cache
 from typing import Final
@@ -17,9 +18,9 @@ from calserver.calendars.provision import CALENDAR_HOME, SHARED_CALENDAR
 from calserver.conditions import ConditionFailed
 from calserver.config import Calendars
 from calserver.dav import xml
-from calserver.ical import BusyPeriod, CalendarObject, TimeRange, object_periods, row_periods
+from calserver.ical import BusyPeriod, CalendarObject, Instance, TimeRange, object_periods, row_periods
 from calserver.names import CS, C
-from calserver.store import Collection, Transaction
+from calserver.store import Collection, Object, Transaction
 
 AVAILABILITY: Final = (C("calendar-availability"), CS("calendar-availability"))
 """Names of the property of an Inbox that tells its owner's availability: that of RFC 7953, and the one before."""
@@ -33,6 +34,14 @@ def zone_of(calendar: Collection) -> tzinfo:
 @lru_cache(maxsize=512)
 def _zone(text: str) -> tzinfo:
     return ical.calendar_timezone(text)[1]
+
+
+Ignored = Callable[[Object], bool]
+"""Whether the busy time of an object does not count, or may not be told."""
+
+
+def _none(row: Object) -> bool:
+    return False
 
 
 def busy(
@@ -52,26 +61,54 @@ def busy(
         settings: limits.
         hidden: ids of objects whose busy time the asker may not know.
     """
-    by_zone: dict[tzinfo, list[Collection]] = {}
-    for each in calendars:
-        by_zone.setdefault(zone_of(each), []).append(each)
-    return [each for zone, group in by_zone.items() for each in _in_zone(txn, group, zone, asked, settings, hidden)]
+    found = _by_owner(txn, calendars, asked, settings, (lambda row: row.id in hidden) if hidden else _none)
+    return [period for periods in found.values() for period in periods]
 
 
 def busy_of(txn: Transaction, principal_id: int, asked: TimeRange, *, settings: Calendars) -> list[BusyPeriod]:
     """The periods in which a principal is busy by all calendars that are not transparent, and by availability."""
-    home = txn.collections.home(principal_id, CALENDAR_HOME)
-    if home is None:
-        return []
-    members = txn.collections.children(home.id)
-    found = busy(
-        txn,
-        [each for each in members if each.kind in ("calendar", SHARED_CALENDAR) and not each.transparent],
-        asked,
-        settings=settings,
-    )
-    texts = [text.encode() for each in members if each.kind == "inbox" and (text := availability(each)) is not None]
-    return found + _unavailable(texts, asked, UTC, settings)
+    rows = txn.collections.in_homes([principal_id], CALENDAR_HOME)
+    return busy_each(txn, rows, asked, settings=settings).get(principal_id, [])
+
+
+def busy_each(
+    txn: Transaction,
+    collections: Sequence[Collection],
+    asked: TimeRange,
+    *,
+    settings: Calendars,
+    ignored: Ignored = _none,
+) -> dict[int, list[BusyPeriod]]:
+    """The periods in which principals are busy, by their ids; what costs queries is asked once for all of them.
+
+    Args:
+        txn: where.
+        collections: what is in their homes; the calendars among them that are not transparent count, and the
+            availability that is kept with an Inbox.
+        asked: when; with start and end.
+        settings: limits.
+        ignored: which objects do not count.
+    """
+    counting = [each for each in collections if each.kind in ("calendar", SHARED_CALENDAR) and not each.transparent]
+    found = _by_owner(txn, counting, asked, settings, ignored)
+    for each in collections:
+        if each.kind == "inbox" and (text := availability(each)) is not None:
+            found[each.principal_id] += _unavailable([text.encode()], asked, UTC, settings)
+    return found
+
+
+def _by_owner(
+    txn: Transaction, calendars: Iterable[Collection], asked: TimeRange, settings: Calendars, ignored: Ignored
+) -> defaultdict[int, list[BusyPeriod]]:
+    """The busy time of calendars by who has them, one zone after the other."""
+    by_zone: dict[tzinfo, list[Collection]] = {}
+    for each in calendars:
+        by_zone.setdefault(zone_of(each), []).append(each)
+    found: defaultdict[int, list[BusyPeriod]] = defaultdict(list)
+    for zone, group in by_zone.items():
+        for owner, periods in _in_zone(txn, group, zone, asked, settings, ignored):
+            found[owner] += periods
+    return found
 
 
 def availability(inbox: Collection) -> str | None:
@@ -85,22 +122,33 @@ def _in_zone(
     zone: tzinfo,
     asked: TimeRange,
     settings: Calendars,
-    hidden: Container[int],
-) -> Iterator[BusyPeriod]:
+    ignored: Ignored,
+) -> Iterator[tuple[int, Iterable[BusyPeriod]]]:
+    """The busy time of calendars of one zone, in parts with whose it is."""
+    owner = {each.id: each.principal_id for each in calendars}
     offset = asked.floating_offset(zone)
-    found = txn.objects.busy([each.id for each in calendars], asked.start, asked.end, floating_offset=offset)
-    if hidden:
-        found = [each for each in found if each[0].id not in hidden]
+    found = txn.objects.busy(owner, asked.start, asked.end, floating_offset=offset)
+    if ignored is not _none:
+        found = [each for each in found if not ignored(each[0])]
     marked = {(row.collection_id, row.id) for row, instance in found if instance.marker}
-    certain = (instance for row, instance in found if (row.collection_id, row.id) not in marked)
-    yield from row_periods(certain, asked, zone=zone)
+    certain: defaultdict[int, list[Instance]] = defaultdict(list)
+    for row, instance in found:
+        if not marked or (row.collection_id, row.id) not in marked:
+            certain[owner[row.collection_id]].append(instance)
+    for whose, instances in certain.items():
+        yield whose, row_periods(instances, asked, zone=zone)
     for place in {place for place, _ in marked}:
         for text in txn.objects.texts([id for where, id in marked if where == place], seen_in=place).values():
-            yield from _whole(text, asked, zone, settings)
+            yield owner[place], _whole(text, asked, zone, settings)
     telling = [each.id for each in calendars if "VAVAILABILITY" in taken(each)]
     if telling:
         rows = txn.objects.in_range(telling, asked.start, asked.end, floating_offset=offset, component="VAVAILABILITY")
-        yield from _unavailable([text for row, text in rows if row.id not in hidden], asked, zone, settings)
+        texts: defaultdict[int, list[bytes]] = defaultdict(list)
+        for row, text in rows:
+            if not ignored(row):
+                texts[owner[row.collection_id]].append(text)
+        for whose, some in texts.items():
+            yield whose, _unavailable(some, asked, zone, settings)
 
 
 def _whole(text: bytes, asked: TimeRange, zone: tzinfo, settings: Calendars) -> list[BusyPeriod]:

@@ -168,6 +168,15 @@ class StoredCollection(Collection):
         """Whether what is inherited depends on properties of members, so that each must be looked at."""
         return not access.rules(self.view, self.row) and any(map(access.by_property, self.passed_on))
 
+    def lacking(self, privilege: str) -> set[int]:
+        """The ids of the members with content on which the actor does not hold a privilege."""
+        if access.rules(self.view, self.row):
+            return set()
+        objects = self.view.txn.objects
+        each_one = self.varied or privilege not in self.member_privileges
+        found = objects.in_collection(self.row.id) if each_one else objects.with_acl(self.row.id)
+        return {each.id for each in found if privilege not in self.object_of(each).privileges}
+
     def shows(self, row: ObjectRow) -> bool:
         """Whether the actor may read a member with content; where not, it is not there for the actor."""
         if row.acl is None and not self.varied:
