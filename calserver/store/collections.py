@@ -1,15 +1,16 @@
 """Homes and collections."""
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Select, bindparam, case, delete, exists, func, literal, or_, select, tuple_, update
+from sqlalchemy import Select, bindparam, case, delete, exists, func, literal, or_, select, tuple_, union_all, update
 
 from calserver.dav import Acl, packed_acl
 from calserver.store import revisions
+from calserver.store.dialects import among
 from calserver.store.revisions import Place
 from calserver.store.rows import COLLECTION, collection_from, microseconds, packed
 from calserver.store.schema import collection, object_, personal, principal, share
@@ -40,6 +41,14 @@ HOMES = Statement(
     .join(principal, _p.id == _c.principal_id)
     .where(_p.kind == bindparam("principal_kind"), _c.kind == bindparam("kind"), _c.parent_id.is_(None))
     .order_by(_p.uid)
+)
+_homes_of = select(_c.id).where(
+    among(_c.principal_id, "principals"), _c.kind == bindparam("kind"), _c.parent_id.is_(None)
+)
+IN_HOMES = Statement(
+    union_all(
+        select(*COLLECTION).where(_c.id.in_(_homes_of)), select(*COLLECTION).where(_c.parent_id.in_(_homes_of))
+    )
 )
 GET = Statement(select(*COLLECTION).where(_c.id == bindparam("id")))
 CHILD = Statement(select(*COLLECTION).where(_c.parent_id == bindparam("parent_id"), _c.name == bindparam("name")))
@@ -197,6 +206,11 @@ class SqlCollections:
         """All homes of a kind whose principals are of `principal_kind`, with the principals' uids, by uid."""
         rows = self._connection.all(HOMES, principal_kind=principal_kind, kind=kind)
         return [(row[0], collection_from(row[1:])) for row in rows]
+
+    def in_homes(self, principal_ids: Iterable[int], kind: str) -> Sequence[Collection]:
+        """The homes of this kind that principals have, and the collections directly in them, in one query."""
+        rows = self._connection.all(IN_HOMES, principals=self._connection.values(principal_ids), kind=kind)
+        return [collection_from(row) for row in rows]
 
     def children(self, parent_id: int) -> Sequence[Collection]:
         """Direct member collections, by name."""

@@ -149,6 +149,9 @@ class Collections(Protocol):
     def homes(self, principal_kind: str, kind: str) -> Sequence[tuple[str, Collection]]:
         """All homes of a kind whose principals are of `principal_kind`, with the principals' uids, by uid."""
 
+    def in_homes(self, principal_ids: Iterable[int], kind: str) -> Sequence[Collection]:
+        """The homes of this kind that principals have, and the collections directly in them, in one query."""
+
     def children(self, parent_id: int) -> Sequence[Collection]:
         """Direct member collections, by name."""
 
@@ -230,8 +233,8 @@ class Objects(Protocol):
             most: how many members may be written.
 
         Returns:
-            Pieces of one text. None where there are more members, where a name or media type would have to be escaped
-            in a path or in XML, and for what is bound to another collection.
+            Pieces of one text. None where there are more members, and where a name or media type would have to be
+            escaped in a path or in XML.
         """
 
     def named(self, collection_id: int, names: Iterable[str]) -> Mapping[str, tuple[Object, bytes]]:

@@ -9,30 +9,43 @@ from collections.abc import Sequence
 from functools import lru_cache, reduce
 from typing import Any, Final
 
-from sqlalchemy import bindparam, func, select, text
+from sqlalchemy import and_, bindparam, func, select, text
 
 from calserver.store.dialects import UNPLAIN, joined
-from calserver.store.schema import collection, object_
+from calserver.store.schema import collection, object_, personal
 from calserver.store.statements import Connection, Statement
 from calserver.store.values import Part
 
 ROWS: Final = 2000
 """Members in a page: no value of the database is larger than some hundred kilobytes."""
 
-_c, _o = collection.c, object_.c
-_unplain = select(_o.id).where(_o.collection_id == bindparam("collection_id"), text(UNPLAIN)).exists()
-PLAIN: Final = Statement(select(_c.id).where(_c.id == bindparam("collection_id"), _c.source_id.is_(None), ~_unplain))
-"""Whether a collection has members of its own that all stand in a path and in XML as they are."""
+_c, _o, _s = collection.c, object_.c, personal.c
+_members = func.coalesce(_c.source_id, _c.id)
+_unplain = select(_o.id).where(_o.collection_id == _members, text(UNPLAIN)).exists()
+_own = select(_s.object_id).where(_s.collection_id == _c.source_id, _s.principal_id == _c.principal_id).exists()
+PLAIN: Final = Statement(
+    select(_members, _c.principal_id, _c.source_id.is_not(None), _own).where(
+        _c.id == bindparam("collection_id"), ~_unplain
+    )
+)
+"""Whose members a collection has, and who sees them, if they all stand in a path and in XML as they are; whether it is
+bound to another collection; whether the sharee has something personal there (see `calserver.store.seen`)."""
+
+_is_personal = and_(
+    _s.collection_id == _o.collection_id, _s.principal_id == bindparam("principal_id"), _s.name == _o.name
+)
 
 Shape = tuple[Part | None, ...]
 """Which parts are columns; None is a text."""
 
 
 @lru_cache(maxsize=64)
-def page(shape: Shape) -> Statement:
+def page(shape: Shape, bound: bool = False, own: bool = False) -> Statement:
     """The statement for one page, with the parameters ``text0``, ``text1`` ... for the texts."""
+    etags = ((_s.etag,) if own else ()) + ((_o.common_etag,) if bound else ()) + (_o.etag,)
     rows = (
-        select(_o.name, _o.etag, _o.content_type)
+        select(_o.name, (func.coalesce(*etags) if bound else _o.etag).label("etag"), _o.content_type)
+        .select_from(object_.outerjoin(personal, _is_personal) if own else object_)
         .where(_o.collection_id == bindparam("collection_id"), _o.name > bindparam("after"))
         .order_by(_o.name)
         .limit(bindparam("rows"))
@@ -50,17 +63,21 @@ def write(
     connection: Connection, collection_id: int, template: Sequence[str | Part], most: int | None
 ) -> list[bytes] | None:
     """See `calserver.store.interface.Objects.joined`."""
-    if connection.one(PLAIN, collection_id=collection_id) is None:
+    found = connection.one(PLAIN, collection_id=collection_id)
+    if found is None:
         return None
+    members, principal_id, bound, own = found
     first, *inner, last = template
     assert isinstance(first, str) and isinstance(last, str)  # noqa: PT018 - both say what a template is
-    statement = page(tuple(part if isinstance(part, Part) else None for part in inner))
+    statement = page(tuple(part if isinstance(part, Part) else None for part in inner), bool(bound), bool(own))
     parameters = {f"text{number}": part for number, part in enumerate(inner) if not isinstance(part, Part)}
+    if own:
+        parameters["principal_id"] = principal_id
     written: list[bytes] = []
     after, total, rows = "", 0, ROWS
     while rows == ROWS:
         row = connection.one(
-            statement, collection_id=collection_id, after=after, rows=ROWS, separator=last + first, **parameters
+            statement, collection_id=members, after=after, rows=ROWS, separator=last + first, **parameters
         )
         assert row is not None
         content, after, rows = row

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 
+import attrs
 import pytest
-from samples import Place, draft, put, statements
+from samples import Place, draft, furnish, put, statements
 
 from calserver.dav import quote_segment, xml
-from calserver.store import Part, Share, Store, Transaction
+from calserver.store import Part, Store, Transaction, Variant
 from calserver.store import joined as module
 
 TEMPLATE = ("<", Part.NAME, "|", Part.ETAG, "|", Part.TYPE, ">")
@@ -79,18 +80,30 @@ def test_a_member_that_is_not_plain_any_more_is_noticed(store: Store, place: Pla
     assert written(store, place) is None
 
 
-def test_what_is_bound_to_another_collection_is_not_written(store: Store, place: Place) -> None:
-    """The sharee may see the members in another form."""
-    put(store, place.calendar.id, "plain")
+def test_what_is_bound_to_another_collection_is_written_as_its_sharee_sees_it(store: Store, place: Place) -> None:
+    """Each member as it is for the owner, for all sharees, or for one alone."""
+    for number in range(9):
+        put(store, place.calendar.id, f"{number}.ics")
 
-    def bind(txn: Transaction) -> int:
-        from_ann = Share(id=0, collection_id=place.calendar.id, principal_id=place.principal.id, address="b", uid="1")
-        txn.shares.add(from_ann)
+    def bind(txn: Transaction) -> tuple[Place, Place, int, int]:
         calendar = txn.collections.get(place.calendar.id)
         assert calendar is not None
-        return txn.shares.bind(
-            calendar, place.home, "bound", "shared", access="read", properties={}, display_name=None
-        ).id
+        bob, cid = furnish(txn, "bob"), furnish(txn, "cid")
+        to_bob, to_cid = (
+            txn.shares.bind(calendar, each.home, "bound", "shared", access="read", properties={}, display_name=None).id
+            for each in (bob, cid)
+        )
+        for row in txn.objects.in_collection(calendar.id)[:6]:
+            txn.shares.set_common(row.id, Variant(text=b"", etag=f"common {row.name}"))
+        for row in txn.objects.in_collection(calendar.id)[4:8]:
+            txn.shares.set_personal(row.id, bob.principal.id, Variant(text=b"", etag=f"own {row.name}"))
+        return bob, cid, to_bob, to_cid
 
-    bound = store.write_now(bind)
-    assert store.read_now(lambda txn: txn.objects.joined(bound, TEMPLATE)) is None
+    bob, cid, to_bob, to_cid = store.write_now(bind)
+    for who, bound in ((bob, to_bob), (cid, to_cid)):
+        at = attrs.evolve(who, calendar=attrs.evolve(who.calendar, id=bound))
+        assert written(store, at) == from_rows(store, at)
+        assert ("own 5.ics" in (written(store, at) or "")) is (who is bob)
+    assert store.read_now(lambda txn: txn.objects.listing(to_bob)) != store.read_now(
+        lambda txn: txn.objects.listing(to_cid)
+    )
