@@ -7,8 +7,8 @@ calendar, and in which form, is decided once:
 - `accepted` turns a checked calendar object into what is stored, `admit` checks that a calendar takes it, `put` does
   both and stores it; `pieces` cuts what came as one file;
 - `sharing` is what sharers and sharees do, `notifications` what they are told;
-- `busy` and `busy_of` tell when calendars and principals are busy, from the instance index; `extend` keeps that ahead
-  of time.
+- `busy`, `busy_of` and `busy_each` tell when calendars and principals are busy, from the instance index; `extend`
+  keeps that ahead of time.
 """
 
 from calserver.calendars import notifications, sharing
@@ -19,7 +19,7 @@ from calserver.calendars.conditions import (
     UniqueSchedulingObjectResource,
     ValidOrganizer,
 )
-from calserver.calendars.freebusy import AVAILABILITY, busy, busy_of, zone_of
+from calserver.calendars.freebusy import AVAILABILITY, busy, busy_each, busy_of, zone_of
 from calserver.calendars.horizon import extend, limits
 from calserver.calendars.objects import COMPONENTS, CONTENT_TYPE, accepted, admit, put, taken
 from calserver.calendars.pieces import pieces
@@ -55,6 +55,7 @@ __all__ = [
     "accepted",
     "admit",
     "busy",
+    "busy_each",
     "busy_of",
     "extend",
     "limits",

@@ -9,7 +9,8 @@ from collections import defaultdict
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from datetime import UTC, tzinfo
 from functools import lru_cache
-from typing import Final
+from itertools import groupby
+from typing import Any, Final
 
 from calserver import ical
 from calserver.calendars.horizon import limits
@@ -18,7 +19,7 @@ from calserver.calendars.provision import CALENDAR_HOME, SHARED_CALENDAR
 from calserver.conditions import ConditionFailed
 from calserver.config import Calendars
 from calserver.dav import xml
-from calserver.ical import BusyPeriod, CalendarObject, Instance, TimeRange, object_periods, row_periods
+from calserver.ical import BusyPeriod, CalendarObject, TimeRange, object_periods, row_periods
 from calserver.names import CS, C
 from calserver.store import Collection, Object, Transaction
 
@@ -126,29 +127,27 @@ def _in_zone(
 ) -> Iterator[tuple[int, Iterable[BusyPeriod]]]:
     """The busy time of calendars of one zone, in parts with whose it is."""
     owner = {each.id: each.principal_id for each in calendars}
+
+    def whose_is(row: tuple[Object, Any]) -> int:
+        return owner[row[0].collection_id]
+
     offset = asked.floating_offset(zone)
     found = txn.objects.busy(owner, asked.start, asked.end, floating_offset=offset)
     if ignored is not _none:
         found = [each for each in found if not ignored(each[0])]
     marked = {(row.collection_id, row.id) for row, instance in found if instance.marker}
-    certain: defaultdict[int, list[Instance]] = defaultdict(list)
-    for row, instance in found:
-        if not marked or (row.collection_id, row.id) not in marked:
-            certain[owner[row.collection_id]].append(instance)
-    for whose, instances in certain.items():
-        yield whose, row_periods(instances, asked, zone=zone)
+    certain = [each for each in found if (each[0].collection_id, each[0].id) not in marked] if marked else found
+    for whose, some in groupby(sorted(certain, key=whose_is), key=whose_is):
+        yield whose, row_periods((instance for _, instance in some), asked, zone=zone)
     for place in {place for place, _ in marked}:
         for text in txn.objects.texts([id for where, id in marked if where == place], seen_in=place).values():
             yield owner[place], _whole(text, asked, zone, settings)
     telling = [each.id for each in calendars if "VAVAILABILITY" in taken(each)]
     if telling:
         rows = txn.objects.in_range(telling, asked.start, asked.end, floating_offset=offset, component="VAVAILABILITY")
-        texts: defaultdict[int, list[bytes]] = defaultdict(list)
-        for row, text in rows:
-            if not ignored(row):
-                texts[owner[row.collection_id]].append(text)
-        for whose, some in texts.items():
-            yield whose, _unavailable(some, asked, zone, settings)
+        for whose, of_one in groupby(sorted(rows, key=whose_is), key=whose_is):
+            texts = [text for row, text in of_one if not ignored(row)]
+            yield whose, _unavailable(texts, asked, zone, settings)
 
 
 def _whole(text: bytes, asked: TimeRange, zone: tzinfo, settings: Calendars) -> list[BusyPeriod]:

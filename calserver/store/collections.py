@@ -46,9 +46,7 @@ _homes_of = select(_c.id).where(
     among(_c.principal_id, "principals"), _c.kind == bindparam("kind"), _c.parent_id.is_(None)
 )
 IN_HOMES = Statement(
-    union_all(
-        select(*COLLECTION).where(_c.id.in_(_homes_of)), select(*COLLECTION).where(_c.parent_id.in_(_homes_of))
-    )
+    union_all(select(*COLLECTION).where(_c.id.in_(_homes_of)), select(*COLLECTION).where(_c.parent_id.in_(_homes_of)))
 )
 GET = Statement(select(*COLLECTION).where(_c.id == bindparam("id")))
 CHILD = Statement(select(*COLLECTION).where(_c.parent_id == bindparam("parent_id"), _c.name == bindparam("name")))

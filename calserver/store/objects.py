@@ -265,12 +265,13 @@ class SqlObjects:
     ) -> Sequence[tuple[Object, Instance]]:
         """The instance rows (markers too) that overlap ``[start, end)`` and are not free, ordered by start."""
         one, where = self._window(collection_ids, start, end, floating_offset)
-        known: dict[int, Object] = {}
+        known: dict[tuple[int, int], Object] = {}
+        """By id and collection: a shared calendar and one that is bound to it may both be asked about."""
         found = []
         for row in self._connection.all(BUSY[one], **where):
-            of = known.get(row[0])
+            of = known.get(row[:2])
             if of is None:
-                of = known[row[0]] = object_from(row)
+                of = known[row[:2]] = object_from(row)
             found.append((of, index.instance_from(row[_WIDTH:])))
         found.sort(key=lambda each: (each[1].start, each[0].id))
         return found
