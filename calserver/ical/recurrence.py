@@ -378,7 +378,7 @@ class Series:
             bound += DAY - 1 - bound % DAY
             yield from repeat(rule, start, meter, first=first, last=max(start, min(last, bound)))
             return
-        epoch = until.epoch(self._zone)
+        epoch = max(_FIRST, min(_LAST, until.epoch(self._zone)))
         bound = epoch if self._zone is UTC else wall_of(epoch, self._zone)
         for instance in repeat(rule, start, meter, first=first, last=max(start, min(last, bound + 2 * 3600))):
             if instance > bound - DAY and instance != start and epoch_of(instance, self._zone) > epoch:

@@ -150,6 +150,18 @@ def test_until_of_days_is_compared_as_a_day(until: str) -> None:
     assert days(obj) == ["0302", "0303", "0304"]
 
 
+@pytest.mark.parametrize("until", ["99991231T235959Z", "99991231T235959", "99991231"])
+@pytest.mark.parametrize("zone", ["Pacific/Auckland", "Pacific/Honolulu"])
+def test_until_may_be_the_end_of_time_in_any_zone(until: str, zone: str) -> None:
+    obj = object_of(event(f"DTSTART;TZID={zone}:20260302T120000", f"RRULE:FREQ=MONTHLY;UNTIL={until}"))
+    assert len(days(obj)) == 10
+
+
+def test_until_may_be_before_the_beginning_in_any_zone() -> None:
+    obj = object_of(event("DTSTART;TZID=Pacific/Honolulu:20260302T120000", "RRULE:FREQ=DAILY;UNTIL=00010101T000000Z"))
+    assert days(obj) == ["0302"]
+
+
 def test_a_set_may_be_excluded_wholly() -> None:
     obj = object_of(
         event(
