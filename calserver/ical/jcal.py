@@ -17,6 +17,7 @@ from calserver.ical.serialize import serialize
 from calserver.ical.value import escape, texts, unescape
 from calserver.ical.vocabulary import DEFAULT_TYPES, LISTS, STRUCTURED
 
+_LONGEST_INTEGER = 400
 _NAME = re.compile(r"[A-Za-z0-9-]+")
 _WHEN = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})(?:T([0-9]{2})([0-9]{2})([0-9]{2})(Z?))?")
 _TIME = re.compile(r"([0-9]{2})([0-9]{2})([0-9]{2})(Z?)")
@@ -50,7 +51,7 @@ def from_jcal(content: bytes | str) -> Component:
     """
     try:
         text = content.decode() if isinstance(content, bytes) else content
-        found = json.loads(text.removeprefix("\ufeff"), parse_constant=_refuse_constant)
+        found = json.loads(text.removeprefix("\ufeff"), parse_constant=_refuse_constant, parse_int=_integer)
         return parse(serialize(_component(found, 0)))
     except RecursionError:
         raise ValidCalendarData("the JSON is nested too deep") from None
@@ -61,6 +62,12 @@ def from_jcal(content: bytes | str) -> Component:
 
 def _refuse_constant(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not JSON")
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > _LONGEST_INTEGER:
+        raise ValueError("a number has too many digits")
+    return int(digits)
 
 
 # To jCal
@@ -75,20 +82,19 @@ def _array(component: Component) -> list[Any]:
 
 
 def _property_array(prop: Property) -> list[Any]:
-    params: dict[str, Any] = {}
+    params: dict[str, list[str]] = {}
     kind = DEFAULT_TYPES.get(prop.name, "UNKNOWN")
     for name, values in prop.params:
         if name == "VALUE":
             kind = values[0].upper() if values and _NAME.fullmatch(values[0]) else "UNKNOWN"
         else:
-            known = params.get(name.lower(), [])
-            both = [*(known if isinstance(known, list) else [known]), *values]
-            params[name.lower()] = both[0] if len(both) == 1 else both
+            params.setdefault(name.lower(), []).extend(values)
     try:
         values_out = _values_out(prop, kind)
     except ValueError:
         kind, values_out = "UNKNOWN", [prop.value]
-    return [prop.name.lower(), params, kind.lower(), *values_out]
+    params_out = {name: values[0] if len(values) == 1 else values for name, values in params.items()}
+    return [prop.name.lower(), params_out, kind.lower(), *values_out]
 
 
 def _values_out(prop: Property, kind: str) -> list[Any]:
