@@ -1,5 +1,6 @@
 """Calendar object resources: one UID, one kind of component, its recurrence overrides (RFC 4791 section 4.1)."""
 
+import re
 from functools import cached_property
 from hashlib import blake2b
 from typing import Final
@@ -28,6 +29,7 @@ JCAL: Final = "application/calendar+json"
 
 _LONGEST_UID = 1024
 """Octets; RFC 7986 section 5.3 asks for less than 255, and indexes take about 2,700."""
+_DELIMITERS = re.compile(rb"^(?:BEGIN|END):[A-Z0-9-]+\r?(?:\n(?![ \t])|\Z)", re.MULTILINE | re.IGNORECASE)
 _CHARSETS = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
 
 
@@ -35,8 +37,9 @@ _CHARSETS = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
 class CalendarObject:
     """A calendar object resource (RFC 4791 section 4.1).
 
-    ``text`` is what is stored and sent: the bytes as received, unless they came as jCal, with a byte order mark, or
-    folded inside of characters. ``organizer`` and ``attendees`` are normalized addresses, over all components.
+    ``text`` is what is stored and sent: the bytes as received, unless they came as jCal, with a byte order mark, folded
+    inside of characters, with line ends of CR alone, or with ``BEGIN`` and ``END`` that are folded or hold blanks.
+    ``organizer`` and ``attendees`` are normalized addresses, over all components.
     """
 
     text: bytes = attrs.field(repr=False)
@@ -72,15 +75,8 @@ class CalendarObject:
             MinDateTime, MaxDateTime, MaxInstances, MaxAttendeesPerInstance: it is beyond another limit.
             SupportedRscale: a rule counts in an unknown calendar.
         """
-        media_type = _media_type(content_type)
-        if len(content) > limits.max_resource_size:
-            raise MaxResourceSize(f"calendar data is at most {limits.max_resource_size} bytes long")
-        if media_type == JCAL:
-            calendar = from_jcal(content)
-            content = serialize(calendar)
-        else:
-            calendar = parse(content)
-            content = _storable(content, calendar)
+        calendar = _received(content, content_type, limits)
+        content = serialize(calendar) if _media_type(content_type) == JCAL else _storable(content, calendar)
         found = cls.of(calendar, content)
         validate(calendar, limits)
         if len(found.overrides) > limits.max_instances:
@@ -133,6 +129,28 @@ class CalendarObject:
         )
 
 
+def message(content: bytes, content_type: str = ICALENDAR, limits: Limits = Limits()) -> Component:  # noqa: B008 - frozen
+    """A VCALENDAR that a client sends and that is not stored, checked: a scheduling message (RFC 5546).
+
+    Raises:
+        SupportedCalendarData: the media type is neither iCalendar nor jCal.
+        MaxResourceSize: there are more bytes than `limits` allow.
+        ValidCalendarData: it is not valid iCalendar (RFC 5545), or not in UTF-8.
+        MinDateTime, MaxDateTime, MaxInstances, MaxAttendeesPerInstance: it is beyond another limit.
+        SupportedRscale: a rule counts in an unknown calendar.
+    """
+    calendar = _received(content, content_type, limits)
+    validate(calendar, limits)
+    return calendar
+
+
+def _received(content: bytes, content_type: str, limits: Limits) -> Component:
+    media_type = _media_type(content_type)
+    if len(content) > limits.max_resource_size:
+        raise MaxResourceSize(f"calendar data is at most {limits.max_resource_size} bytes long")
+    return from_jcal(content) if media_type == JCAL else parse(content)
+
+
 def etag(text: bytes) -> str:
     """The entity tag of stored text, without quotes."""
     return blake2b(text, digest_size=16).hexdigest()
@@ -149,12 +167,16 @@ def _media_type(content_type: str) -> str:
 
 
 def _storable(content: bytes, calendar: Component) -> bytes:
+    """The text as it came, or written anew where others might read it in another way, or cut it in the wrong place."""
     content = content.removeprefix(b"\xef\xbb\xbf")
     try:
         content.decode()
     except UnicodeDecodeError:
         return serialize(calendar)
-    return content
+    whole_lines = content.count(b"\r") == content.count(b"\r\n")
+    if whole_lines and len(_DELIMITERS.findall(content)) == 2 * sum(1 for _ in calendar.walk()):
+        return content
+    return serialize(calendar)
 
 
 def _main_components(calendar: Component) -> tuple[Component, ...]:

@@ -82,12 +82,15 @@ class _Validation:
         self.latest = limits.max_date_time.timestamp()
         self.times: dict[str, When] = {}
         """What `moment` read in the component that is being checked."""
+        self.excluded = 0
+        """How many instances its EXDATEs name."""
 
     def check(self, component: Component) -> None:
         """Check one component and the known ones inside of it."""
         once = ONCE[component.name]
         found: dict[str, Property] = {}
         self.times = {}
+        self.excluded = 0
         attendees = instances = rules = 0
         for prop in component.properties:
             name = prop.name
@@ -104,7 +107,7 @@ class _Validation:
                     raise ValidCalendarData(f"{component.name}: {name}: {problem}") from None
         if attendees > self.limits.max_attendees_per_instance:
             raise MaxAttendeesPerInstance(f"there are at most {self.limits.max_attendees_per_instance} attendees")
-        if instances > self.limits.max_instances:
+        if max(instances, self.excluded) > self.limits.max_instances:
             raise MaxInstances(f"there are at most {self.limits.max_instances} instances")
         if rules > _MAX_RULES:
             raise ValidCalendarData(f"{component.name}: there are too many rules")
@@ -168,7 +171,10 @@ class _Validation:
             self.check_limits(at.start if isinstance(at, Period) else at)
             if isinstance(at, Period):
                 self.check_limits(at.end)
-        return len(found) if prop.name == "RDATE" else 0
+        if prop.name == "EXDATE":
+            self.excluded += len(found)
+            return 0
+        return len(found)
 
     def duration(self, prop: Property, component: str) -> int:
         """DURATION."""

@@ -455,6 +455,7 @@ BEYOND: dict[str, tuple[type[ConditionFailed], str]] = {
     "late due": (MaxDateTime, todo("DUE:20310101T000000Z")),
     "count": (MaxInstances, event("RRULE:FREQ=DAILY;COUNT=6")),
     "dates": (MaxInstances, event("RDATE:" + ",".join(f"2025041{i}T000000Z" for i in range(6)))),
+    "exceptions": (MaxInstances, event("RRULE:FREQ=DAILY", *(f"EXDATE:2025041{i}T090000Z" for i in range(6)))),
     "overrides": (
         MaxInstances,
         "".join(component("VEVENT", "UID:1", f"DTSTART:2025041{i}", f"RECURRENCE-ID:2025041{i}") for i in range(6)),
@@ -478,6 +479,7 @@ def test_what_is_beyond_a_limit_is_refused_for_that(condition: type[ConditionFai
         event("DTEND:20300101T000000Z"),
         event("RRULE:FREQ=DAILY"),
         event("RRULE:FREQ=DAILY;COUNT=5"),
+        event("RRULE:FREQ=DAILY", *(f"EXDATE:2025041{i}T090000Z" for i in range(5))),
         event("RRULE:FREQ=DAILY;UNTIL=20990101T000000Z;INTERVAL=400"),
         event(*ATTENDEES[:2]),
         event("CREATED:19700101T000000Z"),
@@ -536,6 +538,28 @@ def test_what_cannot_be_sent_to_others_as_it_came_is_written_anew() -> None:
     assert CalendarObject.parse(cut).text == text
     assert CalendarObject.parse(b"\xef\xbb\xbf" + text).text == text
     assert CalendarObject.parse(to_jcal(CalendarObject.parse(text).calendar), JCAL).text == text
+
+
+@pytest.mark.parametrize(
+    ("written", "other"),
+    [
+        ("\r\n", "\r"),
+        ("\r\nEND:VEVENT", "\rEND:VEVENT"),
+        ("\r\n", "\r\r\n"),
+        ("BEGIN:VEVENT", "BEG\r\n IN:VEVENT"),
+        ("END:VCALENDAR", "END:VCAL\r\n ENDAR"),
+        ("BEGIN:VCALENDAR", "BEGIN: VCALENDAR"),
+        ("END:VEVENT", "END:VEVENT "),
+    ],
+)
+def test_lines_that_others_would_not_know_as_delimiters_are_written_anew(written: str, other: str) -> None:
+    text = calendar(event("SUMMARY:x"))
+    assert CalendarObject.parse(text.replace(written.encode(), other.encode())).text == text
+
+
+def test_line_feeds_alone_and_small_letters_stay() -> None:
+    for text in (calendar(event()).replace(b"\r\n", b"\n"), calendar(event()).replace(b"BEGIN:V", b"begin:v")):
+        assert CalendarObject.parse(text).text == text
 
 
 def test_an_entity_tag_is_of_the_bytes() -> None:
