@@ -12,6 +12,9 @@ from calserver.ical.shape import has_instances, reach_without_instances
 from calserver.ical.timerange import TimeRange
 from calserver.ical.value import When, period, utc, when
 
+LARGEST_EXPANSION: Final = 16 * 1024 * 1024
+"""Characters of all instances of one object: so many times the size of the largest object is no use to anybody."""
+
 _RULES: Final = frozenset({"RRULE", "RDATE", "EXDATE", "EXRULE", "RECURRENCE-ID"})
 
 
@@ -24,7 +27,7 @@ def expanded(obj: CalendarObject, asked: TimeRange, *, zone: tzinfo, limit: int)
     Times in a zone become UTC; days and floating times stay what they are.
 
     Raises:
-        MaxInstances: there are more than `limit`.
+        MaxInstances: there are more than `limit`, or they come to more than `LARGEST_EXPANSION`.
     """
     try:
         series = Series.of(obj, zone)
@@ -38,11 +41,26 @@ def expanded(obj: CalendarObject, asked: TimeRange, *, zone: tzinfo, limit: int)
 
 def _in_order(series: Series, asked: TimeRange, limit: int) -> list[Span]:
     found: list[Span] = []
+    sizes: dict[int, int] = {}
+    characters = 0
     for span in series.spans(asked.start, asked.end, Meter()):
         found.append(span)
         if len(found) > limit:
             raise MaxInstances(f"there are more than {limit} instances in the range")
+        component = span.shape.component
+        if id(component) not in sizes:
+            sizes[id(component)] = _characters(component)
+        characters += sizes[id(component)]
+        if characters > LARGEST_EXPANSION:
+            raise MaxInstances("the instances in the range come to too much text")
     return sorted(found, key=lambda span: (span.start, span.end))
+
+
+def _characters(component: Component) -> int:
+    """About how long a component is when it is written."""
+    properties = [prop for each in component.walk() for prop in each.properties]
+    params = sum(len(value) for prop in properties for _, values in prop.params for value in values)
+    return params + sum(len(prop.value) for prop in properties)
 
 
 def _undated_is_in(component: Component, asked: TimeRange, obj: CalendarObject, zone: tzinfo) -> bool:

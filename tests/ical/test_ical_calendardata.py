@@ -333,3 +333,11 @@ def test_all_of_it_may_be_had_as_jcal() -> None:
     assert [each[0] for each in components] == ["vevent"]
     whole = read(content_type="application/calendar+json")
     assert len(json.loads(render(whole, SERIES, zone=UTC, limits=Limits()))[2]) == 3
+
+
+def test_an_expansion_that_comes_to_too_much_text_is_refused() -> None:
+    """One stored event cannot be made into gigabytes."""
+    text = text_of(event("DTSTART:20060102T120000Z", "RRULE:FREQ=DAILY", "DESCRIPTION:" + "x" * 100_000))
+    assert len(given(ranged("expand", "20060102", "20060402"), text).components) == 90
+    with pytest.raises(MaxInstances):
+        given(ranged("expand", "20060102", "20080102"), text)
