@@ -2,6 +2,7 @@
 
 import unicodedata
 from collections.abc import Callable
+from functools import cache
 from typing import Final
 
 from calserver.conditions import ConditionFailed
@@ -30,8 +31,14 @@ def _unicode_casemap(text: str) -> str:
     """RFC 5051: simple title case, then compatibility decomposition."""
     if text.isascii():
         return text.upper()
-    titled = "".join(title if len(title := char.title()) == 1 else char for char in text)
-    return unicodedata.normalize("NFKD", titled)
+    return unicodedata.normalize("NFKD", text.translate(_titles()))
+
+
+@cache
+def _titles() -> dict[int, str]:
+    """The characters that are not their own simple title case; there are none beyond the ideographs."""
+    titles = {code: chr(code).title() for code in range(0x1F000)}
+    return {code: title for code, title in titles.items() if len(title) == 1 and title != chr(code)}
 
 
 COLLATIONS: Final[dict[str, Callable[[str], str]]] = {

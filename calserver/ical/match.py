@@ -24,6 +24,11 @@ from calserver.ical.shape import DAY, has_instances, reach_without_instances, sh
 from calserver.ical.timerange import TimeRange
 from calserver.ical.value import Period, When, ZoneSource, period, unescape, whens
 
+_LOOKED_AT = 100
+"""Names that are looked at in one step."""
+_COMPARED = 100
+"""Characters that are compared in one step."""
+
 
 def matches(filter: Filter, obj: CalendarObject, *, zone: tzinfo) -> bool:
     """Whether an object matches a filter.
@@ -45,6 +50,8 @@ class _Matching:
 
     obj: CalendarObject
     zone: tzinfo
+    meter: Meter = attrs.field(factory=Meter, init=False)
+    """Counts what is compared, so that a filter with many parts cannot look at much text again and again."""
 
     @property
     def zones(self) -> ZoneSource:
@@ -152,6 +159,7 @@ class _Matching:
 
     def property(self, wanted: PropFilter, component: Component) -> bool:
         """Whether one property of a component matches."""
+        self.meter.spend(1 + len(component.properties) // _LOOKED_AT)
         found = component.all(wanted.name)
         if wanted.is_not_defined:
             return not found
@@ -159,11 +167,22 @@ class _Matching:
 
     def fits(self, wanted: PropFilter, prop: Property) -> bool:
         """Whether a property's value and parameters match."""
-        if wanted.text_match is not None and not wanted.text_match.matches(unescape(prop.value)):
-            return False
+        if wanted.text_match is not None:
+            self.meter.spend(len(prop.value) // _COMPARED)
+            if not wanted.text_match.matches(unescape(prop.value)):
+                return False
         if wanted.time_range is not None and not self.value_is_in(wanted.time_range, prop):
             return False
-        return all(_has_param(each, prop) for each in wanted.params)
+        return all(self.has_param(each, prop) for each in wanted.params)
+
+    def has_param(self, wanted: ParamFilter, prop: Property) -> bool:
+        """Whether a property has a parameter that matches."""
+        self.meter.spend(1 + len(prop.params) // _LOOKED_AT)
+        values = next((values for name, values in prop.params if name == wanted.name), None)
+        if wanted.is_not_defined or values is None:
+            return wanted.is_not_defined and values is None
+        self.meter.spend(sum(map(len, values)) // _COMPARED + len(values) // _LOOKED_AT)
+        return wanted.text_match is None or wanted.text_match.matches(*values)
 
     def value_is_in(self, time_range: TimeRange, prop: Property) -> bool:
         """Whether one of the times that are a property's value is in the range: days from midnight to midnight."""
@@ -179,6 +198,7 @@ class _Matching:
         else:
             times = whens(prop, self.zones)
         for at in times:
+            self.meter.spend()
             if isinstance(at, Period):
                 yield at.start.epoch(self.zone), at.end.epoch(self.zone)
             else:
@@ -239,10 +259,3 @@ def _common(around: list[TimeRange | None], time_range: TimeRange | None) -> Tim
 
 def _any_in(time_range: TimeRange, spans: Iterable[Span]) -> bool:
     return any(time_range.overlaps(span.lo, span.hi) for span in spans)
-
-
-def _has_param(wanted: ParamFilter, prop: Property) -> bool:
-    values = next((values for name, values in prop.params if name == wanted.name), None)
-    if wanted.is_not_defined or values is None:
-        return wanted.is_not_defined and values is None
-    return wanted.text_match is None or wanted.text_match.matches(*values)
