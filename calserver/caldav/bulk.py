@@ -170,8 +170,8 @@ def _member(request: Request, calendar: CalendarCollection, uri: str) -> StoredO
     if not calendar.findable:
         calendar.require(access.READ)
     href = local(request, uri)
-    found = calendar.object_named(href.name) if href is not None and href.parent == calendar.href else None
-    if found is None:
+    found = calendar.member(href.name) if href is not None and href.parent == calendar.href else None
+    if not isinstance(found, StoredObject):
         raise NotFound("the calendar has no such member")
     return found
 

@@ -18,6 +18,7 @@ from calserver.dav.locks import (
     guard_content,
     lock_path,
     root_path,
+    told,
 )
 from calserver.dav.message import Request, Response
 from calserver.dav.multistatus import status_response
@@ -106,7 +107,7 @@ def _refuse_conflicts(resource: Resource, info: LockInfo, deep: bool) -> list[st
     if above := conflicting(view.txn.locks.covering(path)):
         hrefs = tuple(root_path(resource, each) for each in above)
         raise NoConflictingLock("another lock is in the way", hrefs=hrefs)
-    return [view.request.prefix + each for each in conflicting(view.txn.locks.below(path))] if deep else []
+    return told(resource, conflicting(view.txn.locks.below(path))) if deep else []
 
 
 def _refresh(request: Request, resource: Resource) -> Response:

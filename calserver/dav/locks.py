@@ -148,7 +148,20 @@ def locked_members(resource: "Resource") -> list[str]:
     view = resource.view
     if not resource.is_collection:
         return []
-    return [view.request.prefix + path for path in in_the_way(view, view.txn.locks.below(lock_path(resource.href)))]
+    return told(resource, in_the_way(view, view.txn.locks.below(lock_path(resource.href))))
+
+
+def told(resource: "Resource", paths: Iterable[str]) -> list[str]:
+    """Absolute paths of what is locked below a collection; for what the asker may not see, that of the collection."""
+    view = resource.view
+    found = {}
+    for path in paths:
+        try:
+            seen = view.find(Href.parse(path)).exists
+        except NeedPrivileges:
+            seen = False
+        found[view.request.prefix + path if seen else resource.path] = None
+    return list(found)
 
 
 def unguarded(resource: "Resource") -> None:

@@ -35,7 +35,7 @@ from calserver.dav import (
     status_response,
     xml,
 )
-from calserver.dav.access import READ
+from calserver.dav.access import READ, UNBIND, demand, lacking
 from calserver.names import D
 from calserver.store import Collection as CollectionRow
 from calserver.store import Draft, NameTaken, Tombstone
@@ -92,6 +92,11 @@ class StoredCollection(Collection):
         self.estate = estate
         self._parent = parent
         self._take(row)
+
+    @property
+    def copied_kind(self) -> str:
+        """The kind of a copy of it."""
+        return self.row.kind
 
     @property
     def ctag(self) -> str:
@@ -353,7 +358,12 @@ class StoredCollection(Collection):
     # -- namespace -------------------------------------------------------------------------------------------
 
     def delete(self) -> None:
-        """Remove it with everything below, and the locks there."""
+        """Remove it with everything below, and the locks there.
+
+        Raises:
+            NeedPrivileges: something below may not be removed.
+        """
+        self._check_below(taken_along=False)
         self.view.txn.collections.remove(self.row.id)
         self.view.txn.locks.remove_below(lock_path(self.href))
 
@@ -363,10 +373,46 @@ class StoredCollection(Collection):
         place.receive_collection(self, target.href.name, copy=True, deep=deep, replaced=replaced)
 
     def move(self, target: Resource) -> None:
-        """Move it with everything below and all resource ids (RFC 4918 section 9.9.2); the locks do not move."""
+        """Move it with everything below and all resource ids (RFC 4918 section 9.9.2); the locks do not move.
+
+        Raises:
+            NeedPrivileges: something below may not be removed, or not be read and so not be taken along.
+        """
+        self._check_below(taken_along=True)
         place, replaced = landing(self, target)
         place.receive_collection(self, target.href.name, copy=False, replaced=replaced)
         self.view.txn.locks.remove_below(lock_path(self.href))
+
+    def _check_below(self, *, taken_along: bool) -> None:
+        """Check what the actor needs on collections that go with this one.
+
+        Where members of one are removed, ``DAV:unbind``, as if they were removed one by one; to take them along,
+        ``DAV:read`` on everything. What the actor may not know of is not named.
+        """
+        if self.row.source_id is not None or access.rules(self.view, self.row):
+            return
+        missing: list[tuple[str, str]] = []
+        for place in self._everything_below():
+            at = place if READ in place.privileges else self
+            missing += ((at.path, name) for _, name in place.missing_to_empty())
+            if taken_along and (READ not in place.privileges or place.lacking(READ)):
+                missing.append((at.path, READ))
+        demand(missing)
+
+    def _everything_below(self) -> "Iterator[StoredCollection]":
+        """This and all collections below, whether the actor may see them or not."""
+        places = {self.row.id: self}
+        yield self
+        for row in self.view.txn.collections.below(self.row.id):
+            places[row.id] = places[row.parent_id].collection_of(row)
+            yield places[row.id]
+
+    def missing_to_empty(self) -> Iterator[tuple[str, str]]:
+        """The privileges that the actor lacks to remove all members."""
+        if self.view.txn.objects.count(self.row.id):
+            yield from lacking(self, UNBIND)
+        if self.view.txn.collections.children(self.row.id):
+            yield from lacking(self, UNBIND, of_collection=True)
 
     def receive_object(self, source: StoredObject, name: str, *, copy: bool, replaced: Resource | None) -> Resource:
         """Take a member that is copied or moved here, in the place of `replaced`."""
@@ -386,7 +432,7 @@ class StoredCollection(Collection):
 
         A copy is made of single steps: each member comes by `receive_object` or `receive_collection`.
         """
-        self.admit(source.row.kind)
+        self.admit(source.copied_kind if copy else source.row.kind)
         if copy:
             self.check_name(name)
         else:
@@ -406,7 +452,7 @@ class StoredCollection(Collection):
             self.view.txn.collections.add(
                 self.row.id,
                 name,
-                row.kind,
+                source.copied_kind,
                 properties=row.properties,
                 display_name=row.display_name,
                 components=row.components,
