@@ -35,28 +35,38 @@ _is_personal = and_(
     _s.collection_id == _o.collection_id, _s.principal_id == bindparam("principal_id"), _s.name == _o.name
 )
 
+BOUNDARY: Final = Statement(
+    select(_o.name)
+    .where(_o.collection_id == bindparam("collection_id"), _o.name >= bindparam("begin"))
+    .order_by(_o.name)
+    .limit(1)
+    .offset(bindparam("rows"))
+)
+"""Where the next page begins: to look for it takes a tenth of the time that a page takes which is cut by LIMIT."""
+BEYOND: Final = "\x7f"
+"""What lies behind all plain names."""
+
 Shape = tuple[Part | None, ...]
 """Which parts are columns; None is a text."""
 
 
 @lru_cache(maxsize=64)
 def page(shape: Shape, bound: bool = False, own: bool = False) -> Statement:
-    """The statement for one page, with the parameters ``text0``, ``text1`` ... for the texts."""
+    """The statement for the members between two names, with the parameters ``text0``, ``text1`` ... for the texts."""
     etags = ((_s.etag,) if own else ()) + ((_o.common_etag,) if bound else ()) + (_o.etag,)
-    rows = (
-        select(_o.name, (func.coalesce(*etags) if bound else _o.etag).label("etag"), _o.content_type)
-        .select_from(object_.outerjoin(personal, _is_personal) if own else object_)
-        .where(_o.collection_id == bindparam("collection_id"), _o.name > bindparam("after"))
-        .order_by(_o.name)
-        .limit(bindparam("rows"))
-        .subquery("page")
-    )
-    columns = {Part.NAME: rows.c.name, Part.ETAG: rows.c.etag, Part.TYPE: rows.c.content_type}
+    etag = func.coalesce(*etags) if bound else _o.etag
+    columns = {Part.NAME: _o.name, Part.ETAG: etag, Part.TYPE: _o.content_type}
     pieces: list[Any] = [
         bindparam(f"text{number}") if part is None else columns[part] for number, part in enumerate(shape)
     ]
     line = reduce(lambda one, other: one.concat(other), pieces)
-    return Statement(select(joined(line, "separator"), func.max(rows.c.name), func.count()))
+    return Statement(
+        select(joined(line, "separator"), func.count())
+        .select_from(object_.outerjoin(personal, _is_personal) if own else object_)
+        .where(
+            _o.collection_id == bindparam("collection_id"), _o.name >= bindparam("begin"), _o.name < bindparam("end")
+        )
+    )
 
 
 def write(
@@ -71,19 +81,19 @@ def write(
     assert isinstance(first, str) and isinstance(last, str)  # noqa: PT018 - both say what a template is
     statement = page(tuple(part if isinstance(part, Part) else None for part in inner), bool(bound), bool(own))
     parameters = {f"text{number}": part for number, part in enumerate(inner) if not isinstance(part, Part)}
+    parameters["separator"] = last + first
     if own:
         parameters["principal_id"] = principal_id
     written: list[bytes] = []
-    after, total, rows = "", 0, ROWS
-    while rows == ROWS:
-        row = connection.one(
-            statement, collection_id=members, after=after, rows=ROWS, separator=last + first, **parameters
-        )
-        assert row is not None
-        content, after, rows = row
+    begin, total = "", 0
+    while begin != BEYOND:
+        end = connection.value(BOUNDARY, collection_id=members, begin=begin, rows=ROWS) or BEYOND
+        row = connection.one(statement, collection_id=members, begin=begin, end=end, **parameters)
+        content, rows = row or (None, 0)
         total += rows
         if most is not None and total > most:
             return None
         if rows:
             written.append(b"".join((first.encode(), content, last.encode())))
+        begin = end
     return written

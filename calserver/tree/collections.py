@@ -9,15 +9,12 @@ that follow from stored properties).
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from http import HTTPStatus
-from itertools import groupby
 from typing import Any, ClassVar
 
 import attrs
 
 from calserver.dav import (
     Acl,
-    Change,
     Changes,
     Collection,
     ContentTooLarge,
@@ -32,15 +29,14 @@ from calserver.dav import (
     ValidResourcetype,
     View,
     Written,
-    status_response,
     xml,
 )
 from calserver.dav.access import READ, UNBIND, demand, lacking
 from calserver.names import D
 from calserver.store import Collection as CollectionRow
-from calserver.store import Draft, NameTaken, Tombstone
+from calserver.store import Draft, NameTaken
 from calserver.store import Object as ObjectRow
-from calserver.tree import access, listing, sync
+from calserver.tree import access, listing, report, sync
 from calserver.tree.access import Source
 from calserver.tree.markup import QUICK, Writer
 from calserver.tree.objects import UNKNOWN, StoredObject, content_etag, landing, lock_path, merged
@@ -215,26 +211,44 @@ class StoredCollection(Collection):
             if self.shows(each):
                 yield self.object_of(each)
 
-    def rendered(self, names: frozenset[str]) -> Iterable[str] | None:
+    def rendered(self, names: frozenset[str]) -> Iterable[str | bytes] | None:
         """The same as markup, where only quick properties are wanted."""
         return self._rendered(Writer(names)) if names <= self.quick and not self.varied else None
 
-    def _rendered(self, writer: Writer) -> Iterator[str]:
+    def _rendered(self, writer: Writer) -> Iterator[str | bytes]:
         for row in self.view.txn.collections.children(self.row.id):
             member = self.collection_of(row)
             if READ in member.privileges:
                 yield writer.collection(member)
-        yield from writer.objects(self.path, self._shown(self.view.txn.objects.listing(self.row.id)))
+        joined = self.joined(writer)
+        if joined is None:
+            yield from writer.objects(self.path, self.shown(self.view.txn.objects.listing(self.row.id)))
+        else:
+            yield from joined
 
-    def _shown(self, rows: Sequence[Any]) -> Sequence[Any]:
+    def joined(self, writer: Writer, most: int | None = None) -> Sequence[bytes] | None:
+        """All members with content as markup, where the actor may read all and the store can write it."""
+        shown, other = self._readable
+        if other or not shown:
+            return None
+        pieces: Sequence[bytes] | None = self.view.txn.objects.joined(self.row.id, writer.template(self.path), most)
+        return pieces
+
+    def shown(self, rows: Sequence[Any]) -> Sequence[Any]:
         """Those of the rows, which begin with the name of a member, that the actor may read."""
-        if access.rules(self.view, self.row):
-            return rows
-        shown = READ in self.member_privileges
-        other = {each.name for each in self.view.txn.objects.with_acl(self.row.id) if self.shows(each) is not shown}
+        shown, other = self._readable
         if not other:
             return rows if shown else ()
         return [row for row in rows if (row[0] not in other) is shown]
+
+    @cached_property
+    def _readable(self) -> tuple[bool, frozenset[str]]:
+        """Whether the actor may read members with content, and the names of those with which it is otherwise."""
+        if access.rules(self.view, self.row):
+            return True, frozenset()
+        shown = READ in self.member_privileges
+        lists = self.view.txn.objects.with_acl(self.row.id)
+        return shown, frozenset(each.name for each in lists if self.shows(each) is not shown)
 
     def member(self, name: str) -> Resource | None:
         """One direct member; None where there is none, or none that the actor may see."""
@@ -484,70 +498,13 @@ class StoredCollection(Collection):
 
     def changes(self, since: str | None, *, deep: bool, limit: int | None) -> Changes:
         """What changed since a token (RFC 6578)."""
-        places = self._places(deep=deep)
-        rows = [each.row for each in places.values()]
-        report = sync.since(self.view.txn, self.row, since, rows, limit=limit, settled=self._settled)
-        changes = [told for _, what, place in report.lines if (told := places[place.id].change(what))]
-        return Changes(
-            token=str(report.token),
-            changes=changes,
-            rendered=[] if since else [refused for each in changes if (refused := _not_traversed(each))],
-            truncated=report.truncated,
-        )
+        return report.changes(self, since, deep=deep, limit=limit)
 
     def rendered_changes(
         self, since: str | None, *, deep: bool, limit: int | None, names: frozenset[str]
     ) -> Changes | None:
         """The same as markup, where only quick properties are wanted."""
-        places = self._places(deep=deep)
-        if not all(names <= each.quick and not each.varied for each in places.values()):
-            return None
-        rows = [each.row for each in places.values()]
-        report = sync.since(self.view.txn, self.row, since, rows, limit=limit, settled=self._settled, brief=True)
-        writer = Writer(names)
-        told: list[str] = []
-        for id, lines in groupby(report.lines, key=lambda line: line[2].id):
-            told += places[id].written([what for _, what, _ in lines], writer, first=since is None)
-        return Changes(token=str(report.token), rendered=told, truncated=report.truncated)
-
-    def written(self, whats: Sequence[Any], writer: Writer, *, first: bool) -> Iterator[str]:
-        """Changes in this collection as markup; objects are rows. `first` says that there was no token."""
-        for rows, some in groupby(whats, key=lambda what: isinstance(what, tuple)):
-            if rows:
-                yield from writer.objects(self.path, self._shown(list(some)))
-                continue
-            for change in filter(None, map(self.change, some)):
-                if isinstance(change.resource, Collection):
-                    yield writer.collection(change.resource)
-                    if first and (refused := _not_traversed(change)):
-                        yield refused
-                else:
-                    yield status_response(self.view.path(change.href), HTTPStatus.NOT_FOUND)
-
-    @property
-    def _settled(self) -> int:
-        """The revision from which on who asks sees the same members, apart from the changes."""
-        return 0 if access.rules(self.view, self.row) else self.row.access_revision
-
-    def _places(self, *, deep: bool) -> "dict[int, StoredCollection]":
-        """This and, if `deep`, all collections below that reports go into, by primary key."""
-        places = {self.row.id: self}
-        for row in self.view.txn.collections.below(self.row.id) if deep else ():
-            if row.parent_id in places:
-                member = places[row.parent_id].collection_of(row)
-                if member.traversed and READ in member.privileges:
-                    places[row.id] = member
-        return places
-
-    def change(self, what: CollectionRow | ObjectRow | Tombstone) -> Change | None:
-        """A change in this collection, None where the actor may not see it."""
-        if isinstance(what, CollectionRow):
-            member = self.collection_of(what)
-            return Change(href=member.href, resource=member) if READ in member.privileges else None
-        if isinstance(what, ObjectRow):
-            changed = self.object_of(what)
-            return Change(href=changed.href, resource=changed) if self.shows(what) else None
-        return Change(href=self.href.child(what.name, collection=what.was_collection), resource=None)
+        return report.rendered(self, since, deep=deep, limit=limit, names=names)
 
 
 class Home(StoredCollection):
@@ -561,11 +518,3 @@ class Home(StoredCollection):
     delete = Resource.delete
     copy = Resource.copy
     move = Resource.move
-
-
-def _not_traversed(change: Change) -> str | None:
-    """What a first report says of a collection that it does not go into, besides its properties (RFC 6578 3.3)."""
-    member = change.resource
-    if not isinstance(member, StoredCollection) or member.traversed:
-        return None
-    return status_response(member.path, HTTPStatus.FORBIDDEN, error=xml.element(D("sync-traversal-supported")))

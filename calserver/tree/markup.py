@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from calserver.dav import MEMBER_END, MEMBER_MIDDLE, MEMBER_START, Collection, quote_segment, xml
 from calserver.names import D
+from calserver.store import Part
 
 QUICK: Final = frozenset({D("getetag"), D("getcontenttype"), D("resourcetype")})
 """The properties that can be written so."""
@@ -35,6 +36,14 @@ class Writer:
             return [f"{start}{quote_segment(row[0])}{middle}{tails[row[2]]}" for row in rows]
         middle += '<D:getetag>"'
         return [f"{start}{quote_segment(row[0])}{middle}{row[1]}{tails[row[2]]}" for row in rows]
+
+    def template(self, path: str) -> Sequence[str | Part]:
+        """How the store writes the same of all members of the collection at `path` (`Objects.joined`)."""
+        after_name, after_etag = MEMBER_MIDDLE + ('<D:getetag>"' if self._etag else ""), '"</D:getetag>'
+        start: tuple[str | Part, ...] = (MEMBER_START + path, Part.NAME, after_name)
+        etag: tuple[str | Part, ...] = (Part.ETAG, after_etag) if self._etag else ()
+        type_: tuple[str | Part, ...] = ("<D:getcontenttype>", Part.TYPE, "</D:getcontenttype>") if self._type else ()
+        return (*start, *etag, *type_, ("<D:resourcetype/>" if self._kind else "") + MEMBER_END)
 
     def _tail(self, content_type: str) -> str:
         text = '"</D:getetag>' if self._etag else ""

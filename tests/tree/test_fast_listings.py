@@ -7,6 +7,7 @@ from dialogue import Dialogue
 from lxml import etree
 
 from calserver.names import D
+from calserver.store import joined
 
 HOME = "drive/user/ann/"
 QUICK = ("getetag", "getcontenttype", "resourcetype")
@@ -41,11 +42,55 @@ def files(ann: Dialogue) -> Dialogue:
     return ann
 
 
+PLAIN = "drive/user/ann/plain/"
+"""A collection whose members the store itself writes."""
+
+
+@pytest.fixture
+def plain(ann: Dialogue, monkeypatch: pytest.MonkeyPatch) -> Dialogue:
+    monkeypatch.setattr(joined, "ROWS", 3)
+    ann("MKCOL", PLAIN)
+    for number, name in enumerate("hgfedcba"):
+        ann("PUT", PLAIN + name, b"x" * number, content_type=f"text/plain; a=b{number % 2}")
+    ann("MKCOL", PLAIN + "in/")
+    ann("PUT", PLAIN + "in/a", b"x")
+    return ann
+
+
+def listing(asked: tuple[str, ...]) -> str:
+    return f'<D:propfind xmlns:D="DAV:">{ask(asked)}</D:propfind>'
+
+
+@pytest.mark.parametrize("names", [QUICK[:1], QUICK[1:2], QUICK[2:], QUICK[:2], QUICK])
+def test_what_the_store_writes_is_the_same(plain: Dialogue, names: tuple[str, ...]) -> None:
+    def listed(asked: tuple[str, ...]) -> dict[str, Any]:
+        return told(plain("PROPFIND", PLAIN, listing(asked), depth="1").body, names)
+
+    fast, slow = listed(names), listed((*names, "creationdate"))
+    assert fast == slow
+    assert list(fast) == list(slow)
+    assert len(fast) == 1 + 8 + 1
+
+
+@pytest.mark.parametrize("level", ["1", "infinite"])
+@pytest.mark.parametrize("limit", [None, 5, 8, 9, 10, 100])
+def test_a_first_report_that_the_store_writes_is_the_same(plain: Dialogue, level: str, limit: int | None) -> None:
+    def report(asked: tuple[str, ...]) -> tuple[dict[str, Any], str]:
+        limited = f"<D:limit><D:nresults>{limit}</D:nresults></D:limit>" if limit else ""
+        body = (
+            '<D:sync-collection xmlns:D="DAV:"><D:sync-token/>'
+            f"<D:sync-level>{level}</D:sync-level>{limited}{ask(asked)}</D:sync-collection>"
+        )
+        answer = plain("REPORT", PLAIN, body)
+        return told(answer.body, QUICK), answer.xml.findtext(D("sync-token"))
+
+    assert report(QUICK) == report((*QUICK, "creationdate"))
+
+
 @pytest.mark.parametrize("names", [QUICK[:1], QUICK[1:2], QUICK[2:], QUICK[:2], QUICK])
 def test_listings_say_the_same_on_both_ways(files: Dialogue, names: tuple[str, ...]) -> None:
     def listed(asked: tuple[str, ...]) -> dict[str, Any]:
-        body = f'<D:propfind xmlns:D="DAV:">{ask(asked)}</D:propfind>'
-        return told(files("PROPFIND", HOME, body, depth="1").body, names)
+        return told(files("PROPFIND", HOME, listing(asked), depth="1").body, names)
 
     fast, slow = listed(names), listed((*names, "creationdate"))
     assert fast == slow
