@@ -61,6 +61,7 @@ SPOKEN: Final = (
     caldav.rfc7953,
     caldav.calendarserver,
     caldav.bulk_change,
+    caldav.calendarserver_sharing,
 )
 """Everything that the server speaks; a later one wins over an earlier one."""
 

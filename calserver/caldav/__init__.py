@@ -6,16 +6,18 @@ decided about calendars is decided in `calserver.calendars`, what calendar data 
 
 from calserver.caldav.apple import calendarserver
 from calserver.caldav.bulk import bulk_change
-from calserver.caldav.resources import mount
+from calserver.caldav.homes import mount
 from calserver.caldav.rfc4791 import rfc4791
 from calserver.caldav.rfc6638 import rfc6638
 from calserver.caldav.rfc7529 import rfc7529
 from calserver.caldav.rfc7809 import rfc7809
 from calserver.caldav.rfc7953 import rfc7953
+from calserver.caldav.sharing import calendarserver_sharing
 
 __all__ = [
     "bulk_change",
     "calendarserver",
+    "calendarserver_sharing",
     "mount",
     "rfc4791",
     "rfc6638",

@@ -6,6 +6,7 @@ class                     kind in the store        takes
 `CalendarHome`            ``calendar-home``        calendars, plain collections, files
 `PlainCollection`         ``plain``                the same
 `CalendarCollection`      ``calendar``             calendar object resources of the components it is for
+`SharedCalendar`          ``shared-calendar``      the same; they go into the calendar of the sharer
 `Inbox`, `Outbox`         ``inbox``, ``outbox``    nothing from clients; scheduling puts messages into the Inbox
 `Attachments`             ``attachments``          files and plain collections
 `Notifications`           ``notifications``        nothing from clients
@@ -17,22 +18,34 @@ The last four belong to the home: they cannot be deleted, moved or made.
 from collections.abc import Iterator
 from datetime import UTC, tzinfo
 from functools import partial
-from typing import Any, cast
+from typing import Any, ClassVar, Final, cast
 
 import attrs
 
 from calserver import calendars, ical
 from calserver.caldav import webcal
 from calserver.caldav.negotiation import content_type
-from calserver.calendars import CalendarCollectionLocationOk
+from calserver.caldav.notices import Notice
+from calserver.calendars import CalendarCollectionLocationOk, sharing
 from calserver.config import Calendars, Settings
-from calserver.dav import Collection, Forbidden, Href, Request, Resource, View, Written, xml
+from calserver.dav import (
+    Collection,
+    Forbidden,
+    Href,
+    NeedPrivileges,
+    Request,
+    Resource,
+    View,
+    Written,
+    access,
+    xml,
+)
 from calserver.ical import JCAL, CalendarObject
 from calserver.names import CS, ICAL, MOBILEME, C, D
 from calserver.store import Collection as CollectionRow
 from calserver.store import Draft
 from calserver.store import Object as ObjectRow
-from calserver.tree import Estate, Home, Homes, Kinds, StoredCollection, StoredObject
+from calserver.tree import Estate, Home, StoredCollection, StoredObject
 
 CALENDAR_DATA = C("calendar-data")
 COLLECTION_TYPE = "httpd/unix-directory"
@@ -80,10 +93,29 @@ class CalendarObjectResource(StoredObject):
         return ical.to_jcal(ical.parse(self.text)) if self.content_type == JCAL else self.text
 
 
+def stop_sharing(place: StoredCollection) -> None:
+    """End what others share of a collection that goes, or moves to somebody else."""
+    txn = place.view.txn
+    for id in txn.shares.below(place.row.id):
+        calendar = txn.collections.get(id)
+        if calendar is not None:
+            sharing.end(txn, calendar)
+
+
+def _leaves(place: StoredCollection, target: Resource) -> bool:
+    """Whether the target of a MOVE is in another home."""
+    return not target.href.within(place.estate.href)
+
+
 def path_of(place: StoredCollection, row: ObjectRow) -> str:
-    """Where clients find an object of the home that a collection is in."""
+    """Where clients find an object of the home that a collection is in; the collection itself for a hidden one."""
     names = [each.name for each in place.view.txn.collections.ancestors(row.collection_id)]
-    return place.view.path(Href((*place.estate.href.segments, *names[1:], row.name)))
+    href = Href((*place.estate.href.segments, *names[1:], row.name))
+    try:
+        found: Resource = place.view.find(href)
+    except NeedPrivileges:
+        found = place
+    return place.view.path(href) if access.READ in found.privileges and found is not place else place.path
 
 
 class PlainCollection(StoredCollection):
@@ -94,6 +126,17 @@ class PlainCollection(StoredCollection):
 
     new_name = Collection.new_name
     heritable = False
+
+    def delete(self) -> None:
+        """Remove it with everything below; nobody shares that any more."""
+        stop_sharing(self)
+        super().delete()
+
+    def move(self, target: Resource) -> None:
+        """Move it; what is in another home then nobody shares any more."""
+        if _leaves(self, target):
+            stop_sharing(self)
+        super().move(target)
 
     @classmethod
     def kind_for(cls, resourcetype: tuple[str, ...]) -> str:
@@ -125,12 +168,36 @@ class CalendarHome(PlainCollection, Home):
     """The calendar home of a principal (RFC 4791 section 4.2)."""
 
     heritable = True
+    delete = Home.delete
+    move = Home.move
+
+    @classmethod
+    def admit(cls, kind: str) -> None:
+        """Shared calendars can be members too."""
+        if kind != calendars.SHARED_CALENDAR:
+            super().admit(kind)
+
+    def make_collection(self, name: str, resourcetype: tuple[str, ...]) -> StoredCollection:
+        """Make an empty collection; the names of shared calendars, also of declined ones, are theirs."""
+        share = self.view.txn.shares.by_uid(name) if len(name) == _UID_CHARACTERS else None
+        if share is not None and share.principal_id == self.row.principal_id:
+            raise Forbidden("this is the name of a calendar that somebody shares")
+        return super().make_collection(name, resourcetype)
+
+
+_UID_CHARACTERS: Final = 36
+"""How long the uid of an invitation is."""
 
 
 class CalendarObjects(StoredCollection):
     """A collection of calendar objects, which can be searched: a calendar or an Inbox."""
 
-    object_class = CalendarObjectResource
+    object_class: ClassVar[type[CalendarObjectResource]] = CalendarObjectResource
+
+    @property
+    def taken(self) -> tuple[str, ...]:
+        """The types of components that it takes (RFC 4791 section 5.2.3, RFC 6638 sections 2.1 and 2.2)."""
+        return calendars.taken(self.row)
 
     @property
     def zone(self) -> tzinfo:
@@ -148,13 +215,17 @@ class CalendarObjects(StoredCollection):
 
     def object_with(self, row: ObjectRow, text: bytes) -> CalendarObjectResource:
         """A member whose content is at hand."""
-        return CalendarObjectResource(self.view, self.href.child(row.name), row, self, text)
+        return self.object_class(self.view, self.href.child(row.name), row, self, text)
+
+
+SHARED_TYPE: Final = (D("collection"), C("calendar"), CS("shared-owner"))
+"""``DAV:resourcetype`` of a calendar to which others are invited."""
 
 
 class CalendarCollection(CalendarObjects):
     """A calendar (RFC 4791 section 4.2). Its members are calendar object resources and nothing else."""
 
-    resourcetype = (D("collection"), C("calendar"))
+    resourcetype: ClassVar[tuple[str, ...]] = (D("collection"), C("calendar"))
     create_empty = Collection.create_empty
 
     def __init__(
@@ -164,6 +235,11 @@ class CalendarCollection(CalendarObjects):
         self.content_type = content_type(view.request) or COLLECTION_TYPE
         if self.content_type == JCAL:
             self.quick = self.quick - {D("getcontenttype")}
+
+    def _take(self, row: CollectionRow) -> None:
+        super()._take(row)
+        if row.shared:
+            self.resourcetype = SHARED_TYPE  # type: ignore[misc]  # of this one alone
 
     # -- what clients see of it --------------------------------------------------------------------------------
 
@@ -221,20 +297,38 @@ class CalendarCollection(CalendarObjects):
         """Store a draft that the calendar takes; the member, and whether it is new."""
         txn = self.view.txn
         calendars.admit(txn, self.row, draft, partial(path_of, self), replaced=txn.objects.get(self.row.id, draft.name))
-        return super().put(draft, unique_uid=unique_uid)
+        stored, created = super().put(draft, unique_uid=unique_uid)
+        sharing.spread(txn, self.row, stored.row, draft.text)
+        return stored, created
+
+    def delete(self) -> None:
+        """Remove it; nobody shares it any more."""
+        if self.row.shared:
+            stop_sharing(self)
+        super().delete()
+
+    def move(self, target: Resource) -> None:
+        """Move it; in another home nobody shares it any more."""
+        if self.row.shared and _leaves(self, target):
+            stop_sharing(self)
+        super().move(target)
 
     def receive_object(self, source: StoredObject, name: str, *, copy: bool, replaced: Resource | None) -> Resource:
         """Take a calendar object that is copied or moved here, from another calendar or from elsewhere."""
         draft = None
-        if not isinstance(source.parent, CalendarCollection):
+        if not isinstance(source.parent, CalendarCollection) or source.parent.row.source_id is not None:
             draft = self._accepted(name, source.read(), source.row.content_type)
         before = replaced.row if isinstance(replaced, StoredObject) else None
         moved = None if copy else source.row
         calendars.admit(
             self.view.txn, self.row, draft or source.row, partial(path_of, self), replaced=before, moved=moved
         )
-        received = super().receive_object(source, name, copy=copy, replaced=replaced)
-        return received if draft is None else super().put(draft)[0]
+        received = cast(StoredObject, super().receive_object(source, name, copy=copy, replaced=replaced))
+        if draft is not None:
+            received = super().put(draft)[0]
+        if self.row.shared:
+            sharing.spread(self.view.txn, self.row, received.row, draft.text if draft is not None else received.read())
+        return received
 
     def new_name(self, request: Request) -> str:
         """A name as clients would choose it."""
@@ -270,18 +364,24 @@ class Inbox(Reserved, CalendarObjects):
     """The scheduling inbox (RFC 6638 section 2.2)."""
 
     resourcetype = (D("collection"), C("schedule-inbox"))
+    taken = ("VEVENT", "VTODO")  # type: ignore[assignment]  # of all, whatever the row says
 
 
-class Outbox(Reserved):
-    """The scheduling outbox (RFC 6638 section 2.1)."""
+class Outbox(Reserved, CalendarObjects):
+    """The scheduling outbox (RFC 6638 section 2.1); it never has members, but clients search it all the same."""
 
     resourcetype = (D("collection"), C("schedule-outbox"))
+    taken = ("VFREEBUSY",)  # type: ignore[assignment]  # of all, whatever the row says
 
 
 class Notifications(Reserved):
-    """Where a client finds what others want to share with its user (caldav-sharing, section 4.3)."""
+    """Where a client finds what others want to share with its user (caldav-sharing section 4).
 
-    resourcetype = (D("collection"), CS("notification"))
+    Its owner removes what has been seen.
+    """
+
+    resourcetype = (D("collection"), CS("notification"), D("notifications"))
+    object_class = Notice
 
 
 class Attachments(StoredCollection):
@@ -291,20 +391,3 @@ class Attachments(StoredCollection):
     delete = Resource.delete
     copy = Resource.copy
     move = Resource.move
-
-
-KINDS = Kinds(
-    home=CalendarHome,
-    plain=PlainCollection,
-    others={
-        "calendar": CalendarCollection,
-        "inbox": Inbox,
-        "outbox": Outbox,
-        "notifications": Notifications,
-        "attachments": Attachments,
-    },
-)
-
-mount = Homes(
-    name="calendars", home_kind=calendars.CALENDAR_HOME, kinds=KINDS, principal_kinds=("user", "resource", "location")
-)

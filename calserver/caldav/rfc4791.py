@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from calserver import calendars, ical
 from calserver.caldav import freebusy, mkcalendar, multiget, query, timezone
+from calserver.caldav.homes import mount
 from calserver.caldav.resources import (
     CalendarCollection,
     CalendarObjectResource,
@@ -11,7 +12,6 @@ from calserver.caldav.resources import (
     Inbox,
     Outbox,
     PlainCollection,
-    mount,
     settings,
 )
 from calserver.dav import BadRequest, Extension, Forbidden, Markup, Privilege, Resource, Unmapped, access, xml
@@ -103,9 +103,9 @@ def calendar_description(calendar: CalendarCollection) -> None:
 
 
 @rfc4791.property(C("supported-calendar-component-set"), on=CALENDARS)
-def supported_calendar_component_set(resource: CalendarCollection | Inbox | Outbox) -> Markup:
+def supported_calendar_component_set(resource: CalendarObjects) -> Markup:
     """The types of components that it takes (section 5.2.3)."""
-    return components(calendars.taken(resource.row))
+    return components(resource.taken)
 
 
 def components(names: tuple[str, ...]) -> Markup:

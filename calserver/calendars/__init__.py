@@ -15,9 +15,9 @@ from calserver.calendars import notifications, sharing
 from calserver.calendars.conditions import (
     CalendarCollectionLocationOk,
     NoUidConflict,
+    OrganizerIsSharer,
     SupportedCalendarComponent,
     UniqueSchedulingObjectResource,
-    ValidOrganizer,
 )
 from calserver.calendars.freebusy import AVAILABILITY, busy, busy_each, busy_of, zone_of
 from calserver.calendars.horizon import extend, limits
@@ -49,9 +49,9 @@ __all__ = [
     "SHARED_CALENDAR",
     "CalendarCollectionLocationOk",
     "NoUidConflict",
+    "OrganizerIsSharer",
     "SupportedCalendarComponent",
     "UniqueSchedulingObjectResource",
-    "ValidOrganizer",
     "accepted",
     "admit",
     "busy",

@@ -1,7 +1,7 @@
 """Why a calendar does not take something: preconditions of RFC 4791 section 5.3.2.1 and RFC 6638 section 3.2.4.1."""
 
 from calserver.conditions import ConditionFailed
-from calserver.names import C
+from calserver.names import CALSERVER, C
 
 
 class SupportedCalendarComponent(ConditionFailed):
@@ -25,10 +25,10 @@ class UniqueSchedulingObjectResource(ConditionFailed):
     name = C("unique-scheduling-object-resource")
 
 
-class ValidOrganizer(ConditionFailed):
+class OrganizerIsSharer(ConditionFailed):
     """In a calendar that is shared only the sharer can invite (caldav-sharing section 5.5.5)."""
 
-    name = C("valid-organizer")
+    name = f"{{{CALSERVER}}}organizer-is-sharer"
 
 
 class CalendarCollectionLocationOk(ConditionFailed):

@@ -20,7 +20,7 @@ import attrs
 from lxml import etree
 
 from calserver.calendars import notifications, personal
-from calserver.calendars.conditions import ValidOrganizer
+from calserver.calendars.conditions import OrganizerIsSharer
 from calserver.calendars.freebusy import zone_of
 from calserver.calendars.notifications import INVITE, REPLY, Notification, Person, Place
 from calserver.calendars.objects import PathOf, accepted, admit
@@ -414,7 +414,7 @@ def put_as_sharee(
         path: where the sharee finds an object of the calendar.
 
     Raises:
-        ValidOrganizer: it invites for somebody who is not the sharer.
+        OrganizerIsSharer: it invites for somebody who is not the sharer.
         SupportedCalendarComponent, NoUidConflict, UniqueSchedulingObjectResource: see `admit`.
     """
     replaced = txn.objects.get(source.id, draft.name)
@@ -433,4 +433,4 @@ def put_as_sharee(
 def _check_organizer(txn: Transaction, source: Collection, organizer: str) -> None:
     holder = txn.principals.by_address(organizer)
     if holder is None or holder.id != source.principal_id:
-        raise ValidOrganizer("in a shared calendar only the sharer can be the organizer")
+        raise OrganizerIsSharer("in a shared calendar only the sharer can be the organizer")

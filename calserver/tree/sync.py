@@ -91,7 +91,8 @@ def since(
         text: the token.
         places: the collections whose members are told of: this one, or those below too.
         limit: how many changes to tell.
-        settled: the revision from which on who asks sees the same members, apart from the changes.
+        settled: the revision from which on who asks sees the same members, apart from the changes. Before a calendar
+            was shared with somebody, its changes had numbers of another home; so tokens from that time are too old.
         brief: tell members with content as rows, at a tenth of the cost of `Object`.
 
     Raises:
@@ -99,7 +100,8 @@ def since(
         NumberOfMatchesWithinLimits: the limit is too small for the first change (a member with its collections).
     """
     token = Token(row.resource_id, 0, row.revision) if text is None else Token.parse(text)
-    token.check(row, settled)
+    places = list(places)
+    token.check(row, max(settled, *(each.floor for each in places if each.source_id is not None), 0))
     most = None if limit is None else limit + 1
     changed = [each for each in places if each.revision > token.revision]
     lines = sorted(

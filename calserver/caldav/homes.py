@@ -1,0 +1,35 @@
+"""Where calendars are in the tree, and which class each kind of collection has there."""
+
+from calserver import calendars
+from calserver.caldav.notices import CALENDARS
+from calserver.caldav.resources import (
+    Attachments,
+    CalendarCollection,
+    CalendarHome,
+    Inbox,
+    Notifications,
+    Outbox,
+    PlainCollection,
+)
+from calserver.caldav.shared import SharedCalendar
+from calserver.tree import Homes, Kinds
+
+KINDS = Kinds(
+    home=CalendarHome,
+    plain=PlainCollection,
+    others={
+        "calendar": CalendarCollection,
+        calendars.SHARED_CALENDAR: SharedCalendar,
+        "inbox": Inbox,
+        "outbox": Outbox,
+        "notifications": Notifications,
+        "attachments": Attachments,
+    },
+)
+
+mount = Homes(
+    name=CALENDARS,
+    home_kind=calendars.CALENDAR_HOME,
+    kinds=KINDS,
+    principal_kinds=("user", "resource", "location"),
+)

@@ -1,0 +1,149 @@
+"""A calendar of somebody else in the home of a sharee (caldav-sharing section 5).
+
+It has a name, properties, locks and rights of its own; its members are those of the sharer's calendar, as the sharee
+sees them: the store answers for them (`calserver.store.Shares`). What is written goes to the sharer's calendar.
+"""
+
+from functools import cached_property
+from typing import Any, ClassVar, Final, cast
+
+import attrs
+
+from calserver.caldav.notices import CALENDARS
+from calserver.caldav.resources import CalendarCollection, CalendarObjectResource, settings
+from calserver.calendars import sharing
+from calserver.dav import (
+    Collection,
+    Forbidden,
+    Href,
+    QuotaNotExceeded,
+    Resource,
+    View,
+    access,
+)
+from calserver.directory import principal_href
+from calserver.names import CS, C, D
+from calserver.store import Collection as CollectionRow
+from calserver.store import Draft, Source
+from calserver.store import Object as ObjectRow
+from calserver.tree import StoredCollection, StoredObject
+
+TYPE: Final = (D("collection"), C("calendar"), CS("shared"))
+
+
+def source_of(view: View, row: CollectionRow) -> Source:
+    """Where a shared calendar comes from; one query for all in the same home."""
+    known: dict[int, Any] = view.memory.setdefault(source_of, {})
+    if row.id not in known:
+        known.update(view.txn.shares.sources(row.home_id))
+    return cast(Source, known[row.id])
+
+
+def source_href(source: Source) -> Href:
+    """The sharer's calendar."""
+    return Href((CALENDARS, source.owner.kind, source.owner.uid, *source.names), collection=True)
+
+
+class SharedObject(CalendarObjectResource):
+    """A calendar object resource of a shared calendar."""
+
+    @property
+    def text(self) -> bytes:
+        """The content as the sharee sees it."""
+        if self._text is None:
+            found = self.view.txn.objects.texts([self.row.id], seen_in=self.row.collection_id)
+            self._text = found[self.row.id]
+        return self._text
+
+    def move(self, target: Resource) -> None:
+        """Rename it; it stays in the sharer's calendar (section 5.5.5)."""
+        if target.parent is None or target.parent.href != self.parent.href:
+            raise Forbidden("what is in a shared calendar cannot be moved elsewhere")
+        super().move(target)
+
+
+class SharedCalendar(CalendarCollection):
+    """A calendar in the home of a sharee."""
+
+    resourcetype: ClassVar[tuple[str, ...]] = TYPE
+    object_class: ClassVar[type[CalendarObjectResource]] = SharedObject
+    copied_kind = "calendar"
+
+    def _take(self, row: CollectionRow) -> None:
+        super()._take(row)
+        self.quota_used = self.quota_available = None
+
+    @property
+    def source(self) -> Source:
+        """The sharer's calendar."""
+        return source_of(self.view, self.row)
+
+    @property
+    def sharer(self) -> Href:
+        """Whose calendar it is."""
+        owner = self.source.owner
+        return principal_href(owner.kind, owner.uid)
+
+    @cached_property
+    def member_privileges(self) -> frozenset[str]:
+        """What the actor holds on the members, whose properties are not the sharee's own as those of the calendar."""
+        held: frozenset[str] = super().member_privileges
+        return held if access.WRITE_CONTENT in held else held - {access.WRITE_PROPERTIES}
+
+    def store_properties(self, changes: Any) -> None:
+        """Set or remove the sharee's own properties; who shares the calendar looks at it again."""
+        super().store_properties(changes)
+        self.view.txn.collections.touch(self.source.collection.id)
+        self.refresh()
+
+    # -- what is written -----------------------------------------------------------------------------------------------
+
+    def put(self, draft: Draft, *, unique_uid: bool = False) -> tuple[StoredObject, bool]:
+        """Store a draft in the sharer's calendar; the member as the sharee sees it, and whether it is new."""
+        txn = self.view.txn
+        source = self.source.collection
+        before = txn.collections.get(source.home_id)
+        created = sharing.put_as_sharee(txn, self.row, source, draft, settings=settings(self.view), path=self._path_of)
+        self._check_room_of_sharer(before)
+        stored = self.object_named(draft.name)
+        assert stored is not None
+        return stored, created
+
+    def _path_of(self, row: ObjectRow) -> str:
+        """Where the sharee finds an object; of what is elsewhere in the sharer's home only that it is in the way."""
+        here = row.collection_id in (self.row.id, self.source.collection.id)
+        return self.view.path(self.href.child(row.name) if here else self.href)
+
+    def _check_room_of_sharer(self, before: CollectionRow | None) -> None:
+        """What is in the calendar counts for the sharer (RFC 4331 section 6)."""
+        most = self.view.settings.quota_bytes
+        home = self.view.txn.collections.get(self.source.collection.home_id) if most else None
+        if home is not None and before is not None and home.quota_used_bytes > max(most, before.quota_used_bytes):
+            raise QuotaNotExceeded("there is no room for it in the home of the sharer")
+
+    def receive_object(self, source: StoredObject, name: str, *, copy: bool, replaced: Resource | None) -> Resource:
+        """Take a calendar object: under another name, or from elsewhere, as if the sharee had written it."""
+        self.check_name(name)
+        if replaced is not None:
+            replaced.delete()
+        if source.parent.row.id == self.row.id and not copy:
+            row = self.view.txn.objects.move(source.row.id, self.source.collection.id, name)
+            return self.object_of(attrs.evolve(row, collection_id=self.row.id))
+        received, _ = self.put(self._accepted(name, source.read(), source.row.content_type))
+        if not copy:
+            source.delete()
+        return received
+
+    # -- the calendar itself -------------------------------------------------------------------------------------------
+
+    def delete(self) -> None:
+        """Do not share it any more; the sharer's calendar stays as it is (section 5.4.2)."""
+        sharing.leave(self.view.txn, self.row)
+        self.view.txn.locks.remove_below(str(self.href).rstrip("/"))
+
+    def move(self, target: Resource) -> None:
+        """Give it another name in the same home."""
+        home: Collection | None = self.parent
+        if home is None or target.parent is None or target.parent.href != home.href:
+            raise Forbidden("a shared calendar stays in the home that it is in")
+        StoredCollection.move(self, target)
