@@ -53,14 +53,14 @@ from calserver.ical.jcal import from_jcal, to_jcal
 from calserver.ical.limits import Limits
 from calserver.ical.match import matches
 from calserver.ical.model import Component, Property
-from calserver.ical.object import ICALENDAR, JCAL, CalendarObject, etag
+from calserver.ical.object import ICALENDAR, JCAL, CalendarObject, etag, message
 from calserver.ical.parse import parse
 from calserver.ical.recurrence import Occurrence, expand
 from calserver.ical.rule import Rule, supported_rscales
 from calserver.ical.serialize import serialize
 from calserver.ical.timerange import TimeRange
 from calserver.ical.validate import validate
-from calserver.ical.value import Duration, Period, When, address, escape, unescape, when, whens
+from calserver.ical.value import Duration, Period, When, address, duration, escape, unescape, wall_clock, when, whens
 from calserver.ical.vtimezone import vtimezone
 from calserver.ical.zones import Zones, calendar_timezone, named_zone, zone_of
 
@@ -99,6 +99,7 @@ __all__ = [
     "Zones",
     "address",
     "calendar_timezone",
+    "duration",
     "escape",
     "etag",
     "expand",
@@ -107,6 +108,7 @@ __all__ = [
     "index",
     "matches",
     "merged",
+    "message",
     "named_zone",
     "object_periods",
     "parse",
@@ -119,6 +121,7 @@ __all__ = [
     "unescape",
     "validate",
     "vtimezone",
+    "wall_clock",
     "when",
     "whens",
     "zone_of",

@@ -1,0 +1,206 @@
+"""A scheduling object by its instances: which component governs which (RFC 5545 section 3.8.4.4).
+
+A `Key` names an instance whichever way its RECURRENCE-ID is written: seconds since the epoch of the time that the
+series gives it, read as UTC where that floats; None is the master. A day in a series of times means the instance on it.
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import Final
+
+import attrs
+
+from calserver import ical
+from calserver.ical import CalendarObject, Component, Property, When, Zones
+from calserver.itip.meaning import BOOKKEEPING, PEOPLE, instants, meaning
+
+Key = int | None
+
+_NOT_DERIVED: Final = frozenset({"RRULE", "RDATE", "EXDATE", "EXRULE", "RECURRENCE-ID", "DTSTART", "DTEND", "DUE"})
+
+
+@attrs.frozen(slots=False)
+class Meeting:
+    """The components of one UID by the instances that they stand for."""
+
+    components: dict[Key, Component]
+    zones: Zones = attrs.field(eq=False, repr=False)
+    timezones: tuple[Component, ...] = attrs.field(default=(), repr=False)
+    """The VTIMEZONEs that its times need."""
+
+    @classmethod
+    def of(cls, found: CalendarObject | None) -> "Meeting":
+        """That of a calendar object; without one it has no components.
+
+        Raises:
+            ValueError: a property is malformed.
+        """
+        if found is None:
+            return cls({}, Zones())
+        return cls.made_of(found.components, found.calendar.children("VTIMEZONE"), found.zones)
+
+    @classmethod
+    def made_of(
+        cls, components: Iterable[Component], timezones: tuple[Component, ...], zones: Zones | None = None
+    ) -> "Meeting":
+        """That of some components and the VTIMEZONEs beside them.
+
+        Raises:
+            ValueError: a property is malformed.
+        """
+        components = tuple(components)
+        zones = zones or Zones(Component("VCALENDAR", (), timezones))
+        start = start_of(next((each for each in components if each.first("RECURRENCE-ID") is None), None), zones)
+        return cls({key_of(each, zones, start): each for each in components}, zones, timezones)
+
+    def with_components(self, components: dict[Key, Component]) -> "Meeting":
+        """Other components, whose times need the same zones."""
+        return attrs.evolve(self, components=components)
+
+    @property
+    def master(self) -> Component | None:
+        """The component without RECURRENCE-ID."""
+        return self.components.get(None)
+
+    @property
+    def keys(self) -> list[Key]:
+        """The master first, then the overrides by time."""
+        return sorted(self.components, key=_order)
+
+    @cached_property
+    def start(self) -> When | None:
+        """Where the master starts."""
+        return start_of(self.master, self.zones)
+
+    @cached_property
+    def excluded(self) -> frozenset[int]:
+        """The instances that an EXDATE of the master takes away."""
+        return frozenset() if self.master is None else instants(self.master, "EXDATE", self.zones)
+
+    def covers(self, key: Key) -> bool:
+        """Whether the instance is in it: it has a component or the series makes it."""
+        return key in self.components or (key is not None and self.makes(key))
+
+    def makes(self, key: int) -> bool:
+        """Whether the master makes the instance."""
+        master = self.master
+        if master is None or not is_recurring(master):
+            return False
+        alone = CalendarObject.of(Component("VCALENDAR", (), (*self.timezones, master)))
+        try:
+            at = datetime.fromtimestamp(key, UTC)
+            found = ical.expand(alone, at - timedelta(seconds=1), at + timedelta(seconds=1), zone=UTC, limit=100)
+        except (ValueError, OverflowError, ical.MaxInstances):
+            return False
+        return any(each.start == at for each in found)
+
+    def governing(self, key: Key) -> Component | None:
+        """The component of an instance: its own, or what the series says of it; None where it is not in it."""
+        own = self.components.get(key)
+        return own if own is not None else self.derived(key)
+
+    def derived(self, key: Key) -> Component | None:
+        """The override that says of an instance what the series says; None where the series does not make it."""
+        if key is None or not self.makes(key):
+            return None
+        return self.like_series(key)
+
+    def like_series(self, key: int) -> Component | None:
+        """The same of an instance that the series may have excluded by now; None without a series."""
+        start, governing = self.start, self._era(key)
+        if start is None or governing is None:
+            return None
+        return at_instance(governing, self._era_start(governing, start), start, key, self.zones)
+
+    def only_participation(self, key: int) -> bool:
+        """Whether an override says of its instance what the series says, but for who takes part."""
+        own, series = self.components.get(key), self.like_series_or_none(key)
+        if own is None or series is None or own.components or _is_era(own):
+            return False
+        ignored = BOOKKEEPING | PEOPLE | {"TRANSP"}
+        return meaning(own, self.zones, ignored) == meaning(series, self.zones, ignored)
+
+    def like_series_or_none(self, key: int) -> Component | None:
+        """What the series says of an instance, whether it has an override or not; None where it does not make it."""
+        return self.like_series(key) if self.makes(key) else None
+
+    def _era(self, key: int) -> Component | None:
+        """The last override up to an instance that stands for this and future ones, else the master."""
+        eras = [each for each in self.components if each is not None and each <= key and _is_era(self.components[each])]
+        return self.components[max(eras)] if eras else self.master
+
+    def _era_start(self, governing: Component, start: When) -> When:
+        prop = governing.first("RECURRENCE-ID")
+        return start if prop is None else ical.when(prop, self.zones)
+
+
+def key_of(component: Component, zones: Zones, start: When | None = None) -> Key:
+    """The instance that a component stands for.
+
+    Args:
+        component: it.
+        zones: those of its TZIDs.
+        start: of the master, where there is one.
+
+    Raises:
+        ValueError: RECURRENCE-ID is malformed.
+    """
+    prop = component.first("RECURRENCE-ID")
+    if prop is None:
+        return None
+    at = ical.when(prop, zones)
+    if start is None or at.is_date == start.is_date:
+        return at.epoch()
+    if at.is_date:
+        return start.moved(at.local.replace(hour=start.local.hour, minute=start.local.minute)).epoch()
+    return start.moved(at.local.replace(hour=0, minute=0, second=0)).epoch()
+
+
+def is_recurring(component: Component) -> bool:
+    """Whether a master repeats."""
+    return component.first("RRULE") is not None or component.first("RDATE") is not None
+
+
+def written_like(start: When, key: int) -> When:
+    """An instance written as the master writes its start."""
+    return start.moved(ical.wall_clock(key, start.zone or UTC))
+
+
+def at_instance(governing: Component, begins: When, start: When, key: int, zones: Zones) -> Component:
+    """The override that says of the instance `key` what `governing` says of the one at `begins`."""
+    instance = written_like(start, key)
+    moved_by = instance.local - begins.local
+    kept: list[Property] = [instance.property("RECURRENCE-ID")]
+    for prop in governing.properties:
+        if prop.name in ("DTSTART", "DTEND", "DUE"):
+            at = ical.when(prop, zones)
+            kept.append(prop.with_value(at.moved(at.local + moved_by).text()))
+        elif prop.name not in _NOT_DERIVED:
+            kept.append(prop)
+    return attrs.evolve(governing, properties=tuple(kept))
+
+
+def calendar(like: Component | None, components: list[Component], zones: tuple[Component, ...]) -> CalendarObject:
+    """A calendar object of some components, with the properties of the VCALENDAR `like` and the zones they need."""
+    properties = () if like is None else tuple(each for each in like.properties if each.name != "METHOD")
+    if like is None:
+        properties = (Property("VERSION", "2.0"), Property("PRODID", "-//calserver//itip//EN"))
+    named = {prop.param("TZID") for each in components for part in each.walk() for prop in part.properties}
+    needed = tuple(each for each in zones if ical.unescape(each.value("TZID") or "") in named)
+    return CalendarObject.of(Component("VCALENDAR", properties, (*needed, *components)))
+
+
+def start_of(master: Component | None, zones: Zones) -> When | None:
+    """Where a master starts; a task without start at its end."""
+    prop = None if master is None else (master.first("DTSTART") or master.first("DUE"))
+    return None if prop is None else ical.when(prop, zones)
+
+
+def _is_era(component: Component) -> bool:
+    prop = component.first("RECURRENCE-ID")
+    return prop is not None and (prop.param("RANGE") or "").upper() == "THISANDFUTURE"
+
+
+def _order(key: Key) -> tuple[bool, int]:
+    return key is not None, key or 0

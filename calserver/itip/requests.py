@@ -1,0 +1,306 @@
+"""What an organizer sent to an attendee: REQUEST, ADD and CANCEL (RFC 5546 section 3.2, RFC 6638 section 4.1).
+
+Two steps. The components of the message are merged into those that are remembered, each by its own version: what is
+newer stays, and a newer master ends all overrides that are older than it. Merging so gives the same whatever order
+messages come in, and however often. Then the copy is made of what is remembered, and of what is the attendee's own.
+"""
+
+from typing import Final
+
+import attrs
+
+from calserver import ical
+from calserver.ical import CalendarObject, Component, Property
+from calserver.itip.attendee import own_exclusions
+from calserver.itip.meaning import BOOKKEEPING, meaning
+from calserver.itip.meeting import Key, Meeting, calendar, key_of, start_of, written_like
+from calserver.itip.memory import Memory
+from calserver.itip.message import Message, Method, Version
+from calserver.itip.people import DECLINED, NEEDS_ACTION, answered, attendee, partstat
+from calserver.itip.plan import Applied
+
+_OWN: Final = ("TRANSP", "COMPLETED", "PERCENT-COMPLETE")
+_KEPT_PARAMETERS: Final = ("SCHEDULE-AGENT", "SCHEDULE-STATUS")
+
+
+def apply_request(
+    stored: CalendarObject | None, message: Message, addresses: frozenset[str], memory: Memory
+) -> Applied:
+    """Make an attendee's copy say what the organizer says now."""
+    if message.method is Method.ADD and memory.entries.get(None) is None:
+        again = _ask_again(message, addresses, stored)
+        return Applied(calendar=stored, memory=memory, messages=again)
+    merged = _merged(_seeded(memory, stored), message)
+    if merged == memory:
+        return Applied(calendar=stored, memory=memory)
+    found = _Copy(stored, merged, memory, addresses).made()
+    same = stored is not None and found is not None and _says(found) == _says(stored)
+    if found is None or same:
+        return Applied(calendar=found, memory=merged, changed=found is not stored)
+    quiet = stored is not None and _says_but_participation(found, addresses) == _says_but_participation(
+        stored, addresses
+    )
+    return Applied(
+        calendar=found, memory=merged, changed=True, inbox=None if quiet else message, participation_only=quiet
+    )
+
+
+def _seeded(memory: Memory, stored: CalendarObject | None) -> Memory:
+    """What is remembered; of a copy that came without memory, the copy itself."""
+    if memory.entries or stored is None:
+        return memory
+    return attrs.evolve(memory, entries=Meeting.of(stored).components, zones=stored.calendar.children("VTIMEZONE"))
+
+
+def _ask_again(message: Message, addresses: frozenset[str], stored: CalendarObject | None) -> tuple[Message, ...]:
+    """A REFRESH: an instance was added to what is not known (RFC 5546 section 3.2.4)."""
+    component = message.calendar.components[0]
+    mine, organizer = attendee(component, addresses), component.first("ORGANIZER")
+    if mine is None or organizer is None or message.organizer is None or stored is not None:
+        return ()
+    kept = tuple(each for each in component.properties if each.name in ("UID", "DTSTAMP"))
+    asking = Component(component.name, (*kept, organizer, mine.with_param("RSVP", None)))
+    return (
+        Message(
+            method=Method.REFRESH,
+            originator=ical.address(mine.value),
+            recipients=(message.organizer,),
+            calendar=calendar(message.calendar.calendar, [asking], ()),
+        ),
+    )
+
+
+# -- the organizer's revision
+
+
+def _merged(memory: Memory, message: Message) -> Memory:
+    """What is remembered after a message; the same value where it brings nothing new."""
+    entries = dict(memory.entries)
+    incoming = message.calendar.calendar.children("VTIMEZONE")
+    zones = tuple({each.value("TZID"): each for each in (*memory.zones, *incoming)}.values())
+    start = _start_in(entries, memory.zones) or start_of(message.calendar.master, message.calendar.zones)
+    for each in message.calendar.components:
+        key = key_of(each, message.calendar.zones, start)
+        if message.method is Method.ADD and key is None:
+            key, each = _added(entries, each, message)
+        if message.method is Method.CANCEL:
+            each = _as_cancelled(each, entries.get(key))
+        if _wins(each, entries.get(key)):
+            entries[key] = each
+    master = entries.get(None)
+    if master is not None:
+        least = Version.of(master)
+        entries = {key: each for key, each in entries.items() if key is None or Version.of(each) >= least}
+    if entries == memory.entries:
+        return memory
+    return attrs.evolve(memory, entries=entries, zones=zones)
+
+
+def _wins(new: Component, had: Component | None) -> bool:
+    """Whether a component takes the place of another; where both are as old, being cancelled is the last word."""
+    if had is None:
+        return True
+    mine, theirs = Version.of(new), Version.of(had)
+    return mine > theirs or (mine == theirs and _is_cancelled(new) and not _is_cancelled(had))
+
+
+def _start_in(entries: dict[Key, Component], zones: tuple[Component, ...]) -> ical.When | None:
+    master = entries.get(None)
+    return None if master is None else start_of(master, Meeting.made_of((master,), zones).zones)
+
+
+def _added(entries: dict[Key, Component], component: Component, message: Message) -> tuple[Key, Component]:
+    """An added instance as an override, and among the RDATEs of the series (RFC 5546 section 3.2.4)."""
+    master, start = entries[None], component.first("DTSTART")
+    if start is None or Version.of(component) < Version.of(master):
+        return None, component
+    at = ical.when(start, message.calendar.zones)
+    name = Property("RECURRENCE-ID", start.value, start.params)
+    entries[None] = attrs.evolve(
+        master, properties=(*(p for p in master.properties if p != _rdate(start)), _rdate(start))
+    )
+    return at.epoch(), attrs.evolve(component, properties=(name, *component.properties))
+
+
+def _rdate(start: Property) -> Property:
+    return Property("RDATE", start.value, start.params)
+
+
+def _as_cancelled(component: Component, had: Component | None) -> Component:
+    """A cancelled component; one that says no more than that is the one that is known, cancelled."""
+    if component.first("DTSTART") is None and had is not None:
+        for name in ("SEQUENCE", "DTSTAMP"):
+            found = component.first(name)
+            had = had.replacing(name, *(() if found is None else (found,)))
+        component = had
+    return component.replacing("STATUS", Property("STATUS", "CANCELLED"))
+
+
+def _is_cancelled(component: Component) -> bool:
+    return (component.value("STATUS") or "").upper() == "CANCELLED"
+
+
+# -- the copy
+
+
+class _Copy:
+    """An attendee's copy, from what the organizer says and what was stored."""
+
+    def __init__(
+        self, stored: CalendarObject | None, memory: Memory, before: Memory, addresses: frozenset[str]
+    ) -> None:
+        self.object, self.stored, self.memory, self.addresses = stored, Meeting.of(stored), memory, addresses
+        self.said = Meeting.made_of(memory.entries.values(), memory.zones)
+        self.before = before.entries
+        self.removed = own_exclusions(_seeded(before, stored), self.stored)
+
+    def made(self) -> CalendarObject | None:
+        entries = dict(self.said.components)
+        alive = {key for key, each in entries.items() if not _is_cancelled(each)}
+        if not alive and self.object is None:
+            return None
+        master = entries.get(None)
+        if master is not None and None not in alive:
+            if alive:
+                entries = {key: each for key, each in entries.items() if key is not None}
+            else:
+                entries |= {key: self._cancelled(key) for key in self.stored.components if key not in entries}
+        components = {key: self._own(key, each) for key, each in entries.items()}
+        if None in components and None in alive:
+            components = self._with_own_instances(components)
+        like = None if self.object is None else self.object.calendar
+        timezones = (*self.memory.zones, *self.stored.timezones)
+        zones = tuple({each.value("TZID"): each for each in reversed(timezones)}.values())
+        meeting = self.said.with_components(components)
+        return calendar(like, [components[key] for key in meeting.keys], zones)
+
+    def _cancelled(self, key: Key) -> Component:
+        return self.stored.components[key].replacing("STATUS", Property("STATUS", "CANCELLED"))
+
+    def _own(self, key: Key, said: Component) -> Component:
+        """What the organizer says of an instance, with what is the attendee's own."""
+        had = self.stored.components.get(key)
+        if had is None and key is not None and self.stored.covers(key):
+            had = self.stored.master
+        alarms = tuple(each for each in said.components if each.name != "VALARM")
+        if had is None:
+            return attrs.evolve(said, components=alarms)
+        found = attrs.evolve(said, components=(*alarms, *had.children("VALARM")))
+        for name in _OWN:
+            found = found.replacing(name, *had.all(name))
+        if had.first("CREATED") is not None:
+            found = found.replacing("CREATED", *had.all("CREATED"))
+        found = _with_parameters(_with_extensions(found, had, self.before.get(key)), had)
+        return self._with_answer(found, key)
+
+    def _with_answer(self, component: Component, key: Key) -> Component:
+        """The own answer stays, unless the organizer asks for another by a new revision."""
+        mine = attendee(component, self.addresses)
+        if mine is None:
+            return component
+        status = self._answer(key, component)
+        if status is None or status == partstat(mine):
+            return component
+        changed = tuple(answered(each, status) if each is mine else each for each in component.properties)
+        return attrs.evolve(component, properties=changed)
+
+    def _answer(self, key: Key, said: Component) -> str | None:
+        """The own answer to the revision that an instance has now; None where there is none."""
+        least = Version.of(said).sequence
+        if self._answered(key, least):
+            if key in self.removed:
+                return DECLINED
+            had = self.stored.components.get(key)
+            return None if had is None else partstat(attendee(had, self.addresses))
+        if key is not None and self._answered(None, least) and self.said.only_participation(key):
+            had = self.stored.master
+            return None if had is None else partstat(attendee(had, self.addresses))
+        return None
+
+    def _answered(self, key: Key, sequence: int) -> bool:
+        known = self.memory.answers.get(("", key))
+        return known is not None and known.sequence >= sequence
+
+    def _with_own_instances(self, components: dict[Key, Component]) -> dict[Key, Component]:
+        """The instances that the attendee removed, and those that it changed for itself."""
+        master, start = components[None], self.said.start
+        sequence = Version.of(self.said.components[None]).sequence
+        hidden = set()
+        for key in self.removed:
+            shown = components.get(key)
+            if shown is None:
+                if self._answered(key, sequence) and self.said.makes(key):
+                    hidden.add(key)
+            elif partstat(attendee(shown, self.addresses)) == DECLINED and not _is_cancelled(shown):
+                hidden.add(key)
+                components = {at: each for at, each in components.items() if at != key}
+        for at, had in self.stored.components.items():
+            if at is not None and at not in components and at not in self.said.components:
+                again = self.said.derived(at)
+                if again is not None and self._is_own(at, had, sequence):
+                    components = {**components, at: self._own(at, again)}
+        shown_cancelled = {key for key, each in components.items() if key is not None and _is_cancelled(each)}
+        components[None] = self._excluding(master, start, hidden, shown_cancelled)
+        return components
+
+    def _is_own(self, key: int, had: Component, sequence: int) -> bool:
+        """Whether an override that the organizer does not know says something of its own."""
+        if self._answered(key, sequence):
+            return True
+        master = self.stored.master
+        if master is None or key in self.before:
+            return False
+        return had.children("VALARM") != master.children("VALARM") or had.all("TRANSP") != master.all("TRANSP")
+
+    def _excluding(self, master: Component, start: ical.When | None, hidden: set[int], shown: set[int]) -> Component:
+        if start is None or not (hidden or shown & self.said.excluded):
+            return master
+        kept = sorted((self.said.excluded - shown) | hidden)
+        return master.replacing("EXDATE", *(written_like(start, key).property("EXDATE") for key in kept))
+
+
+def _with_extensions(said: Component, had: Component, before: Component | None) -> Component:
+    """With the X- properties of the attendee's client: those that the organizer did not send."""
+    sent = {each.name for each in said.properties}
+    if before is not None:
+        sent |= {each.name for each in before.properties}
+    own = tuple(each for each in had.properties if each.name.startswith("X-") and each.name not in sent)
+    return attrs.evolve(said, properties=(*said.properties, *own)) if own else said
+
+
+def _with_parameters(said: Component, had: Component) -> Component:
+    """With what the owner's client and this server keep on ORGANIZER."""
+    organizer, stored = said.first("ORGANIZER"), had.first("ORGANIZER")
+    if organizer is None or stored is None:
+        return said
+    for name in _KEPT_PARAMETERS:
+        organizer = organizer.with_param(name, stored.param(name))
+    return said.replacing("ORGANIZER", organizer)
+
+
+# -- what changed
+
+
+def _says(found: CalendarObject) -> object:
+    meeting = Meeting.of(found)
+    return {
+        key: (Version.of(each).sequence, meaning(each, meeting.zones, {"DTSTAMP", "LAST-MODIFIED", "CREATED"}))
+        for key, each in meeting.components.items()
+    }
+
+
+def _says_but_participation(found: CalendarObject, addresses: frozenset[str]) -> object:
+    """What a copy says, without what others answered: overrides that hold nothing else are left out."""
+    meeting = Meeting.of(found)
+    said = {}
+    for key, each in meeting.components.items():
+        mine = attendee(each, addresses)
+        own = NEEDS_ACTION if mine is None else partstat(mine)
+        who = frozenset(ical.address(prop.value) for prop in each.all("ATTENDEE"))
+        series = None if key is None else meeting.like_series_or_none(key)
+        if key is not None and series is not None and meeting.only_participation(key):
+            same = own == partstat(attendee(series, addresses))
+            if same and who == frozenset(ical.address(prop.value) for prop in series.all("ATTENDEE")):
+                continue
+        said[key] = (own, who, meaning(each, meeting.zones, {"ATTENDEE", *(BOOKKEEPING - {"SEQUENCE"})}))
+    return said
