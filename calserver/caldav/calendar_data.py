@@ -9,7 +9,7 @@ import attrs
 from calserver import calendars, ical
 from calserver.caldav.resources import CALENDAR_DATA, CalendarObjectResource, settings
 from calserver.dav import BadRequest, Markup, Wanted, xml
-from calserver.ical import ICALENDAR, JCAL, CalendarData
+from calserver.ical import ICALENDAR, JCAL, CalendarData, Component
 
 WHOLE: Final = CalendarData()
 
@@ -65,7 +65,17 @@ def element(text: bytes, media_type: str) -> Markup:
     return _element(ical.to_jcal(ical.parse(text)) if media_type == JCAL else text, media_type)
 
 
+def whole(calendar: Component, media_type: str) -> Markup:
+    """Calendar data that were made for this answer."""
+    return _markup(ical.to_jcal(calendar) if media_type == JCAL else ical.serialize(calendar), media_type)
+
+
 def _element(data: bytes, media_type: str) -> Markup:
+    """The same as the value of a property."""
+    return xml.Whole(_markup(data, media_type))
+
+
+def _markup(data: bytes, media_type: str) -> Markup:
     """Calendar data with the attributes that say what it is, where it is not iCalendar (RFC 7265 section 6)."""
     attributes = {} if media_type == ICALENDAR else {"content-type": media_type, "version": "2.0"}
-    return xml.Whole(xml.element(CALENDAR_DATA, data.decode(), **attributes))
+    return xml.element(CALENDAR_DATA, data.decode(), **attributes)

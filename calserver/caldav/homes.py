@@ -1,6 +1,7 @@
 """Where calendars are in the tree, and which class each kind of collection has there."""
 
 from calserver import calendars
+from calserver.caldav import outbox
 from calserver.caldav.notices import CALENDARS
 from calserver.caldav.resources import (
     Attachments,
@@ -32,4 +33,5 @@ mount = Homes(
     home_kind=calendars.CALENDAR_HOME,
     kinds=KINDS,
     principal_kinds=("user", "resource", "location"),
+    wanted={("POST", calendars.OUTBOX): outbox.SEND},
 )

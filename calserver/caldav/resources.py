@@ -364,14 +364,14 @@ class Inbox(Reserved, CalendarObjects):
     """The scheduling inbox (RFC 6638 section 2.2)."""
 
     resourcetype = (D("collection"), C("schedule-inbox"))
-    taken = ("VEVENT", "VTODO")  # type: ignore[assignment]  # of all, whatever the row says
+    taken = ("VEVENT", "VTODO")
 
 
 class Outbox(Reserved, CalendarObjects):
     """The scheduling outbox (RFC 6638 section 2.1); it never has members, but clients search it all the same."""
 
     resourcetype = (D("collection"), C("schedule-outbox"))
-    taken = ("VFREEBUSY",)  # type: ignore[assignment]  # of all, whatever the row says
+    taken = ("VFREEBUSY",)
 
 
 class Notifications(Reserved):

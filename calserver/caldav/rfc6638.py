@@ -6,6 +6,7 @@
 from lxml import etree
 
 from calserver import calendars
+from calserver.caldav import outbox
 from calserver.caldav.resources import CalendarCollection, Inbox, Outbox
 from calserver.caldav.rfc4791 import home_of
 from calserver.conditions import ConditionFailed
@@ -35,7 +36,13 @@ def _on_outbox(name: str, description: str) -> Privilege:
 
 rfc6638 = Extension(
     "RFC 6638",
-    conditions=(calendars.UniqueSchedulingObjectResource, ValidScheduleDefaultCalendarUrl),
+    conditions=(
+        calendars.UniqueSchedulingObjectResource,
+        outbox.SupportedCollection,
+        outbox.ValidOrganizer,
+        outbox.ValidSchedulingMessage,
+        ValidScheduleDefaultCalendarUrl,
+    ),
     privileges=(
         Privilege(name=C("schedule-deliver"), description="Send messages to the owner", on=(Inbox,), aggregate=True),
         _on_inbox("schedule-deliver-invite", "Invite the owner"),
@@ -47,6 +54,10 @@ rfc6638 = Extension(
         _on_outbox("schedule-send-freebusy", "Ask for the owner when others are busy"),
     ),
 )
+
+
+rfc6638.method("POST", on=Outbox, writes=False)(outbox.post)
+rfc6638.method("POST", on=Inbox, writes=False)(outbox.refuse)
 
 
 # -- principals ----------------------------------------------------------------------------------------------------

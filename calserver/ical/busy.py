@@ -110,6 +110,7 @@ def freebusy(
     *,
     now: datetime,
     prodid: str,
+    method: str | None = None,
     properties: Iterable[Property] = (),
 ) -> Component:
     """A VCALENDAR with one VFREEBUSY, all in UTC.
@@ -119,6 +120,7 @@ def freebusy(
         asked: the time range that they are about; with start and end.
         now: DTSTAMP; aware.
         prodid: PRODID.
+        method: METHOD, where it is a scheduling message.
         properties: what else the VFREEBUSY has: UID, ORGANIZER, ATTENDEE.
     """
     found = merged(periods)
@@ -133,7 +135,10 @@ def freebusy(
             *busy,
         ),
     )
-    return Component("VCALENDAR", (Property("VERSION", "2.0"), Property("PRODID", prodid)), (component,))
+    head = [Property("VERSION", "2.0"), Property("PRODID", prodid)]
+    if method is not None:
+        head.append(Property("METHOD", method))
+    return Component("VCALENDAR", tuple(head), (component,))
 
 
 def _property(letter: str, periods: tuple[BusyPeriod, ...]) -> Property | None:

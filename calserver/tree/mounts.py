@@ -74,6 +74,8 @@ class Homes:
     """``Collection.kind`` of the homes."""
     kinds: Kinds
     principal_kinds: tuple[str, ...] = ("user",)
+    wanted: Mapping[tuple[str, str], str] = attrs.field(factory=dict)
+    """What is named as missing where not ``DAV:read``: by method and name in a home, whether there is that or not."""
 
     def find(self, view: View, href: Href) -> Resource:
         """The resource at an href: found by two queries, however deep it is."""
@@ -136,7 +138,8 @@ class Homes:
         methods = view.spoken.methods(self.kinds.home)
         if not names and request.href == href and request.actor.href is not None and request.method not in methods:
             return MethodNotAllowed("homes do not have this method", {"Allow": ", ".join(sorted(methods))})
-        return NeedPrivileges((view.path(href), D("read")))
+        wanted = self.wanted.get((request.method, names[0]), D("read")) if len(names) == 1 else D("read")
+        return NeedPrivileges((view.path(href), wanted))
 
     def _top(self, view: View) -> Collection:
         def contents(view: View) -> Iterator[Resource]:
