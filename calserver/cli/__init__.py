@@ -20,7 +20,7 @@ from calserver.config import ConfigError
 
 __all__ = ["main"]
 
-VERBS: Final = ("init", "demo", "serve", "config", "user", "principals", "calendar", "db", "dns")
+VERBS: Final = ("init", "demo", "serve", "config", "user", "principals", "calendar", "acl", "delegate", "db", "dns")
 DONE, REFUSED, USAGE = 0, 1, 2
 
 

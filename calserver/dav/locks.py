@@ -154,7 +154,7 @@ def locked_members(resource: "Resource") -> list[str]:
 def told(resource: "Resource", paths: Iterable[str]) -> list[str]:
     """Absolute paths of what is locked below a collection; for what the asker may not see, that of the collection."""
     view = resource.view
-    found = {}
+    found: dict[str, None] = {}
     for path in paths:
         try:
             seen = view.find(Href.parse(path)).exists

@@ -5,7 +5,7 @@ and that is about who asks. What no entry grants is not held. A privilege that c
 are.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 
 from calserver.dav.acl import Ace, Matches
@@ -27,6 +27,7 @@ class Privileges:
         for each in declared:
             inside.setdefault(each.within, []).append(each)
         self._contents: dict[str, int] = {}
+        self._containers = {each.name: frozenset(_above(each, declared)) for each in declared}
         for each in declared:
             if each.within not in self.every:
                 self._number(each, inside)
@@ -49,6 +50,15 @@ class Privileges:
             found |= self._contents.get(name, 0)
         return found
 
+    def held_by(self, bits: int) -> frozenset[str]:
+        """All privileges that these bits come to, aggregated ones included."""
+        return self._held(bits)
+
+    def shortest(self, bits: int) -> frozenset[str]:
+        """The same without those that another one contains."""
+        held = self.held_by(bits)
+        return frozenset(each for each in held if not self._containers[each] & held)
+
     def _names(self, bits: int) -> frozenset[str]:
         return frozenset(name for name, contents in self._contents.items() if not contents & ~bits)
 
@@ -63,3 +73,11 @@ class Privileges:
                 else:
                     granted |= new & ~denied
         return self._held(granted)
+
+
+def _above(one: Privilege, declared: Sequence[Privilege]) -> Iterator[str]:
+    """The privileges that contain one."""
+    for each in declared:
+        if each.name == one.within:
+            yield each.name
+            yield from _above(each, declared)

@@ -128,10 +128,15 @@ class StoredCollection(Collection):
         parent = self._parent
         return access.delegated(self.row.principal_id) if parent is None else parent.passed_on
 
+    @property
+    def own_entries(self) -> Acl:
+        """Its own entries: those that are stored, or the default of its kind."""
+        return access.own(self.row)
+
     @cached_property
     def entries(self) -> Acl:
         """All entries that count here, its own first."""
-        return (*access.own(self.row), *self.inherited)
+        return (*self.own_entries, *self.inherited)
 
     @property
     def passed_on(self) -> Acl:
