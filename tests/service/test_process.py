@@ -138,7 +138,7 @@ def takes_connections(port: int) -> bool:
     """Whether a port still takes connections."""
     try:
         socket.create_connection(("127.0.0.1", port), timeout=1).close()
-    except ConnectionRefusedError:
+    except (ConnectionRefusedError, ConnectionResetError):  # reset: it was closed before the connection was accepted
         return False
     return True
 
