@@ -153,6 +153,16 @@ def rows(client: Client, user: str, size: int) -> Iterator[Row]:
         target=0.7,
         peer=34 if large else 5.6,
     )
+    outbox = f"/dav/calendars/user/{user}/Outbox/"
+    people = [f"mailto:user{number}@example.com" for number in range(1, data.ATTENDEES + 1)]
+    yield Row(
+        name="free-busy POST, 10 attendees, a week",
+        requests=same(client.render("POST", outbox, data.question(people), Content_Type=ICALENDAR)),
+        check=lambda answer: answer.status == 200 and answer.body.count(b"FREEBUSY:") == data.ATTENDEES,
+        repeat=100,
+        target=None if large else 4,
+        peer=None if large else 50,
+    )
 
 
 def _puts(client: Client, path: str) -> Iterator[bytes]:

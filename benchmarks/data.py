@@ -1,6 +1,6 @@
 """Calendars to measure with: the same ones every time, spread over five years, one event in twenty recurring."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 ZONE = (
@@ -16,6 +16,8 @@ MONTH = ("20260601T000000Z", "20260701T000000Z")
 """The month that queries ask for."""
 WEEK = ("20260608T000000Z", "20260615T000000Z")
 """The week that free-busy asks for."""
+ATTENDEES = 10
+"""Of how many people it asks."""
 
 
 def event(number: int, uid: str, size: int) -> bytes:
@@ -40,3 +42,20 @@ def calendar(size: int, prefix: str = "") -> Iterator[tuple[str, bytes]]:
     for number in range(size):
         uid = f"{prefix}{size}-{number:06}"
         yield f"{uid}.ics", event(number, uid, size)
+
+
+def joined(events: Sequence[bytes]) -> bytes:
+    """Events as one VCALENDAR."""
+    components = b"".join(each[each.index(b"BEGIN:VEVENT") : each.index(b"END:VCALENDAR")] for each in events)
+    head, _, _ = events[0].partition(b"BEGIN:VEVENT")
+    return head + components + b"END:VCALENDAR\r\n"
+
+
+def question(people: Sequence[str]) -> bytes:
+    """A free-busy request by the first of the people for all of them (RFC 6638 section 5)."""
+    attendees = "".join(f"ATTENDEE:{each}\r\n" for each in people)
+    return (
+        "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//calserver//benchmarks//EN\r\nMETHOD:REQUEST\r\n"
+        f"BEGIN:VFREEBUSY\r\nUID:question\r\nDTSTAMP:20260101T000000Z\r\nDTSTART:{WEEK[0]}\r\nDTEND:{WEEK[1]}\r\n"
+        f"ORGANIZER:{people[0]}\r\n{attendees}END:VFREEBUSY\r\nEND:VCALENDAR\r\n"
+    ).encode()

@@ -179,7 +179,7 @@ class Desk:
         at = Href((self.estate.href.segments[0], principal.kind, principal.uid), collection=True)
         owner = principal_href(principal.kind, principal.uid)
         home = self.estate.kinds.home(self.view, at, top, Estate(top, at, owner, self.estate.kinds))
-        members = [home.collection_of(each) for each in rows if each is not top]
+        members = [home.collection_of(each) for each in rows if each.kind == "inbox" or calendars.counts(each)]
         inbox = next((each for each in members if isinstance(each, Inbox)), None)
         if inbox is None:
             return UNABLE
@@ -192,8 +192,6 @@ class Desk:
 
         What sharers allow sharees is nothing to others; that the sharee is busy is.
         """
-        if calendar.row.transparent:
-            return False
         return calendar.row.source_id is not None or READ_FREE_BUSY in calendar.privileges
 
     def ignores(self, places: Mapping[int, CalendarCollection], masked: str | None, row: ObjectRow) -> bool:
@@ -253,7 +251,7 @@ def _asked(
 ) -> tuple[dict[int, Outcome], Mapping[int, list[BusyPeriod]]]:
     """Why some of the principals do not answer, and when the others are busy."""
     rows: dict[int, list[CollectionRow]] = {each: [] for each in principals}
-    for row in desk.view.txn.collections.in_homes(principals, calendars.CALENDAR_HOME):
+    for row in desk.view.txn.collections.in_homes(principals, calendars.CALENDAR_HOME, calendars.TELLING):
         rows[row.principal_id].append(row)
     outcomes: dict[int, Outcome] = {}
     telling: list[CalendarObjects] = []

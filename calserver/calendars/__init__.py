@@ -19,7 +19,7 @@ from calserver.calendars.conditions import (
     SupportedCalendarComponent,
     UniqueSchedulingObjectResource,
 )
-from calserver.calendars.freebusy import AVAILABILITY, busy, busy_each, busy_of, zone_of
+from calserver.calendars.freebusy import AVAILABILITY, TELLING, busy, busy_each, busy_of, counts, zone_of
 from calserver.calendars.horizon import extend, limits
 from calserver.calendars.objects import COMPONENTS, CONTENT_TYPE, accepted, admit, put, taken
 from calserver.calendars.pieces import pieces
@@ -47,6 +47,7 @@ __all__ = [
     "OUTBOX",
     "OWNERS",
     "SHARED_CALENDAR",
+    "TELLING",
     "CalendarCollectionLocationOk",
     "NoUidConflict",
     "OrganizerIsSharer",
@@ -57,6 +58,7 @@ __all__ = [
     "busy",
     "busy_each",
     "busy_of",
+    "counts",
     "extend",
     "limits",
     "notifications",

@@ -37,6 +37,21 @@ def _zone(text: str) -> tzinfo:
     return ical.calendar_timezone(text)[1]
 
 
+TELLING: Final = ("calendar", SHARED_CALENDAR, "inbox")
+"""Kinds of what tells in a home when its owner is busy."""
+
+
+def counts(calendar: Collection) -> bool:
+    """Whether a calendar takes up time at all (RFC 6638 section 9.1)."""
+    return (
+        calendar.kind in TELLING
+        and not calendar.transparent
+        and not (calendar.components and _BUSY.isdisjoint(calendar.components))
+    )
+
+
+_BUSY: Final = frozenset({"VEVENT", "VFREEBUSY", "VAVAILABILITY"})
+
 Ignored = Callable[[Object], bool]
 """Whether the busy time of an object does not count, or may not be told."""
 
@@ -68,7 +83,7 @@ def busy(
 
 def busy_of(txn: Transaction, principal_id: int, asked: TimeRange, *, settings: Calendars) -> list[BusyPeriod]:
     """The periods in which a principal is busy by all calendars that are not transparent, and by availability."""
-    rows = txn.collections.in_homes([principal_id], CALENDAR_HOME)
+    rows = txn.collections.in_homes([principal_id], CALENDAR_HOME, TELLING)
     return busy_each(txn, rows, asked, settings=settings).get(principal_id, [])
 
 
@@ -90,7 +105,7 @@ def busy_each(
         settings: limits.
         ignored: which objects do not count.
     """
-    counting = [each for each in collections if each.kind in ("calendar", SHARED_CALENDAR) and not each.transparent]
+    counting = [each for each in collections if each.kind != "inbox" and counts(each)]
     found = _by_owner(txn, counting, asked, settings, ignored)
     for each in collections:
         if each.kind == "inbox" and (text := availability(each)) is not None:

@@ -6,6 +6,8 @@ them decides which kind wins.
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, tzinfo
+from operator import attrgetter
+from time import gmtime
 from typing import Final
 
 import attrs
@@ -22,6 +24,7 @@ from calserver.ical.timerange import TimeRange
 from calserver.ical.value import period, utc
 
 _ORDER: Final = "BUTF"
+_BY_START: Final = attrgetter("start", "end", "busy")
 
 
 @attrs.frozen(slots=True, order=True)
@@ -93,7 +96,7 @@ def merged(periods: Iterable[BusyPeriod]) -> tuple[BusyPeriod, ...]:
     found: list[BusyPeriod] = []
     last: dict[str, int] = {}
     """Where in `found` the last period of each kind is."""
-    for each in sorted(periods):
+    for each in sorted(periods, key=_BY_START):
         at = last.get(each.busy)
         if at is not None and each.start <= found[at].end:
             if each.end > found[at].end:
@@ -101,7 +104,7 @@ def merged(periods: Iterable[BusyPeriod]) -> tuple[BusyPeriod, ...]:
         else:
             last[each.busy] = len(found)
             found.append(each)
-    return tuple(sorted(found))
+    return tuple(sorted(found, key=_BY_START))
 
 
 def freebusy(
@@ -143,7 +146,13 @@ def freebusy(
 
 def _property(letter: str, periods: tuple[BusyPeriod, ...]) -> Property | None:
     """All periods of one kind as a FREEBUSY property; BUSY is what it means without FBTYPE."""
-    values = [f"{utc(each.start).text()}/{utc(each.end).text()}" for each in periods if each.busy == letter]
+    values = [f"{_instant(each.start)}/{_instant(each.end)}" for each in periods if each.busy == letter]
     if not values:
         return None
     return Property("FREEBUSY", ",".join(values), () if letter == "B" else (("FBTYPE", (FBTYPES[letter],)),))
+
+
+def _instant(epoch: int) -> str:
+    """A DATE-TIME in UTC; there are two for each period."""
+    year, month, day, hour, minute, second, *_ = gmtime(epoch)
+    return f"{year:04d}{month:02d}{day:02d}T{hour:02d}{minute:02d}{second:02d}Z"

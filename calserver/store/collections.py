@@ -46,7 +46,10 @@ _homes_of = select(_c.id).where(
     among(_c.principal_id, "principals"), _c.kind == bindparam("kind"), _c.parent_id.is_(None)
 )
 IN_HOMES = Statement(
-    union_all(select(*COLLECTION).where(_c.id.in_(_homes_of)), select(*COLLECTION).where(_c.parent_id.in_(_homes_of)))
+    union_all(
+        select(*COLLECTION).where(_c.id.in_(_homes_of)),
+        select(*COLLECTION).where(_c.parent_id.in_(_homes_of), among(_c.kind, "members")),
+    )
 )
 GET = Statement(select(*COLLECTION).where(_c.id == bindparam("id")))
 CHILD = Statement(select(*COLLECTION).where(_c.parent_id == bindparam("parent_id"), _c.name == bindparam("name")))
@@ -205,9 +208,10 @@ class SqlCollections:
         rows = self._connection.all(HOMES, principal_kind=principal_kind, kind=kind)
         return [(row[0], collection_from(row[1:])) for row in rows]
 
-    def in_homes(self, principal_ids: Iterable[int], kind: str) -> Sequence[Collection]:
-        """The homes of this kind that principals have, and the collections directly in them, in one query."""
-        rows = self._connection.all(IN_HOMES, principals=self._connection.values(principal_ids), kind=kind)
+    def in_homes(self, principal_ids: Iterable[int], kind: str, members: Iterable[str]) -> Sequence[Collection]:
+        """The homes of this kind that principals have, and the `members` by kind directly in them, in one query."""
+        values = self._connection.values
+        rows = self._connection.all(IN_HOMES, principals=values(principal_ids), kind=kind, members=values(members))
         return [collection_from(row) for row in rows]
 
     def children(self, parent_id: int) -> Sequence[Collection]:

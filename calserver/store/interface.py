@@ -149,8 +149,8 @@ class Collections(Protocol):
     def homes(self, principal_kind: str, kind: str) -> Sequence[tuple[str, Collection]]:
         """All homes of a kind whose principals are of `principal_kind`, with the principals' uids, by uid."""
 
-    def in_homes(self, principal_ids: Iterable[int], kind: str) -> Sequence[Collection]:
-        """The homes of this kind that principals have, and the collections directly in them, in one query."""
+    def in_homes(self, principal_ids: Iterable[int], kind: str, members: Iterable[str]) -> Sequence[Collection]:
+        """The homes of this kind that principals have, and the `members` by kind directly in them, in one query."""
 
     def children(self, parent_id: int) -> Sequence[Collection]:
         """Direct member collections, by name."""
