@@ -62,6 +62,7 @@ SPOKEN: Final = (
     caldav.calendarserver,
     caldav.bulk_change,
     caldav.calendarserver_sharing,
+    caldav.dav_sharing,
 )
 """Everything that the server speaks; a later one wins over an earlier one."""
 

@@ -6,6 +6,7 @@ decided about calendars is decided in `calserver.calendars`, what calendar data 
 
 from calserver.caldav.apple import calendarserver
 from calserver.caldav.bulk import bulk_change
+from calserver.caldav.davsharing import dav_sharing
 from calserver.caldav.homes import mount
 from calserver.caldav.rfc4791 import rfc4791
 from calserver.caldav.rfc6638 import rfc6638
@@ -18,6 +19,7 @@ __all__ = [
     "bulk_change",
     "calendarserver",
     "calendarserver_sharing",
+    "dav_sharing",
     "mount",
     "rfc4791",
     "rfc6638",
