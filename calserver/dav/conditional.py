@@ -42,9 +42,9 @@ def parse_http_date(value: str) -> datetime | None:
     """The time that a header names, in any of the three formats; None where it names none."""
     try:
         moment = parsedate_to_datetime(value.strip())
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def validators(resource: Resource) -> tuple[tuple[str, str], ...]:
