@@ -190,6 +190,8 @@ class Dav:
     query_results: int = option(100_000, "most results of one query or sync report", at_least(1))
     search_results: int = option(500, "most results of a search for principals", at_least(1))
     expand_resources: int = option(2_000, "most resources that one expand-property report visits", at_least(1))
+    answer_bytes: int = option(256 * MIB, "largest answer to one request, before compression", at_least(65536))
+    request_seconds: float = option(10.0, "longest time that one request may compute", at_least(0.1))
     name_bytes: int = option(255, "longest name of a resource", at_least(64))
     path_depth: int = option(32, "deepest path below the DAV root", at_least(8))
     property_bytes: int = option(64 * KIB, "largest stored property", at_least(1024))

@@ -106,8 +106,10 @@ def _matching(places: Iterable[CalendarObjects], query: CalendarQuery) -> Iterat
     exact = query.filter.exact
     for zone, group in by_zone.items():
         for row, text, certain in _candidates(group, query.filter, zone):
+            place = group[row.collection_id]
+            place.view.allowance.spend()
             if (exact and certain) or _matches(query.filter, text, zone):
-                found = group[row.collection_id].object_with(row, text)
+                found = place.object_with(row, text)
                 if access.READ in found.privileges:
                     yield found
 

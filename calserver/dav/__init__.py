@@ -22,6 +22,7 @@ from calserver.dav import access, acl, xml
 from calserver.dav.acl import Ace, Acl, Entry, Restrictions
 from calserver.dav.acl import packed as packed_acl
 from calserver.dav.acl import unpacked as unpacked_acl
+from calserver.dav.allowance import NumberOfMatchesWithinLimits
 from calserver.dav.conditional import http_date, validators
 from calserver.dav.content import without_content
 from calserver.dav.errors import (
@@ -79,7 +80,7 @@ from calserver.dav.rfc5397 import rfc5397
 from calserver.dav.rfc5689 import ValidResourcetype, make, rfc5689
 from calserver.dav.rfc5842 import rfc5842
 from calserver.dav.rfc5995 import rfc5995
-from calserver.dav.rfc6578 import NumberOfMatchesWithinLimits, ValidSyncToken, rfc6578
+from calserver.dav.rfc6578 import ValidSyncToken, rfc6578
 from calserver.dav.rfc7240 import Preferences, applied, preferences, representation, rfc7240, stored
 from calserver.dav.settings import Settings
 from calserver.dav.xml import Element, Limits, Markup

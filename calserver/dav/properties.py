@@ -112,15 +112,22 @@ class Properties:
         minimal: bool | None = None,
     ) -> None:
         self._spoken = view.spoken
+        self._allowance = view.allowance
         self._wanted = wanted
         self._extra = extra or {}
         self._minimal = view.request.parsed(preferences).minimal if minimal is None else minimal
         self._plans: dict[Any, _Plan] = {} if extra else wanted.plans.setdefault(view.spoken, {})
 
     def response(self, resource: Resource, path: str | None = None) -> str:
-        """The ``DAV:response`` of a resource; `path` is its href where the client spelled it in its own way."""
+        """The ``DAV:response`` of a resource; `path` is its href where the client spelled it in its own way.
+
+        Raises:
+            NumberOfMatchesWithinLimits: it makes the answer larger than this server sends.
+        """
         href = resource.path if path is None else xml.escape(path)
-        return f"<D:response><D:href>{href}</D:href>{self.propstats(resource)}</D:response>"
+        text = f"<D:response><D:href>{href}</D:href>{self.propstats(resource)}</D:response>"
+        self._allowance.spend(len(text))
+        return text
 
     def propstats(self, resource: Resource) -> str:
         """The ``DAV:propstat`` elements of a resource."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 import attrs
 
 from calserver.dav.acl import Acl, Entry, Restrictions, Who
+from calserver.dav.allowance import Allowance
 from calserver.dav.errors import Forbidden, MethodNotAllowed, NeedPrivileges
 from calserver.dav.href import Href
 from calserver.dav.message import Request
@@ -53,6 +54,12 @@ class View:
     settings: Settings
     memory: dict[Any, Any] = attrs.field(factory=dict, init=False)
     """What is looked up once for the whole request, by whoever does."""
+    allowance: Allowance = attrs.field(init=False)
+    """What the request may cost."""
+
+    @allowance.default
+    def _allow(self) -> Allowance:
+        return Allowance(self.settings.request_seconds, self.settings.answer_bytes)
 
     def find(self, href: Href) -> "Resource":
         """The resource at another href of this server, seen by the same actor."""

@@ -10,6 +10,7 @@ from lxml import etree
 from calserver.conditions import ConditionFailed
 from calserver.dav import xml
 from calserver.dav.access import READ
+from calserver.dav.allowance import NumberOfMatchesWithinLimits
 from calserver.dav.errors import BadRequest, NeedPrivileges
 from calserver.dav.extension import Extension, Extensions, ReportDeclaration
 from calserver.dav.headers import Depth, depth, local
@@ -17,7 +18,6 @@ from calserver.dav.message import Request, Response
 from calserver.dav.multistatus import Multistatus, status_response
 from calserver.dav.properties import MOST_NAMES, Properties, Wanted
 from calserver.dav.resource import Resource, View
-from calserver.dav.rfc6578 import NumberOfMatchesWithinLimits
 from calserver.dav.xml import Element, Markup
 from calserver.names import D
 

@@ -8,6 +8,7 @@ import attrs
 from calserver.conditions import ConditionFailed
 from calserver.dav import xml
 from calserver.dav.access import READ
+from calserver.dav.allowance import NumberOfMatchesWithinLimits
 from calserver.dav.errors import BadRequest
 from calserver.dav.extension import Extension
 from calserver.dav.headers import Depth, depth
@@ -23,12 +24,6 @@ class ValidSyncToken(ConditionFailed):
     """The token is not one of this collection, or it is too old (RFC 6578 section 3.2)."""
 
     name = D("valid-sync-token")
-
-
-class NumberOfMatchesWithinLimits(ConditionFailed):
-    """More results than the client or this server wants in one answer (RFC 6578 section 3.2, RFC 4791 section 7.8)."""
-
-    name = D("number-of-matches-within-limits")
 
 
 rfc6578 = Extension("RFC 6578", conditions=(ValidSyncToken, NumberOfMatchesWithinLimits))

@@ -19,6 +19,14 @@ class Settings(Protocol):
         """The most hrefs that one expand-property follows (RFC 3253 section 3.8)."""
 
     @property
+    def answer_bytes(self) -> int:
+        """The largest answer to one request, about and before it is compressed."""
+
+    @property
+    def request_seconds(self) -> float:
+        """The longest time that one request may compute."""
+
+    @property
     def property_bytes(self) -> int:
         """The largest property that a client may store."""
 

@@ -481,6 +481,7 @@ class StoredCollection(Collection):
         )
         if deep:
             for member in list(source.members()):
+                self.view.allowance.spend()
                 if isinstance(member, StoredCollection):
                     made.receive_collection(member, member.row.name, copy=True, replaced=None)
                 elif isinstance(member, StoredObject):

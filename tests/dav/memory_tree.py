@@ -169,6 +169,8 @@ class Limited:
     infinity_resources: int = 100
     query_results: int = 50
     expand_resources: int = 20
+    answer_bytes: int = 10_000_000
+    request_seconds: float = 60
     property_bytes: int = 2000
     properties: int = 20
     lock_seconds: int = 3600
