@@ -13,7 +13,7 @@ with ``'``, which needs none in element content)."""
 
 
 _NOWHERE = (".", "..")
-_NEVER = re.compile("[\x00-\x1f\x7f/\ud800-\udfff]")
+_NEVER = re.compile("[\x00-\x1f\x7f/\ud800-\udfff\ufffe\uffff]")
 _SAFE_NAME = re.compile(f"[A-Za-z0-9{re.escape(SAFE)}]*", re.ASCII)
 
 
@@ -39,7 +39,7 @@ class Href:
         """Read an escaped path that begins below the DAV root.
 
         Raises:
-            BadRequest: for dot segments, escaped slashes, NUL and other control characters, or what is not UTF-8.
+            BadRequest: for dot segments, escaped slashes, NUL and other control characters, or what is no text.
         """
         segments = tuple(each for each in path.split("/") if each)
         if "%" in path:

@@ -54,6 +54,8 @@ def test_a_child_knows_its_path_without_the_whole_being_quoted_again(name: str, 
         "%c0%ae%c0%ae",
         "%ed%a0%80",
         "\ud800",
+        "%ef%bf%be",
+        "a%ef%bf%bf",
     ],
 )
 def test_paths_that_name_nothing_are_bad_requests(path: str) -> None:
