@@ -12,6 +12,7 @@ from calserver.dav import (
     Response,
     RolledBack,
     Unmapped,
+    ValidResourcetype,
     instructions,
     make,
     response,
@@ -42,8 +43,15 @@ def mkcalendar(request: Request, unmapped: Unmapped) -> Response:
     """Make a calendar and set its properties, or do nothing.
 
     The answer to success is 201 and nothing else: DAVx5 takes a 207 for a failure.
+
+    Raises:
+        ValidResourcetype: it is asked for something else.
     """
-    patched = make(unmapped, request.parsed(asked), default=TYPE)
+    wanted = request.parsed(asked)
+    types = [each.element for each in wanted if each.name == D("resourcetype") and each.element is not None]
+    if any(each.find(C("calendar")) is None for each in types):
+        raise ValidResourcetype("MKCALENDAR makes calendars")
+    patched = make(unmapped, wanted, default=TYPE)
     if patched.done:
         return Response(HTTPStatus.CREATED, (("Cache-Control", "no-cache"),))
     raise RolledBack(Multistatus([response(unmapped.path, patched.propstats())]).answer())

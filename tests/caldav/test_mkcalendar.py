@@ -136,6 +136,14 @@ def test_nonsense_is_refused(ann: Dialogue, properties: str, name: str) -> None:
     assert ann.propfind(HOME + "new/", D("displayname")).status == 404
 
 
+@pytest.mark.parametrize("types", ["", "<D:collection/>", "<D:principal/>", "<D:collection/><C:schedule-inbox/>"])
+def test_it_makes_calendars_and_nothing_else(ann: Dialogue, types: str) -> None:
+    """RFC 4791 section 5.3.1."""
+    answer = ann("MKCALENDAR", HOME + "new/", mkcalendar(f"<D:resourcetype>{types}</D:resourcetype>"))
+    assert (answer.status, answer.error) == (403, D("valid-resourcetype"))
+    assert ann.propfind(HOME + "new/", D("displayname")).status == 404
+
+
 def test_the_components_of_a_calendar_cannot_be_changed_later(ann: Dialogue) -> None:
     """The property is protected (RFC 4791 section 5.2.3)."""
     body = (
