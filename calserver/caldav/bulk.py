@@ -8,6 +8,7 @@ header with a ctag - holds for all.
 
 import re
 from http import HTTPStatus
+from itertools import islice
 from typing import Final, cast
 
 import attrs
@@ -49,6 +50,10 @@ from calserver.tree import StoredObject
 bulk_change = Extension("calendarserver-bulk-change")
 
 MOST_RESOURCES: Final = 250
+MOST_BYTES: Final = 32 * 1024 * 1024
+"""Of all members that one text is cut into."""
+WRITING_PART: Final = 0.4
+"""How much of the time that a request may compute this one may: nobody else can write in the meantime."""
 _LINE_END: Final = re.compile(r"\r?\n")
 
 
@@ -93,12 +98,18 @@ def asked(request: Request) -> tuple[Change, ...]:
 
 def _simple(body: bytes, media_type: str) -> tuple[Change, ...]:
     calendar = ical.from_jcal(body) if media_type == JCAL else ical.parse(body)
-    pieces = [piece for _, piece in calendars.pieces(calendar)]
+    pieces = [piece for _, piece in islice(calendars.pieces(calendar), MOST_RESOURCES + 1)]
     if len(pieces) == 1:
         return (Change(text=body, media_type=media_type),)
-    if media_type == JCAL:
-        return tuple(Change(text=ical.to_jcal(each), media_type=JCAL) for each in pieces)
-    return tuple(Change(text=ical.serialize(each)) for each in pieces)
+    write = ical.to_jcal if media_type == JCAL else ical.serialize
+    changes: list[Change] = []
+    size = 0
+    for each in pieces:
+        changes.append(Change(text=write(each), media_type=media_type))
+        size += len(changes[-1].text or b"")
+        if size > MOST_BYTES:
+            raise ContentTooLarge("the members with the time zones that each of them has are too large together")
+    return tuple(changes)
 
 
 def _change(element: Element) -> Change:
@@ -143,6 +154,8 @@ def _done(request: Request, calendar: CalendarCollection, change: Change) -> str
     name = calendar.new_name(request)
     path = change.href or calendar.view.path(calendar.href.child(name))
     try:
+        if calendar.view.allowance.spent_seconds > WRITING_PART * calendar.view.settings.request_seconds:
+            raise ContentTooLarge("the request takes too long; send the rest in another one")
         if change.href is None:
             access.demand(access.lacking(calendar, access.BIND))
             guard_content(calendar)

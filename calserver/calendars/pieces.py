@@ -24,6 +24,6 @@ def pieces(calendar: Component) -> Iterator[tuple[str, Component]]:
         raise ValidCalendarData("there is nothing in it")
     kept = tuple(each for each in calendar.properties if each.name in KEPT_PROPERTIES)
     for uid, group in by_uid.items():
-        wanted = {each.param("TZID") for one in group for part in one.walk() for each in part.properties}
-        used = [zone for tzid, zone in zones.items() if tzid in wanted]
+        wanted = [each.param("TZID") for one in group for part in one.walk() for each in part.properties]
+        used = [zones[tzid] for tzid in dict.fromkeys(wanted) if tzid is not None and tzid in zones]
         yield uid, Component("VCALENDAR", kept, (*used, *group))

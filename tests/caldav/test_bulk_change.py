@@ -117,6 +117,22 @@ def test_the_limits_are_told_and_kept(ann: Dialogue) -> None:
     assert ann("POST", DEFAULT, both(*map(str, range(most + 1))), content_type=CALENDAR).status == 413
 
 
+def test_zones_that_each_member_gets_are_part_of_the_limit(ann: Dialogue) -> None:
+    zone = ("BEGIN:VTIMEZONE", "TZID:Z", "X-A:" + "x" * 200_000, "END:VTIMEZONE")
+    events = [
+        line
+        for number in range(200)
+        for line in ("BEGIN:VEVENT", f"UID:{number}", "DTSTART;TZID=Z:20260105T090000", "END:VEVENT")
+    ]
+    assert ann("POST", DEFAULT, ics(*zone, *events), content_type=CALENDAR).status == 413
+
+
+def test_what_takes_long_is_to_be_sent_again(ann: Dialogue) -> None:
+    object.__setattr__(ann.settings, "request_seconds", -1)
+    answer = ann("POST", DEFAULT, both("1", "2"), content_type=CALENDAR)
+    assert list(answer.statuses.values()) == [413, 413]
+
+
 def test_a_full_home_refuses_all(ann: Dialogue) -> None:
     object.__setattr__(ann.settings, "quota_bytes", 300)
     assert isinstance(ann.settings, Settings)

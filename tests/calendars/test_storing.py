@@ -1,5 +1,6 @@
 """What may be stored in a calendar, and in which form."""
 
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -152,3 +153,12 @@ def test_a_file_is_cut_by_uid_with_the_zones_that_each_piece_needs() -> None:
     assert [each.name for each in pieces["1"].properties] == ["VERSION", "PRODID"]
     with pytest.raises(ical.ValidCalendarData):
         list(calendars.pieces(ical.parse("BEGIN:VCALENDAR\r\nVERSION:2.0\r\nEND:VCALENDAR\r\n")))
+
+
+def test_many_objects_with_many_zones_are_cut_soon() -> None:
+    zones = "".join(f"BEGIN:VTIMEZONE\nTZID:{number}\nEND:VTIMEZONE\n" for number in range(5000))
+    events = "".join(f"BEGIN:VEVENT\nUID:{number}\nDTSTART:20260101\nEND:VEVENT\n" for number in range(5000))
+    calendar = ical.parse(f"BEGIN:VCALENDAR\n{zones}{events}END:VCALENDAR\n")
+    began = time.process_time()
+    assert len(list(calendars.pieces(calendar))) == 5000
+    assert time.process_time() - began < 0.5
