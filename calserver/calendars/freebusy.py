@@ -19,12 +19,17 @@ from calserver.calendars.provision import CALENDAR_HOME, SHARED_CALENDAR
 from calserver.conditions import ConditionFailed
 from calserver.config import Calendars
 from calserver.dav import xml
-from calserver.ical import BusyPeriod, CalendarObject, TimeRange, object_periods, row_periods
+from calserver.ical import STEPS, BusyPeriod, CalendarObject, Meter, TimeRange, object_periods, row_periods
 from calserver.names import CS, C
 from calserver.store import Collection, Object, Transaction
 
 AVAILABILITY: Final = (C("calendar-availability"), CS("calendar-availability"))
 """Names of the property of an Inbox that tells its owner's availability: that of RFC 7953, and the one before."""
+
+STEPS_BEYOND: Final = 4 * STEPS
+"""What may be spent on all objects of one principal for what the index does not know."""
+READ_BYTES: Final = 100
+"""How much text is read in one step."""
 
 
 def zone_of(calendar: Collection) -> tzinfo:
@@ -154,9 +159,10 @@ def _in_zone(
     certain = [each for each in found if (each[0].collection_id, each[0].id) not in marked] if marked else found
     for whose, some in groupby(sorted(certain, key=whose_is), key=whose_is):
         yield whose, row_periods((instance for _, instance in some), asked, zone=zone)
+    left = {whose: Meter(STEPS_BEYOND) for whose in owner.values()}
     for place in {place for place, _ in marked}:
         for text in txn.objects.texts([id for where, id in marked if where == place], seen_in=place).values():
-            yield owner[place], _whole(text, asked, zone, settings)
+            yield owner[place], _whole(text, asked, zone, settings, left[owner[place]])
     telling = [each.id for each in calendars if "VAVAILABILITY" in taken(each)]
     if telling:
         rows = txn.objects.in_range(telling, asked.start, asked.end, floating_offset=offset, component="VAVAILABILITY")
@@ -165,13 +171,16 @@ def _in_zone(
             yield whose, _unavailable(texts, asked, zone, settings)
 
 
-def _whole(text: bytes, asked: TimeRange, zone: tzinfo, settings: Calendars) -> list[BusyPeriod]:
+def _whole(text: bytes, asked: TimeRange, zone: tzinfo, settings: Calendars, left: Meter) -> list[BusyPeriod]:
     """The busy time of an object, whatever the index knows of it.
 
-    One that has more instances than may be listed is busy throughout: better that than to give its time away.
+    One that has more instances than may be listed is busy throughout: better that than to give its time away. So is
+    what is looked at after `left` is used up.
     """
+    most = limits(settings).max_instances
     try:
-        return object_periods(CalendarObject.stored(text), asked, zone=zone, limit=limits(settings).max_instances)
+        left.spend(1 + len(text) // READ_BYTES)
+        return object_periods(CalendarObject.stored(text), asked, zone=zone, limit=most, within=left)
     except (ConditionFailed, ValueError):
         return [BusyPeriod(asked.start, asked.end)]
 

@@ -52,6 +52,7 @@ from calserver.ical.instance import Instance
 from calserver.ical.jcal import from_jcal, to_jcal
 from calserver.ical.limits import Limits
 from calserver.ical.match import matches
+from calserver.ical.meter import STEPS, Meter
 from calserver.ical.model import Component, Property
 from calserver.ical.object import ICALENDAR, JCAL, CalendarObject, etag, message
 from calserver.ical.parse import parse
@@ -67,6 +68,7 @@ from calserver.ical.zones import Zones, calendar_timezone, named_zone, zone_of
 __all__ = [
     "ICALENDAR",
     "JCAL",
+    "STEPS",
     "BusyPeriod",
     "CalendarData",
     "CalendarObject",
@@ -80,6 +82,7 @@ __all__ = [
     "MaxDateTime",
     "MaxInstances",
     "MaxResourceSize",
+    "Meter",
     "MinDateTime",
     "Occurrence",
     "Period",

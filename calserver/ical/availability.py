@@ -21,6 +21,8 @@ from calserver.ical.value import ZoneSource
 from calserver.ical.zones import Zones
 
 _LOWEST = 10
+_PASSED = 50
+"""Intervals that are passed by in one step."""
 Interval = tuple[int, int]
 
 
@@ -45,8 +47,9 @@ def unavailable(
         for component in calendar.children("VAVAILABILITY"):
             by_priority[_priority(component)].append((component, zones))
     found: list[BusyPeriod] = []
+    meter = Meter()
     for priority in sorted(by_priority, reverse=True):
-        found = _covered(found, by_priority[priority], asked, zone, limit)
+        found = _covered(found, by_priority[priority], asked, zone, limit, meter)
     return merged(found)
 
 
@@ -56,6 +59,7 @@ def _covered(
     asked: TimeRange,
     zone: tzinfo,
     limit: int,
+    meter: Meter,
 ) -> list[BusyPeriod]:
     """The busy periods of a priority, and those of lower ones where it does not reach."""
     reaches: list[tuple[Interval, str]] = []
@@ -66,8 +70,9 @@ def _covered(
             continue
         clipped = max(reach[0], asked.start), min(reach[1], asked.end)
         reaches.append((clipped, letter_of(component.value("BUSYTYPE") or "BUSY-UNAVAILABLE")))
-        free += _available(component, clipped, zones, zone, limit)
+        free += _available(component, clipped, zones, zone, limit, meter)
     free.sort()
+    meter.spend((len(below) + len(free)) * len(reaches) // _PASSED)
     covered = sorted(reach for reach, _ in reaches)
     kept = [
         BusyPeriod(start, end, each.busy) for each in below for start, end in _without((each.start, each.end), covered)
@@ -75,10 +80,12 @@ def _covered(
     return kept + [BusyPeriod(start, end, letter) for reach, letter in reaches for start, end in _without(reach, free)]
 
 
-def _available(component: Component, within: Interval, zones: ZoneSource, zone: tzinfo, limit: int) -> list[Interval]:
+def _available(
+    component: Component, within: Interval, zones: ZoneSource, zone: tzinfo, limit: int, meter: Meter
+) -> list[Interval]:
     """The instances of AVAILABLE in a VAVAILABILITY, cut to its own time."""
     found: list[Interval] = []
-    meter = Meter()
+    meter.spend()
     for series in series_within(component, "AVAILABLE", zones, zone):
         for span in series.spans(*within, meter):
             found.append((max(span.start, within[0]), min(span.end, within[1])))

@@ -54,10 +54,19 @@ def row_periods(rows: Iterable[Instance], asked: TimeRange, *, zone: tzinfo) -> 
             yield from _clipped(start, end, row.busy, asked)
 
 
-def object_periods(obj: CalendarObject, asked: TimeRange, *, zone: tzinfo, limit: int) -> list[BusyPeriod]:
+def object_periods(
+    obj: CalendarObject, asked: TimeRange, *, zone: tzinfo, limit: int, within: Meter | None = None
+) -> list[BusyPeriod]:
     """The busy periods in a time range of one object, whatever the index knows of it.
 
     Only events that are neither cancelled nor transparent and published busy time count (RFC 4791 section 7.10).
+
+    Args:
+        obj: any calendar object.
+        asked: when.
+        zone: where floating times and days are.
+        limit: the most periods.
+        within: counts the steps of this and of other objects.
 
     Raises:
         MaxInstances: there are more than `limit`, or finding them costs too much.
@@ -70,7 +79,7 @@ def object_periods(obj: CalendarObject, asked: TimeRange, *, zone: tzinfo, limit
     busy = {id(each): busy_letter(each) for each in obj.components}
     counting = [each for each in obj.components if busy[id(each)] != "F"]
     found: list[BusyPeriod] = []
-    for span in Series.of(obj, zone).governed(counting, asked, Meter()):
+    for span in Series.of(obj, zone).governed(counting, asked, Meter(within=within)):
         found += _clipped(span.start, span.end, busy[id(span.shape.component)], asked)
         if len(found) > limit:
             raise MaxInstances(f"there are more than {limit} instances")

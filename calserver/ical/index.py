@@ -70,10 +70,11 @@ def index(obj: CalendarObject, *, horizon: datetime, zone: tzinfo | None = None,
     if obj.component != "VAVAILABILITY":
         last = _add_instances(rows, series, until, most)
     else:
-        last = None
+        last, meter = None, Meter()
         for component in obj.components:
             for inner in series_within(component, "AVAILABLE", obj.zones, zone or UTC):
-                _add_instances(_Rows(), inner, until, most)  # they get no rows, but are bounded like those that do
+                meter.spend()
+                _add_instances(_Rows(), inner, until, most, meter)  # no rows, but bounded like those that get some
     return _summary(rows.found, last, recurring=series.is_recurring)
 
 
@@ -129,20 +130,20 @@ def _lo(span: Span) -> int:
     return span.lo if span.end_wall is None else span.wall - span.shape.lead
 
 
-def _add_instances(rows: _Rows, series: Series, horizon: int, most: int) -> int | None:
+def _add_instances(rows: _Rows, series: Series, horizon: int, most: int, within: Meter | None = None) -> int | None:
     """The rows of what has no override; returns the end of the last of these where that is known.
 
     A series that UNTIL ends after more instances than allowed is taken as if it were endless: it is what clients write
     that have no other notion of always.
     """
     if series.is_endless:
-        _add_long(rows, series, horizon, most)
+        _add_long(rows, series, horizon, most, within)
         return FOREVER
-    spans = list(islice(chain.from_iterable(series.eras(EVER, FOREVER, Meter())), max(most, 1) + 1))
+    spans = list(islice(chain.from_iterable(series.eras(EVER, FOREVER, Meter(within=within))), max(most, 1) + 1))
     if len(spans) + len(rows.found) > max(most, 1):
         if series.until is None:
             raise MaxInstances(f"there are more than {most} instances")
-        _add_long(rows, series, horizon, most)
+        _add_long(rows, series, horizon, most, within)
         return series.until
     last = max((span.hi for span in spans), default=None)
     if len(spans) > _WHOLE:
@@ -153,10 +154,10 @@ def _add_instances(rows: _Rows, series: Series, horizon: int, most: int) -> int 
     return last
 
 
-def _add_long(rows: _Rows, series: Series, horizon: int, most: int) -> None:
+def _add_long(rows: _Rows, series: Series, horizon: int, most: int, within: Meter | None) -> None:
     """The instances before the horizon, and a marker at the first after it."""
     spans: list[Span] = []
-    for era in series.eras(EVER, horizon, Meter()):
+    for era in series.eras(EVER, horizon, Meter(within=within)):
         for span in era:
             if span.lo >= horizon:
                 break
@@ -168,7 +169,7 @@ def _add_long(rows: _Rows, series: Series, horizon: int, most: int) -> None:
     for span in spans:
         rows.add(span, series)
     try:
-        eras = series.eras(horizon, FOREVER, Meter(_STEPS_BEYOND))
+        eras = series.eras(horizon, FOREVER, Meter(_STEPS_BEYOND, within))
         rows.mark([span for era in eras for span in islice((span for span in era if span.lo >= horizon), 1)])
     except MaxInstances:
         rows.mark_from(horizon, series)

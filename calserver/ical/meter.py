@@ -9,12 +9,18 @@ STEPS: Final = 50_000
 
 
 class Meter:
-    """Counts the steps of an expansion and ends it before it costs too much."""
+    """Counts the steps of an expansion and ends it before it costs too much.
 
-    __slots__ = ("_left",)
+    Args:
+        steps: how many there may be.
+        within: counts them too, and those of other expansions: what all of them may cost together.
+    """
 
-    def __init__(self, steps: int = STEPS) -> None:
+    __slots__ = ("_left", "_within")
+
+    def __init__(self, steps: int = STEPS, within: "Meter | None" = None) -> None:
         self._left = steps
+        self._within = within
 
     def spend(self, steps: int = 1) -> None:
         """Count `steps`.
@@ -25,3 +31,5 @@ class Meter:
         self._left -= steps
         if self._left < 0:
             raise MaxInstances("the recurrence rule costs too much to expand")
+        if self._within is not None:
+            self._within.spend(steps)

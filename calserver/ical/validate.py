@@ -204,9 +204,8 @@ class _Validation:
 
     def periods(self, prop: Property, component: str) -> int:
         """FREEBUSY."""
-        for text in prop.value.split(","):
-            period(text)
-        return 0
+        found = [period(text) for text in prop.value.split(",")]
+        return len(found)
 
     def rule(self, prop: Property, component: str) -> int:
         """RRULE and EXRULE."""

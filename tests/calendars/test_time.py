@@ -1,6 +1,7 @@
 """The horizon of the index as time goes by, and when principals are busy."""
 
 import shutil
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -202,6 +203,23 @@ def test_what_cannot_be_listed_takes_all_time(store: Store) -> None:
         asked = TimeRange(at("20400101T0000"), at("20410101T0000"))
         few = attrs.evolve(SETTINGS, instances=20)
         assert list(merged(calendars.busy_of(txn, ann, asked, settings=few))) == [BusyPeriod(asked.start, asked.end)]
+
+    store.write_now(work)
+
+
+def test_many_rules_that_cost_much_are_not_all_followed(store: Store) -> None:
+    """Each of them costs no more than it may, but all together they would take a minute."""
+
+    def work(txn: Transaction) -> None:
+        ann = person(txn)
+        never = ("DTSTART:20260101T000000Z", "DURATION:PT1M", "RRULE:FREQ=DAILY;BYMONTHDAY=1;BYYEARDAY=5")
+        put(txn, ann, *(calendar_object(str(number), *never) for number in range(100)))
+        asked = TimeRange(at("20400101T0000"), at("21900101T0000"))
+        began = time.process_time()
+        assert list(merged(calendars.busy_of(txn, ann, asked, settings=SETTINGS))) == [
+            BusyPeriod(asked.start, asked.end)
+        ]
+        assert time.process_time() - began < 3
 
     store.write_now(work)
 

@@ -1,5 +1,6 @@
 """Busy time from rows, objects and availability (RFC 4791 section 7.10, RFC 7953)."""
 
+import time
 from datetime import UTC, datetime, timedelta, timezone
 from itertools import pairwise
 from zoneinfo import ZoneInfo
@@ -242,3 +243,12 @@ def test_available_time_is_bounded() -> None:
     endless = component("AVAILABLE", "UID:2", "DTSTART:20260302T000000Z", "DURATION:PT1S", "RRULE:FREQ=MINUTELY")
     with pytest.raises(MaxInstances):
         away(availability(endless))
+
+
+def test_many_availabilities_cost_no_more_than_one() -> None:
+    daily = component("AVAILABLE", "UID:2", "DTSTART:20000101T000000Z", "DURATION:PT1S", "RRULE:FREQ=DAILY")
+    many = calendar(*[component("VAVAILABILITY", "UID:1", daily)] * 300)
+    began = time.process_time()
+    with pytest.raises(MaxInstances):
+        unavailable([many], between("20000101", "20100101"), zone=UTC, limit=5000)
+    assert time.process_time() - began < 1.5

@@ -230,6 +230,14 @@ def test_available_time_is_bounded_like_instances() -> None:
         indexed(object_of(component("VAVAILABILITY", "UID:1", available)))
 
 
+def test_all_available_time_together_is_bounded() -> None:
+    available = component("AVAILABLE", "UID:2", "DTSTART:20000302T090000Z", "RRULE:FREQ=DAILY")
+    began = time.process_time()
+    with pytest.raises(MaxInstances):
+        indexed(object_of(component("VAVAILABILITY", "UID:1", *[available] * 500)))
+    assert time.process_time() - began < 1.5
+
+
 def test_the_limit_is_that_of_the_calendar() -> None:
     obj = object_of(event("DTSTART:20260302T090000Z", "RRULE:FREQ=DAILY;COUNT=5"))
     assert len(indexed(obj, attrs.evolve(LIMITS, max_instances=5)).instances) == 5

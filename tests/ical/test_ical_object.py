@@ -455,6 +455,10 @@ BEYOND: dict[str, tuple[type[ConditionFailed], str]] = {
     "late due": (MaxDateTime, todo("DUE:20310101T000000Z")),
     "count": (MaxInstances, event("RRULE:FREQ=DAILY;COUNT=6")),
     "dates": (MaxInstances, event("RDATE:" + ",".join(f"2025041{i}T000000Z" for i in range(6)))),
+    "published busy time": (
+        MaxInstances,
+        component("VFREEBUSY", "UID:1", "FREEBUSY:" + ",".join(f"2025041{i}T000000Z/PT1H" for i in range(6))),
+    ),
     "exceptions": (MaxInstances, event("RRULE:FREQ=DAILY", *(f"EXDATE:2025041{i}T090000Z" for i in range(6)))),
     "overrides": (
         MaxInstances,
