@@ -144,6 +144,9 @@ BEFORE, AFTER = "Sun, 01 Mar 2026 11:00:00 GMT", "Sun, 01 Mar 2026 13:00:00 GMT"
         pytest.param({"if_unmodified_since": AFTER}, 200, 204, id="If-Unmodified-Since, later"),
         pytest.param({"if_unmodified_since": BEFORE}, 412, 412, id="If-Unmodified-Since, earlier"),
         pytest.param({"if_unmodified_since": "yesterday"}, 200, 204, id="If-Unmodified-Since, no date"),
+        pytest.param(
+            {"if_unmodified_since": "Fri, 31 Dec 9999 23:59:59 -2359"}, 200, 204, id="If-Unmodified-Since, after all"
+        ),
         pytest.param({"if_none_match": MATCH}, 304, 412, id="If-None-Match"),
         pytest.param({"if_none_match": f"W/{MATCH}"}, 304, 412, id="If-None-Match is weak"),
         pytest.param({"if_none_match": "*"}, 304, 412, id="If-None-Match: *"),
