@@ -8,7 +8,7 @@ import pytest
 from dialogue import Answer, Dialogue
 from ics import event, ics
 
-from calserver import caldav, ical
+from calserver import caldav, calendars, ical
 from calserver.directory import accounts
 from calserver.names import CALDAV, C, D
 from calserver.store import Principal, Transaction
@@ -247,6 +247,24 @@ def test_the_calendars_zone_places_whole_days(ann: Dialogue, bob: Dialogue) -> N
     answer = ask(ann, message(BOB, ANN))
     assert busy(answer, BOB)["BUSY"].endswith(",20260106T230000Z/20260107T230000Z")
     assert busy(answer, ANN) == {"BUSY": "20260107T000000Z/20260108T000000Z"}
+
+
+def test_a_shared_calendar_counts_for_all_who_have_it(ann: Dialogue, bob: Dialogue) -> None:
+    put(ann, "calendars/user/ann/Default/2.ics", event("2", "DTSTART:20260107T090000Z"))
+
+    def share(txn: Transaction) -> None:
+        ids = [txn.principals.by_address(each).id for each in (ANN, BOB)]  # type: ignore[union-attr]  # both are there
+        homes = [txn.collections.home(each, "calendar-home") for each in ids]
+        source = txn.collections.child(homes[0].id, "Default")  # type: ignore[union-attr]  # the same
+        assert source is not None
+        assert homes[1] is not None
+        kind = calendars.SHARED_CALENDAR
+        txn.shares.bind(source, homes[1], "work", kind, access="read", properties={}, display_name=None)
+
+    ann.store.write_now(share)
+    answer = ask(ann, message(BOB, ANN))
+    assert busy(answer, ANN) == {"BUSY": "20260107T090000Z/20260107T100000Z"}
+    assert busy(answer, BOB) == {"BUSY": "20260105T090000Z/20260105T100000Z,20260107T090000Z/20260107T100000Z"}
 
 
 def test_a_meeting_that_is_moved_does_not_stand_in_its_own_way(ann: Dialogue, bob: Dialogue) -> None:

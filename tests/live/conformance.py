@@ -26,7 +26,7 @@ PASSING = ROOT / "tests" / "data" / "conformance-passing.txt"
 SPOKEN = """
 put get delete errors duplicate_uids vtodos attachments ical-client reports depthreports json mkcalendar webcal propfind
 proppatch conditional nonascii options current-user-principal expandproperty sync-report add-member resourceid quota
-prefer ctag bulk well-known rscale availability
+prefer ctag bulk well-known rscale availability schedulepost scheduleprops sharing-freebusy
 """
 """The suites of what this server speaks."""
 

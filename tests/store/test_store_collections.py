@@ -239,3 +239,15 @@ def test_a_file_in_a_home_has_no_calendar(store: Store, place: Place) -> None:
     found = store.write_now(lambda txn: txn.objects.put(place.home.id, draft("a.txt", uid=None, instances=())))
     assert found[0].collection_id == place.home.id
     assert revision(store, place.home.id) == found[0].revision
+
+
+def test_the_homes_of_many_and_what_is_in_them_are_one_query(store: Store, place: Place) -> None:
+    other = store.write_now(lambda txn: furnish(txn, "ben"))
+    alone = store.write_now(lambda txn: txn.principals.add(principal("cleo")))
+    inbox = add(store, place.home.id, "Inbox", "inbox")
+    add(store, place.home.id, "Files")
+    add(store, inbox.id, "inner", "calendar")
+    people = [place.principal.id, other.principal.id, alone.id]
+    found = store.read_now(lambda txn: txn.collections.in_homes(people, "calendar-home", ["calendar", "inbox"]))
+    assert {each.id for each in found} == {place.home.id, place.calendar.id, inbox.id, other.home.id, other.calendar.id}
+    assert store.read_now(lambda txn: txn.collections.in_homes([], "calendar-home", ["calendar"])) == []
