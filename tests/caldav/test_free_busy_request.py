@@ -259,7 +259,8 @@ def test_a_shared_calendar_counts_for_all_who_have_it(ann: Dialogue, bob: Dialog
         assert source is not None
         assert homes[1] is not None
         kind = calendars.SHARED_CALENDAR
-        txn.shares.bind(source, homes[1], "work", kind, access="read", properties={}, display_name=None)
+        bound = txn.shares.bind(source, homes[1], "work", kind, access="read", properties={}, display_name=None)
+        txn.collections.update(attrs.evolve(bound, transparent=False))
 
     ann.store.write_now(share)
     answer = ask(ann, message(BOB, ANN))
