@@ -10,17 +10,20 @@ from typing import Any, Final
 
 import attrs
 from twisted.internet.threads import deferToThreadPool
+from twisted.logger import Logger
 
 from calserver import dav
 from calserver.auth import Connection, Login, Logins, Outdated
 from calserver.config import Server, Settings
 from calserver.dav import Refusal
 from calserver.directory import Actor
-from calserver.store import Busy, Store, Transaction
+from calserver.store import Busy, Full, Store, Transaction
 from calserver.telemetry import Metrics
 from calserver.web.coding import decode_content
 from calserver.web.recall import Recall
 from calserver.web.request import Field, Request, Running, decode_field
+
+log = Logger()
 
 LARGE_BODY: Final = 64 * 1024
 """Bytes from which on a body is decoded and parsed in a thread, so that the reactor never waits long."""
@@ -31,6 +34,7 @@ _HARMLESS: Final[tuple[Field, ...]] = (
 )
 """What people store is never run by a browser that looks at it; resources may say so in words of their own."""
 
+_NO_ROOM: Final = dav.xml.error(dav.condition(dav.SufficientDiskSpace()))
 
 _SECRET: Final = frozenset({b"Authorization", b"authorization", b"Cookie", b"cookie"})
 """Fields that go no further."""
@@ -116,6 +120,9 @@ class DavAdapter:
             request.refuse(refusal.status, refusal.reason, *refusal.headers.items())
         except Busy:
             request.refuse(HTTPStatus.SERVICE_UNAVAILABLE, "the database is busy", ("Retry-After", "2"))
+        except Full:
+            log.error("there is no room left for the database")
+            request.respond(dav.SufficientDiskSpace.status, (dav.xml.CONTENT_TYPE,), _NO_ROOM)
         else:
             self._write(request, response, further)
 

@@ -9,7 +9,7 @@ from wire import request
 
 from calserver.auth import hash_password
 from calserver.directory import accounts
-from calserver.store import Busy
+from calserver.store import Busy, Full
 from calserver.store.engine import SqlStore
 
 FILE = "/dav/drive/user/ann/a.txt"
@@ -165,6 +165,19 @@ async def test_a_busy_database_is_503_with_a_time_to_come_again(house, monkeypat
     answer = await house.ask("OPTIONS", "/dav/")
     assert answer.status == 503
     assert int(answer.headers["retry-after"]) > 0
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_full_disk_is_507_by_name(house, monkeypatch):
+    """RFC 4331 section 6."""
+
+    async def full(self, work):
+        raise Full
+
+    monkeypatch.setattr(SqlStore, "write", full)
+    answer = await house.ask("PUT", FILE, body=b"x")
+    assert answer.status == 507
+    assert b"<D:sufficient-disk-space/>" in answer.body
 
 
 @pytest_twisted.ensureDeferred
