@@ -31,7 +31,7 @@ from twisted.python.usage import UsageError
 from calserver import caldav, calendars, dav, directory, drive, store
 from calserver.auth import Logins
 from calserver.config import Config, ConfigError
-from calserver.store import Busy, SchemaMismatch, Store, Transaction
+from calserver.store import Busy, SchemaMismatch, Store, Transaction, Unusable
 from calserver.telemetry import AccessLog, Metrics, log_observer, open_log
 from calserver.tree import Homes, Mount, Mounts, caldav_ctag
 from calserver.web import Administration, DavAdapter, Recall, Site, serve_public
@@ -180,6 +180,8 @@ class Daemon(Service):
             raise SystemExit(f"calserver: {error} (calserver db upgrade)") from error
         except Busy as error:
             raise SystemExit("calserver: another process keeps the database") from error
+        except Unusable as error:
+            raise SystemExit(f"calserver: {error}") from error
 
     # -- stopping ----------------------------------------------------------------------------------------------
 

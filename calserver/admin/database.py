@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from calserver import store
 from calserver.admin.refused import Refused
 from calserver.config import Config
-from calserver.store import Busy, Health, SchemaMismatch, Store
+from calserver.store import Busy, Full, Health, SchemaMismatch, Store, Unusable
 
 
 @contextmanager
@@ -14,18 +14,19 @@ def opened(config: Config) -> Iterator[Store]:
     """The store of a configuration for ``read_now`` and ``write_now``; a daemon may run over it at the same time.
 
     Raises:
-        Refused: its tables are of another version, or it stayed locked longer than ``store.busy_timeout_seconds``.
+        Refused: it cannot be opened, its tables are of another version, it stayed locked longer than
+            ``store.busy_timeout_seconds``, or there is no room for what is to be written.
     """
     try:
         found = store.open_store(config.store_url, reactor=None, busy_timeout=config.store.busy_timeout_seconds)
     except SchemaMismatch as error:
         raise Refused(f"{error} (calserver db upgrade)") from None
-    except Busy:
-        raise _busy() from None
+    except (Busy, Unusable) as error:
+        raise _refused(error) from None
     try:
         yield found
-    except Busy:
-        raise _busy() from None
+    except (Busy, Full) as error:
+        raise _refused(error) from None
     finally:
         found.close()
 
@@ -34,19 +35,28 @@ def upgrade(config: Config) -> Health:
     """Make the tables, or bring them to the revision that this version of the program works with.
 
     Raises:
-        Refused: another process keeps the database.
+        Refused: it cannot be opened, another process keeps it, or there is no room for it.
     """
     try:
         store.upgrade(config.store_url)
-    except Busy:
-        raise _busy() from None
+    except (Busy, Full, Unusable) as error:
+        raise _refused(error) from None
     return check(config)
 
 
 def check(config: Config) -> Health:
-    """Look at the database without changing it: the revision of its tables, and what is damaged."""
-    return store.check(config.store_url)
+    """Look at the database without changing it: the revision of its tables, and what is damaged.
+
+    Raises:
+        Refused: it cannot be opened, or another process keeps it.
+    """
+    try:
+        return store.check(config.store_url)
+    except (Busy, Unusable) as error:
+        raise _refused(error) from None
 
 
-def _busy() -> Refused:
-    return Refused("another process keeps the database; try again")
+def _refused(error: Busy | Full | Unusable) -> Refused:
+    if isinstance(error, Busy):
+        return Refused("another process keeps the database; try again")
+    return Refused(str(error))

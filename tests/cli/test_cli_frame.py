@@ -110,6 +110,15 @@ def test_records_use_the_prefix_that_clients_see(verb: Verb, config: Path) -> No
     assert table.out.splitlines()[0].split() == ["NAME", "TYPE", "CONTENT", "FOR"]
 
 
+@pytest.mark.parametrize("arguments", [["user", "list"], ["db", "check"], ["db", "upgrade"]])
+def test_a_database_that_cannot_be_opened_is_one_line(verb: Verb, config: Path, arguments: list[str]) -> None:
+    (config.parent / "calserver.sqlite").write_bytes(b"something else\n" * 100)
+    done = verb(*arguments, "--config", config)
+    assert done.status == 1
+    assert done.err.count("\n") == 1
+    assert "not a database" in done.err
+
+
 def test_a_file_that_is_not_there_is_named(verb: Verb, tmp_path: Path) -> None:
     done = verb("config", "show", "--config", tmp_path / "none.toml")
     assert done.status == 1
