@@ -5,7 +5,7 @@
 
 from lxml import etree
 
-from calserver import calendars
+from calserver import calendars, itip
 from calserver.caldav import outbox
 from calserver.caldav.resources import CalendarCollection, Inbox, Outbox
 from calserver.caldav.rfc4791 import home_of
@@ -42,6 +42,9 @@ rfc6638 = Extension(
         outbox.ValidOrganizer,
         outbox.ValidSchedulingMessage,
         ValidScheduleDefaultCalendarUrl,
+        itip.AllowedAttendeeSchedulingObjectChange,
+        itip.AllowedOrganizerSchedulingObjectChange,
+        itip.SameOrganizerInAllComponents,
     ),
     privileges=(
         Privilege(name=C("schedule-deliver"), description="Send messages to the owner", on=(Inbox,), aggregate=True),

@@ -21,7 +21,7 @@ class Person:
         return frozenset({self.address})
 
 
-@attrs.define
+@attrs.define(slots=False)
 class World:
     people: dict[str, Person]
     now: datetime = datetime(2009, 6, 2, 18, 52, 54, tzinfo=UTC)
