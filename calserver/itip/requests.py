@@ -184,7 +184,7 @@ class _Copy:
             had = self.stored.master
         alarms = tuple(each for each in said.components if each.name != "VALARM")
         if had is None:
-            return attrs.evolve(said, components=alarms)
+            return self._with_answer(attrs.evolve(said, components=alarms), key)
         found = attrs.evolve(said, components=(*alarms, *had.children("VALARM")))
         for name in _OWN:
             found = found.replacing(name, *had.all(name))
