@@ -12,7 +12,7 @@ from calserver.caldav.resources import (
     Outbox,
     PlainCollection,
 )
-from calserver.caldav.shared import SharedCalendar
+from calserver.caldav.sharee import SharedCalendar
 from calserver.tree import Homes, Kinds
 
 KINDS = Kinds(

@@ -14,7 +14,7 @@ import attrs
 from calserver.caldav import bulk
 from calserver.caldav.notices import STATUS, Notice
 from calserver.caldav.resources import CalendarCollection, CalendarHome
-from calserver.caldav.shared import SharedCalendar, SharedObject, source_href
+from calserver.caldav.sharee import SharedCalendar, SharedObject, source_href
 from calserver.calendars import OrganizerIsSharer, sharing
 from calserver.conditions import ConditionFailed
 from calserver.dav import (
@@ -44,7 +44,7 @@ DAVSHARING: Final = "application/davsharing+xml"
 
 
 class InvalidShare(ConditionFailed):
-    """There is no such invitation, or not any more."""
+    """There is no such invitation, or not any more (caldav-sharing section 5)."""
 
     name = CS("invalid-share")
 

@@ -18,6 +18,8 @@ ALL: Final = "all"
 AUTHENTICATED: Final = "authenticated"
 UNAUTHENTICATED: Final = "unauthenticated"
 SELF: Final = "self"
+WORDS: Final = {D(each): each for each in (ALL, AUTHENTICATED, UNAUTHENTICATED, SELF)}
+"""The elements of ``DAV:principal`` that stand for themselves, and the words for them."""
 PROPERTY: Final = "property:"
 """Followed by a Clark name: the principal that the property of the resource names."""
 OWNER: Final = PROPERTY + D("owner")

@@ -9,7 +9,7 @@ import attrs
 
 from calserver.conditions import ConditionFailed
 from calserver.dav import xml
-from calserver.dav.acl import ALL, AUTHENTICATED, OWNER, PROPERTY, SELF, UNAUTHENTICATED, Ace, Acl, Entry, Who
+from calserver.dav.acl import OWNER, PROPERTY, WORDS, Ace, Acl, Entry, Who
 from calserver.dav.errors import BadRequest
 from calserver.dav.headers import local
 from calserver.dav.message import Request, Response
@@ -17,9 +17,6 @@ from calserver.dav.privileges import Privileges
 from calserver.dav.resource import Resource
 from calserver.dav.xml import Element
 from calserver.names import D
-
-WORDS: Final = {D(each): each for each in (ALL, AUTHENTICATED, UNAUTHENTICATED, SELF)}
-"""Elements of ``DAV:principal`` that stand for themselves."""
 
 MOST_ENTRIES: Final = 1000
 """Entries that are read at all; how many a list may have is a setting."""

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from calserver.dav import acl_method, xml
 from calserver.dav.access import READ_ACL, WRITE_ACL, holds
-from calserver.dav.acl import PROPERTY, Ace, Entry, Who
+from calserver.dav.acl import PROPERTY, WORDS, Ace, Entry, Who
 from calserver.dav.errors import NeedPrivileges
 from calserver.dav.extension import Extension, Extensions, Privilege
 from calserver.dav.href import Href
@@ -116,7 +116,7 @@ def _hrefs(view: View, principals: Iterable[Who]) -> Hrefs:
 
 
 def _is_word(who: Who) -> bool:
-    return who in acl_method.WORDS.values() or (isinstance(who, str) and who.startswith(PROPERTY))
+    return who in WORDS.values() or (isinstance(who, str) and who.startswith(PROPERTY))
 
 
 def _known(who: Who, hrefs: Hrefs) -> bool:

@@ -26,7 +26,6 @@ from calserver.dav import (
     status_response,
     xml,
 )
-from calserver.dav.acl_method import WORDS
 from calserver.directory.addresses import MAILTO
 from calserver.directory.identities import identity_at, named_in_property
 from calserver.directory.principals import ROOT, PrincipalCollection, PrincipalResource
@@ -259,7 +258,7 @@ def acl_principal_prop_set(request: Request, resource: Resource, wanted: Wanted)
     resource.require(D("read-acl"))
     view = resource.view
     whos = dict.fromkeys(each.ace.who for each in resource.access_control)
-    hrefs = view.tree.principal_hrefs(view, [who for who in whos if who not in WORDS.values()])
+    hrefs = view.tree.principal_hrefs(view, [who for who in whos if who not in acl.WORDS.values()])
     named_here = dict.fromkeys(href for who in whos for href in _principals_of(resource, who, hrefs))
     if len(named_here) > view.settings.search_results:
         raise NumberOfMatchesWithinLimits("the list names too many principals")

@@ -13,9 +13,11 @@ Who may do what is decided in `calserver.tree.access` alone. What an actor may n
 way whether it exists or not.
 """
 
-from calserver.tree.collections import Estate, Home, Kinds, StoredCollection
+from calserver.tree.collections import StoredCollection
 from calserver.tree.ctag import caldav_ctag
+from calserver.tree.estate import Estate, Kinds
 from calserver.tree.folders import Folder
+from calserver.tree.home import Home
 from calserver.tree.markup import QUICK
 from calserver.tree.mounts import Homes, Mount, Mounts
 from calserver.tree.objects import StoredObject, content_etag

@@ -28,7 +28,7 @@ from calserver.names import CY, C, D
 from calserver.store import Collection
 
 if TYPE_CHECKING:
-    from calserver.tree.collections import Estate
+    from calserver.tree.estate import Estate
 
 NOTHING: Final[frozenset[str]] = frozenset()
 LOOK: Final = frozenset({D("read"), D("read-current-user-privilege-set")})

@@ -38,34 +38,9 @@ from calserver.store import Draft, NameTaken
 from calserver.store import Object as ObjectRow
 from calserver.tree import access, listing, report, sync
 from calserver.tree.access import Source
+from calserver.tree.estate import Estate
 from calserver.tree.markup import QUICK, Writer
 from calserver.tree.objects import UNKNOWN, StoredObject, content_etag, landing, lock_path, merged
-
-
-@attrs.frozen(slots=True)
-class Kinds:
-    """The classes that the collections of a home have, by their kind in the store.
-
-    ``home`` is the class of the home itself, ``plain`` of a kind that `others` does not name.
-    """
-
-    home: "type[Home]"
-    plain: "type[StoredCollection]"
-    others: "Mapping[str, type[StoredCollection]]" = attrs.field(factory=dict)
-
-    def of(self, kind: str) -> "type[StoredCollection]":
-        """The class of a collection below the home."""
-        return self.others.get(kind, self.plain)
-
-
-@attrs.frozen(slots=True)
-class Estate:
-    """What all resources of one home share in one request: its row, where it is, its owner, and the classes."""
-
-    row: CollectionRow
-    href: Href
-    owner: Href
-    kinds: Kinds
 
 
 class StoredCollection(Collection):
@@ -441,6 +416,9 @@ class StoredCollection(Collection):
         objects = self.view.txn.objects
         take = objects.copy if copy else objects.move
         row = take(source.row.id, self.row.id, name)
+        if copy and isinstance(replaced, StoredObject) and replaced.row.acl is not None:
+            # Who may overwrite something with a copy need not be one who may say who reads it.
+            row = objects.set_acl(row.id, replaced.row.acl)
         self.check_room()
         return self.object_of(row)
 
@@ -511,16 +489,3 @@ class StoredCollection(Collection):
     ) -> Changes | None:
         """The same as markup, where only quick properties are wanted."""
         return report.rendered(self, since, deep=deep, limit=limit, names=names)
-
-
-class Home(StoredCollection):
-    """What belongs to one principal (RFC 4791 section 4.2): it stays where it is as long as the principal.
-
-    Its access control list is the administrator's, by the command line.
-    """
-
-    set_acl = Resource.set_acl
-
-    delete = Resource.delete
-    copy = Resource.copy
-    move = Resource.move

@@ -16,7 +16,8 @@ from calserver.dav import Collection, Href, MethodNotAllowed, NeedPrivileges, Re
 from calserver.directory import identity_at, identity_hrefs, principal_href
 from calserver.names import D
 from calserver.store import Collection as CollectionRow
-from calserver.tree.collections import Estate, Kinds, StoredCollection
+from calserver.tree.collections import StoredCollection
+from calserver.tree.estate import Estate, Kinds
 from calserver.tree.folders import Folder
 
 ROOT: Final = Href((), collection=True)
