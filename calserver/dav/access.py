@@ -161,9 +161,10 @@ def _lacking_at_destination(
 
 
 def lacking_to_overwrite(source: Resource, target: Resource) -> list[Missing]:
-    """What a COPY lacks at the Destination."""
+    """What a COPY lacks at the Destination. A collection that is there is replaced, not written to."""
     if target.exists:
-        return lacking(target, WRITE_CONTENT, WRITE_PROPERTIES)
+        written = lacking(target, WRITE_CONTENT, WRITE_PROPERTIES)
+        return written + lacking_to_replace(source, target) if target.is_collection else written
     return _lacking_to_bind(target, WRITE_CONTENT, WRITE_PROPERTIES, of_collection=source.is_collection)
 
 
