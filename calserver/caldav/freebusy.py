@@ -31,14 +31,17 @@ def asked(root: Element) -> TimeRange:
 
 
 def free_busy_query(request: Request, resource: CalendarObjects | PlainCollection, when: TimeRange) -> Response:
-    """One VFREEBUSY for all calendars that the request is about, as far as the asker may see when they are busy."""
+    """One VFREEBUSY for all calendars that the request is about, as far as the asker may see when they are busy.
+
+    A shared calendar tells of the sharer, and so counts in the home of a sharee only when the sharee makes it opaque.
+    """
     found = calendars_below(request, resource)
     if found == [resource]:
         resource.require(READ_FREE_BUSY)
     readable = [each for each in found if isinstance(each, CalendarCollection) and READ_FREE_BUSY in each.privileges]
     hidden = {id for each in readable for id in each.lacking(READ_FREE_BUSY)}
     view = resource.view
-    rows = [each.row for each in readable]
+    rows = [each.row for each in readable if each is resource or each.row.source_id is None or not each.row.transparent]
     periods = calendars.busy(view.txn, rows, when, settings=settings(view), hidden=hidden)
     answer = ical.serialize(ical.freebusy(periods, when, now=view.txn.now, prodid=PRODID))
     return Response(HTTPStatus.OK, (("Content-Type", CONTENT_TYPE),), answer)
