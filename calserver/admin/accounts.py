@@ -9,7 +9,7 @@ import attrs
 
 from calserver.admin.refused import Refused, refusing
 from calserver.auth import hash_password, verify_password
-from calserver.calendars import provision
+from calserver.calendars import CALENDAR_HOME, provision, sharing
 from calserver.config import Calendars
 from calserver.directory import KINDS, accounts, table
 from calserver.store import Principal, Store, Transaction
@@ -97,10 +97,18 @@ def set_password(txn: Transaction, name: str, password: str | None, kind: str | 
 
 
 def remove(txn: Transaction, name: str, kind: str | None = None) -> Account:
-    """Remove a principal with everything that belongs to it; returns what it was."""
+    """Remove a principal with everything that belongs to it; returns what it was.
+
+    What it shared ends for those who shared it, and what was shared with a group for those who are in no other.
+    """
     principal = named(txn, name, kind)
     facts = _account(txn, principal)
+    home = txn.collections.home(principal.id, CALENDAR_HOME)
+    if home is not None:
+        sharing.end_below(txn, home)
+    shared = sharing.through(txn, [principal.id])
     accounts.remove(txn, principal)
+    sharing.regroup(txn, shared)
     return facts
 
 
@@ -124,7 +132,15 @@ def import_table(store: Store, text: str, *, settings: Calendars) -> table.Impor
         with ThreadPoolExecutor(HASHING_THREADS) as threads:
             hashed = list(threads.map(_hashed, rows, hashes))
         give = partial(provision, settings=settings)
-        return store.write_now(lambda txn: table.write(txn, hashed, provision=give, domain=settings.domain))
+
+        def write(txn: Transaction) -> table.Imported:
+            done = table.write(txn, hashed, provision=give, domain=settings.domain)
+            changed = {*done.created, *done.changed}
+            groups = [each.id for each in txn.principals.list("group") if each.uid in changed]
+            sharing.regroup(txn, sharing.through(txn, groups))
+            return done
+
+        return store.write_now(write)
 
 
 def export_table(txn: Transaction, *, passwords: bool = False) -> str:

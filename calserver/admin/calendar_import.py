@@ -121,7 +121,8 @@ def _store(txn: Transaction, place: Collection, ready: _Ready) -> Imported:
         calendars.admit(txn, place, draft, _name, replaced=replaced)
     except ConditionFailed as refused:
         return attrs.evolve(told, reason=_reason(refused))
-    txn.objects.put(place.id, draft)
+    row, _ = txn.objects.put(place.id, draft)
+    calendars.spread(txn, place, row, draft.text)
     return attrs.evolve(told, outcome=NEW if replaced is None else CHANGED)
 
 

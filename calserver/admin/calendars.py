@@ -7,7 +7,7 @@ import attrs
 from lxml import etree
 
 from calserver.admin.refused import Refused
-from calserver.calendars import CALENDAR_HOME, COMPONENTS
+from calserver.calendars import CALENDAR_HOME, COMPONENTS, sharing
 from calserver.dav import xml
 from calserver.names import ICAL, D
 from calserver.store import Collection, NameTaken, Principal, Transaction
@@ -117,6 +117,7 @@ def delete(txn: Transaction, principal: Principal, name: str) -> CalendarFacts:
     """
     found = find(txn, principal, name)
     facts = _facts(txn, principal, found)
+    sharing.end_below(txn, found)
     txn.collections.remove(found.id)
     txn.locks.remove_below("/".join(("calendars", principal.kind, principal.uid, name)))
     return facts

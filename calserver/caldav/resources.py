@@ -97,11 +97,7 @@ class CalendarObjectResource(StoredObject):
 
 def stop_sharing(place: StoredCollection) -> None:
     """End what others share of a collection that goes, or moves to somebody else."""
-    txn = place.view.txn
-    for id in txn.shares.below(place.row.id):
-        calendar = txn.collections.get(id)
-        if calendar is not None:
-            sharing.end(txn, calendar)
+    sharing.end_below(place.view.txn, place.row)
 
 
 def _leaves(place: StoredCollection, target: Resource) -> bool:
@@ -306,7 +302,7 @@ class CalendarCollection(CalendarObjects):
         txn = self.view.txn
         calendars.admit(txn, self.row, draft, partial(path_of, self), replaced=txn.objects.get(self.row.id, draft.name))
         stored, created = super().put(draft, unique_uid=unique_uid)
-        sharing.spread(txn, self.row, stored.row, draft.text)
+        calendars.spread(txn, self.row, stored.row, draft.text)
         return stored, created
 
     def delete(self) -> None:
@@ -335,7 +331,9 @@ class CalendarCollection(CalendarObjects):
         if draft is not None:
             received = super().put(draft)[0]
         if self.row.shared:
-            sharing.spread(self.view.txn, self.row, received.row, draft.text if draft is not None else received.read())
+            calendars.spread(
+                self.view.txn, self.row, received.row, draft.text if draft is not None else received.read()
+            )
         return received
 
     def new_name(self, request: Request) -> str:

@@ -5,7 +5,8 @@ calendar, and in which form, is decided once:
 
 - `provision` makes the homes and standard collections of a new principal;
 - `accepted` turns a checked calendar object into what is stored, `admit` checks that a calendar takes it, `put` does
-  both and stores it; `pieces` cuts what came as one file;
+  both and stores it; who stores it otherwise calls `spread`, for those who share the calendar; `pieces` cuts what came
+  as one file;
 - `sharing` is what sharers and sharees do, `notifications` what they are told;
 - `busy`, `busy_of` and `busy_each` tell when calendars and principals are busy, from the instance index; `extend`
   keeps that ahead of time.
@@ -19,6 +20,7 @@ from calserver.calendars.conditions import (
     SupportedCalendarComponent,
     UniqueSchedulingObjectResource,
 )
+from calserver.calendars.forms import spread
 from calserver.calendars.freebusy import AVAILABILITY, TELLING, busy, busy_each, busy_of, counts, zone_of
 from calserver.calendars.horizon import extend, limits
 from calserver.calendars.objects import COMPONENTS, CONTENT_TYPE, accepted, admit, put, taken
@@ -66,6 +68,7 @@ __all__ = [
     "provision",
     "put",
     "sharing",
+    "spread",
     "taken",
     "zone_of",
 ]

@@ -14,6 +14,7 @@ from typing import Final
 
 from calserver import ical
 from calserver.calendars.conditions import NoUidConflict, SupportedCalendarComponent, UniqueSchedulingObjectResource
+from calserver.calendars.forms import spread
 from calserver.calendars.horizon import horizon, limits
 from calserver.config import Calendars
 from calserver.ical import CalendarObject, Component
@@ -145,4 +146,6 @@ def put(
     """
     draft = accepted(name, new, now=txn.now, settings=settings)
     admit(txn, calendar, draft, path, replaced=txn.objects.get(calendar.id, name))
-    return txn.objects.put(calendar.id, draft)
+    row, created = txn.objects.put(calendar.id, draft)
+    spread(txn, calendar, row, draft.text)
+    return row, created

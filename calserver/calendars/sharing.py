@@ -21,6 +21,7 @@ from lxml import etree
 
 from calserver.calendars import notifications, personal
 from calserver.calendars.conditions import OrganizerIsSharer
+from calserver.calendars.forms import keep, prepare
 from calserver.calendars.freebusy import zone_of
 from calserver.calendars.notifications import INVITE, REPLY, Notification, Person, Place
 from calserver.calendars.objects import PathOf, accepted, admit
@@ -29,14 +30,13 @@ from calserver.config import Calendars
 from calserver.dav import xml
 from calserver.ical import CalendarObject
 from calserver.names import D
-from calserver.store import Collection, Draft, NameTaken, Object, Principal, Share, Transaction
+from calserver.store import Collection, Draft, NameTaken, Principal, Share, Transaction
 
 READ: Final = "read"
 READ_WRITE: Final = "read-write"
 ACCESSES: Final = (READ, READ_WRITE)
 """From less to more."""
 _SPACE: Final = uuid.UUID("ab0a8c4e-6f0e-4d0c-9a3b-6d1c2c0a3f55")
-_CHUNK: Final = 200
 
 
 # -- what sharers do ---------------------------------------------------------------------------------------------------
@@ -64,7 +64,7 @@ def invite(
         summary: what the sharer calls the calendar.
     """
     if not calendar.shared:
-        _tell_common_forms(txn, calendar)
+        prepare(txn, calendar)
     key = address if sharee is None else _address(sharee)
     known = next((each for each in txn.shares.of(calendar.id) if each.address == key), None)
     wanted = attrs.evolve(
@@ -97,6 +97,14 @@ def end(txn: Transaction, calendar: Collection) -> None:
     """Take all invitations back: the calendar goes, or moves to somebody else."""
     for share in txn.shares.of(calendar.id):
         _withdraw(txn, calendar, share)
+
+
+def end_below(txn: Transaction, collection: Collection) -> None:
+    """Take all invitations back to calendars at or below a collection."""
+    for id in txn.shares.below(collection.id):
+        calendar = txn.collections.get(id)
+        if calendar is not None:
+            end(txn, calendar)
 
 
 # -- what sharees do ---------------------------------------------------------------------------------------------------
@@ -357,43 +365,6 @@ def _bind(txn: Transaction, calendar: Collection, share: Share, name: str, title
 # -- what is in a shared calendar --------------------------------------------------------------------------------------
 
 
-def _tell_common_forms(txn: Transaction, calendar: Collection) -> None:
-    """Work out what sharees will see of each object, before anybody does."""
-    names = [row[0] for row in txn.objects.listing(calendar.id)]
-    for begin in range(0, len(names), _CHUNK):
-        for row, text in txn.objects.named(calendar.id, names[begin : begin + _CHUNK]).values():
-            form = personal.common_form(text)
-            if form is not None:
-                txn.shares.set_common(row.id, form)
-
-
-def spread(txn: Transaction, calendar: Collection, row: Object, text: bytes) -> None:
-    """Bring the forms that sharees see into line with what the owner has stored.
-
-    To be called for each object that is written to a calendar; where nobody shares that, it does nothing.
-    """
-    if not calendar.shared:
-        return
-    before = txn.shares.personal(row.id)
-    if before:
-        forms = personal.written_by_owner(CalendarObject.stored(text), before)
-        _store_forms(txn, row, forms)
-    else:
-        _store_common(txn, row, text)
-
-
-def _store_common(txn: Transaction, row: Object, text: bytes) -> None:
-    form = personal.common_form(text)
-    if form is not None:
-        txn.shares.set_common(row.id, form)
-
-
-def _store_forms(txn: Transaction, row: Object, forms: personal.Forms) -> None:
-    _store_common(txn, row, forms.owner.text)
-    for principal, form in forms.personal.items():
-        txn.shares.set_personal(row.id, principal, form)
-
-
 def put_as_sharee(
     txn: Transaction,
     bound: Collection,
@@ -426,7 +397,7 @@ def put_as_sharee(
     forms = personal.written_by_sharee(CalendarObject.stored(draft.text), bound.principal_id, owner, before)
     for_owner = accepted(draft.name, forms.owner, now=txn.now, settings=settings, zone=zone_of(source))
     row, created = txn.objects.put(source.id, for_owner)
-    _store_forms(txn, row, forms)
+    keep(txn, row, forms)
     return created
 
 
