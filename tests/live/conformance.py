@@ -26,7 +26,10 @@ PASSING = ROOT / "tests" / "data" / "conformance-passing.txt"
 SPOKEN = """
 put get delete errors duplicate_uids vtodos attachments ical-client reports depthreports json mkcalendar webcal propfind
 proppatch conditional nonascii options current-user-principal expandproperty sync-report add-member resourceid quota
-prefer ctag bulk well-known rscale availability schedulepost scheduleprops sharing-freebusy
+prefer ctag bulk well-known rscale availability schedulepost scheduleprops acl depthreportsacl
+calendaruserproxy sharing-calendars sharing-create sharing-errors sharing-feature sharing-freebusy
+sharing-groups sharing-multiple sharing-peruser-properties sharing-quota sharing-replies sharing-sync sharing-unshare
+sharing-webcal
 """
 """The suites of what this server speaks."""
 
