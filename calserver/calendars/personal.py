@@ -23,8 +23,8 @@ from calserver.ical import CalendarObject, Component, Property
 from calserver.store import Variant
 
 _MOZILLA: Final = ("X-MOZ-LASTACK", "X-MOZ-SNOOZE-TIME")
-_MAY_BE_PERSONAL: Final = re.compile(rb"VALARM|VALUE=DATE(?!-TIME)|X-MOZ-", re.IGNORECASE)
-"""What cannot be found in a text that is its own common form; folding may hide a name, but nobody folds in one."""
+_MAY_BE_PERSONAL: Final = re.compile(rb'VALARM|VALUE="?DATE(?!-TIME)|X-MOZ-', re.IGNORECASE)
+"""What can be found, unfolded, in each text that is not its own common form."""
 _FOLD: Final = re.compile(rb"\r?\n[ \t]")
 
 Key = tuple[str, str] | None
@@ -114,7 +114,7 @@ def common_form(text: bytes, calendar: Component | None = None) -> Variant | Non
         text: the owner's form.
         calendar: the same, parsed, where it is at hand.
     """
-    if not _MAY_BE_PERSONAL.search(text if b"\n " not in text else _FOLD.sub(b"", text)):
+    if not _MAY_BE_PERSONAL.search(_FOLD.sub(b"", text) if b"\n " in text or b"\n\t" in text else text):
         return None
     owner = calendar or ical.parse(text)
     for_all = common(owner)
