@@ -111,5 +111,6 @@ class Multistatus:
             self._parts.append(xml.element(D("sync-token"), sync_token))
         self._parts.append(_END)
         self._cut()
-        body = self._chunks[0] if len(self._chunks) == 1 else tuple(self._chunks)
+        small = sum(map(len, self._chunks)) <= CHUNK_CHARACTERS
+        body = b"".join(self._chunks) if small or len(self._chunks) == 1 else tuple(self._chunks)
         return Response(HTTPStatus.MULTI_STATUS, (xml.CONTENT_TYPE, *headers), body)
