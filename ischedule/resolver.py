@@ -202,7 +202,9 @@ class Resolver:
         try:
             asked = dns.name.from_text(name).canonicalize()
         except (dns.exception.DNSException, UnicodeError):
-            return Answer(name=name, exists=False)  # what is no name in the DNS is not there
+            asked = dns.name.root
+        if asked == dns.name.root:
+            return Answer(name=name, exists=False)  # what is no name of a host is not there
         found, left = await self._cache.get((asked, kind), lambda: self._find(asked, kind), fresh=fresh)
         if isinstance(found, TemporaryFailure):
             raise TemporaryFailure(str(found))
@@ -338,6 +340,9 @@ class _Datagrams(DatagramProtocol):
 
     def connectionRefused(self) -> None:
         self._question.failed(ConnectionRefusedError("nothing listens there"))
+
+    def stopProtocol(self) -> None:
+        self.connectionRefused()  # the epoll reactor stops a port that a packet has bounced back to
 
 
 class _Stream(Int16StringReceiver):
