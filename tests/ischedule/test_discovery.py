@@ -288,7 +288,6 @@ def test_the_domain_of_an_address(address: str, domain: str) -> None:
         "urn:uuid:1",
         "https://a@example.org/",
         "mailto:anna@exa mple.org",
-        "mailto:a@․.org",
     ],
 )
 def test_addresses_without_a_domain(address: str) -> None:
