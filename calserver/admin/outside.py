@@ -18,11 +18,13 @@ from twisted.internet.ssl import Certificate
 from twisted.internet.threads import deferToThreadPool
 
 from calserver.admin.dns import NOT_OFFERED, Record, named
-from calserver.admin.dns_check import check_host, check_records
+from calserver.admin.dns_check import KEY_LABEL, check_host, check_records
+from calserver.admin.dns_servers import check_servers
 from calserver.admin.finding import Finding, doubtful, fine, wrong
 from calserver.admin.refused import Refused
 from ischedule.agent import ExchangeFailed, GuardedAgent, Reply
 from ischedule.guard import Address, Guard
+from ischedule.keyfetch import WELL_KNOWN, KeyFetcher
 from ischedule.resolver import Lookup, NameServer, Patience, Resolver, TemporaryFailure, addresses
 
 REDIRECTS: Final = (301, 302, 303, 307, 308)
@@ -39,6 +41,8 @@ class Outside:
     resolvers: tuple[NameServer, ...] = ()
     authorities: tuple[Certificate, ...] = ()
     guard: Guard = attrs.field(factory=Guard)
+    dns_port: int = 53
+    """Where the name servers of zones answer."""
 
     @classmethod
     def parse(cls, *, resolvers: Sequence[str], authority: Path | None, allow: Sequence[str]) -> "Outside":
@@ -63,8 +67,13 @@ async def check(reactor: Any, outside: Outside, domain: str, wanted: Sequence[Re
     lookup = Resolver(reactor, servers=outside.resolvers, patience=SEEN_NOW)
     agent = GuardedAgent(reactor, lookup, guard=outside.guard, trust=outside.authorities)
     visitor = Visitor(lookup=lookup, agent=agent, guard=outside.guard, reactor=reactor, now=now)
+
+    def at(server: NameServer) -> Resolver:
+        return Resolver(reactor, servers=[attrs.evolve(server, port=outside.dns_port)], patience=SEEN_NOW)
+
     try:
-        return await _visit(visitor, domain, wanted)
+        findings = await check_servers(lookup, at, domain, wanted, outside.guard)
+        return await _visit(visitor, domain, wanted) + findings
     finally:
         await agent.close()
 
@@ -81,7 +90,10 @@ async def _visit(visitor: "Visitor", domain: str, wanted: Sequence[Record]) -> l
     findings += certificates
     if any(each.level != "error" for each in certificates):
         delivery = f"_ischedules._tcp.{domain}" in offered
-        findings += await visitor.web(host, int(port), domain, path, ischedule=delivery)
+        answers = await visitor.web(host, int(port), domain, path, ischedule=delivery)
+        findings += answers
+        if f"_domainkey_lookup._tcp.{domain}" in offered and any(each.level == "ok" for each in answers):
+            findings += await visitor.keys(domain, [record for record in wanted if KEY_LABEL in record.name])
     return findings
 
 
@@ -90,6 +102,15 @@ def _certificates(path: Path) -> list[Certificate]:
         Certificate.loadPEM(found.public_bytes(serialization.Encoding.PEM))
         for found in x509.load_pem_x509_certificates(path.read_bytes())
     ]
+
+
+@attrs.frozen
+class KeyQuery:
+    """A key that is to be fetched over HTTPS."""
+
+    domain: str
+    selector: str
+    method: str = WELL_KNOWN
 
 
 @attrs.frozen(kw_only=True)
@@ -122,6 +143,24 @@ class Visitor:
         if ischedule:
             findings += await self._ask("GET", f"{place}/.well-known/ischedule?action=capabilities", _capabilities)
         return findings + await self._domain_itself(domain, path)
+
+    async def keys(self, domain: str, records: Sequence[Record]) -> list[Finding]:
+        """The keys as others fetch them from this server, where it is published that they can."""
+        fetcher = KeyFetcher(self.lookup, self.reactor, agent=self.agent)
+        findings = []
+        for record in records:
+            selector = record.name.partition(KEY_LABEL)[0]
+            subject = f"https://{domain}/.well-known/domainkey/{domain}/{selector}"
+            try:
+                found = await fetcher.fetch(KeyQuery(domain, selector))
+            except TemporaryFailure as failure:
+                findings.append(wrong(subject, str(failure)))
+                continue
+            if record.value in found or (record.value.endswith("p=") and not found):
+                findings.append(fine(subject, "is the same key over HTTPS"))
+            else:
+                findings.append(wrong(subject, f"over HTTPS the key is {' and '.join(found) or 'not there'}"))
+        return findings
 
     async def _domain_itself(self, domain: str, path: str) -> list[Finding]:
         """Clients that do not ask for SRV records go to the domain's own host."""

@@ -45,11 +45,13 @@ class Front(Resource):
             "/.well-known/caldav": (301, "/dav/", b""),
             "/dav/": (401, "", b""),
             "/.well-known/ischedule": (200, "", CAPABILITIES),
+            "/.well-known/domainkey/example.org/cal1": (200, "", KEYS["cal1"].encode()),
         }
 
     def render(self, request: Any) -> bytes:
         status, location, body = self.answers.get(request.path.decode(), (404, "", b""))
         request.setResponseCode(status)
+        request.setHeader("content-type", "text/plain" if "domainkey" in request.path.decode() else "text/html")
         if location:
             request.setHeader("location", location)
         return body
@@ -81,7 +83,8 @@ class Domain:
         self.port = port
         self.authority = authority
         self.nsd = nsd
-        self.wanted = dns.records("example.org", port=port, addresses=["127.0.0.1"], keys=KEYS)
+        self.wanted = dns.records("example.org", port=port, addresses=["127.0.0.1"], keys=KEYS, key_lookup=True)
+        self.dns_port = nsd.port
 
     async def found(self, *, without: str = "", more: str = "", **changed: str) -> list[Finding]:
         """What is wrong when records are changed: names up to the first dot to contents, or left out."""
@@ -93,7 +96,8 @@ class Domain:
         publish(self.nsd, *lines, more)
         guard = Guard(allow=(ip_network("127.0.0.0/8"),))
         servers = (NameServer("127.0.0.1", self.nsd.port),)
-        outside = Outside(resolvers=servers, authorities=(self.authority.certificate,), guard=guard)
+        believed = (self.authority.certificate,)
+        outside = Outside(resolvers=servers, authorities=believed, guard=guard, dns_port=self.dns_port)
         return await check(reactor, outside, "Example.org", self.wanted)
 
     async def problems(self, **changed: str) -> list[str]:
@@ -145,6 +149,20 @@ async def test_a_domain_that_is_as_it_should_be(domain: Make) -> None:
     subjects = {each.subject for each in found if each.level == "ok"}
     assert subjects >= {record.name for record in at.wanted}
     assert {f"https://{HOST}:{at.port}/dav/", f"{HOST} port {at.port} (127.0.0.1)"} <= subjects
+    assert "ns.example.org (127.0.0.1)" in subjects
+
+
+@pytest_twisted.ensureDeferred
+async def test_name_servers_that_were_left_behind(domain: Make, program: Callable[[str], str], tmp_path: Path) -> None:
+    at = await domain()
+    old = zone("example.org", "_caldavs._tcp SRV 0 1 443 old", *(f"{r.name}. {r.type} {r.content}" for r in at.wanted))
+    with Nsd(program("nsd"), tmp_path, {"example.org": old}) as behind:
+        at.dns_port = behind.port
+        (problem,) = await at.problems()
+    assert problem.startswith("error ns.example.org (127.0.0.1): the name server says 0 1 ")
+    at.dns_port = 1
+    (problem,) = await at.problems()
+    assert problem.startswith("warning ns.example.org (127.0.0.1): the name server does not answer")
 
 
 @pytest.mark.parametrize(
@@ -254,6 +272,9 @@ async def test_what_does_not_speak_tls_and_what_does_not_listen(authority: Autho
         ("/.well-known/ischedule", (404, "", b""), "it answers 404 instead of its capabilities"),
         ("/.well-known/ischedule", (200, "", b"hello"), "it does not answer with capabilities"),
         ("/.well-known/ischedule", (200, "", b"<html/>"), "it does not answer with capabilities"),
+        ("/.well-known/domainkey/example.org/cal1", (404, "", b""), "over HTTPS the key is not there"),
+        ("/.well-known/domainkey/example.org/cal1", (200, "", b"p=Q"), "over HTTPS the key is p=Q"),
+        ("/.well-known/domainkey/example.org/cal1", (503, "", b""), "answers with 503"),
     ],
 )  # fmt: skip
 @pytest_twisted.ensureDeferred
@@ -263,7 +284,7 @@ async def test_what_the_server_answers_wrongly(
     at = await domain()
     at.front.answers[path] = answer
     (problem,) = await at.problems()
-    assert problem.startswith("error https://cal.example.org:")
+    assert problem.startswith("error https://")
     assert says in problem
 
 
