@@ -109,6 +109,7 @@ class Nsd(_Server):
             '  database: ""',
             "  server-count: 1",
             "  refuse-any: no",
+            "  rrl-ratelimit: 0",
             "remote-control:",
             "  control-enable: no",
         ]
