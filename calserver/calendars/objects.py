@@ -97,7 +97,7 @@ def _distinct_alarms(component: Component) -> Component:
 def admit(
     txn: Transaction,
     calendar: Collection,
-    what: Draft | Object,
+    what: Draft | Object | CalendarObject,
     path: PathOf,
     *,
     replaced: Object | None = None,

@@ -20,6 +20,7 @@ in the end. An override that says nothing but who takes part follows the series 
 from the old and the new view, by the table of RFC 6638 section 3.2.1.2; attendees with equal messages share one.
 """
 
+from calserver.itip.answer import with_answers
 from calserver.itip.conditions import (
     AllowedAttendeeSchedulingObjectChange,
     AllowedOrganizerSchedulingObjectChange,
@@ -29,6 +30,7 @@ from calserver.itip.decide import apply, delivered, plan, role_of
 from calserver.itip.memory import Memory
 from calserver.itip.message import Message, Method, Version
 from calserver.itip.plan import Applied, Plan, Role
+from calserver.itip.requests import seeded
 from calserver.itip.view import refresh
 
 __all__ = [
@@ -47,4 +49,6 @@ __all__ = [
     "plan",
     "refresh",
     "role_of",
+    "seeded",
+    "with_answers",
 ]

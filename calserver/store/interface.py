@@ -27,7 +27,20 @@ from typing import Protocol, TypeVar
 
 from calserver.dav import Acl, Lock
 from calserver.ical import Instance
-from calserver.store.values import Collection, Draft, Object, Part, Principal, Share, Source, Stamp, Tombstone, Variant
+from calserver.store.values import (
+    Collection,
+    Copy,
+    Draft,
+    Object,
+    Part,
+    Principal,
+    Share,
+    Source,
+    Stamp,
+    Task,
+    Tombstone,
+    Variant,
+)
 
 T = TypeVar("T")
 
@@ -246,6 +259,24 @@ class Objects(Protocol):
     def by_uid(self, home_id: int, uid: str) -> Sequence[Object]:
         """The objects of a home with this UID."""
 
+    def copies(self, home_ids: Iterable[int], uid: str) -> Sequence[Copy]:
+        """The objects with a UID in the calendars that are direct members of homes, in one query."""
+
+    def copy_of(self, id: int) -> Copy | None:
+        """An object by primary key, with its content and what scheduling remembers beside it."""
+
+    def organized(self, collection_id: int) -> Sequence[Copy]:
+        """The members that have an organizer."""
+
+    def remember(self, id: int, memory: bytes | None) -> None:
+        """Keep what scheduling shall remember beside an object; it goes with the object. No new revision."""
+
+    def invite_groups(self, id: int, groups: Iterable[int]) -> None:
+        """Replace the groups that are noted as invited by an object. No new revision."""
+
+    def inviting(self, groups: Iterable[int]) -> Sequence[int]:
+        """The ids of the objects that invite one of these groups."""
+
     def in_range(
         self,
         collection_ids: Iterable[int],
@@ -386,6 +417,36 @@ class Locks(Protocol):
         """How many locks a principal holds."""
 
 
+class Tasks(Protocol):
+    """What must happen after a commit, once, whatever becomes of the process.
+
+    Whoever writes what makes something necessary adds a task in the same transaction. Whoever does it removes the
+    task in the transaction of its outcome. There is one task of a kind with a key: what is asked for again while it
+    waits is done once.
+    """
+
+    def put(self, kind: str, key: str, payload: bytes = b"", *, due: datetime) -> None:
+        """Add a task; one that waits already gets the payload, and is due as early as the earlier of both."""
+
+    def get(self, kind: str, key: str) -> Task | None:
+        """The task of a kind with a key."""
+
+    def of(self, kind: str) -> Sequence[Task]:
+        """All of a kind, in the order in which they were added."""
+
+    def due(self, kind: str, limit: int) -> Sequence[Task]:
+        """Those of a kind that are due, the longest due first."""
+
+    def next_due(self) -> datetime | None:
+        """When the next of any kind is due; None where there is none."""
+
+    def postpone(self, id: int, due: datetime) -> None:
+        """Try a task again at another time: this try was in vain."""
+
+    def remove(self, id: int) -> None:
+        """Forget a task: it is done, or given up."""
+
+
 class Meta(Protocol):
     """Small facts about the store itself, by key."""
 
@@ -483,6 +544,7 @@ class Transaction(Protocol):
     shares: Shares
     changes: ChangeLog
     locks: Locks
+    tasks: Tasks
     meta: Meta
 
 
