@@ -350,7 +350,7 @@ class CalendarCollection(CalendarObjects):
             super().move(target)
             return
         scheduled.refuse_default(self)
-        if not self.view.txn.objects.organized(self.row.id):
+        if not self.view.txn.copies.organized(self.row.id):
             if self.row.shared:
                 stop_sharing(self)
             super().move(target)

@@ -90,7 +90,7 @@ def withdraw(member: "CalendarObjectResource") -> str | None:
 def withdraw_all(calendar: "CalendarCollection") -> None:
     """Tell everybody concerned that a whole calendar goes; what cannot be told does not keep it from going."""
     view = calendar.view
-    for each in view.txn.objects.organized(calendar.row.id):
+    for each in view.txn.copies.organized(calendar.row.id):
         if meetings.concerns(calendar.row, each.row.organizer):
             view.allowance.spend()
             meetings.remove(view.txn, policy_of(view), calendar.row, each.row, ask=_ask(calendar))

@@ -82,6 +82,8 @@ def put(
     change = _Change(txn, policy, calendar, new)
     holding = change.holding(name, replaced)
     old = holding.object
+    if old is not None:
+        new = change.delivery.people.spelled_like(new, old)
     if Role.ORGANIZER in (change.role(old), change.role(new)):
         new, invited = groups.expanded(change.delivery, new)
     else:
@@ -90,7 +92,7 @@ def put(
     change.carry_out(holding, plan, ask)
     assert holding.row is not None
     if invited or (old is not None and policy.scheduling.expand_groups and groups.are_in(old)):
-        txn.objects.invite_groups(holding.row.id, invited)
+        txn.copies.invite_groups(holding.row.id, invited)
     return holding.row, replaced is None
 
 
@@ -143,7 +145,7 @@ class _Change:
         self.delivery.load([self.owner])
         holding = self.delivery.held[self.owner.id]
         if row is not None and (holding.stored is None or holding.stored.row.id != row.id):
-            found = self.txn.objects.copy_of(row.id)
+            found = self.txn.copies.by_id(row.id)
             holding = Holding.of(self.owner, holding.house, found, self.delivery.component)
             self.delivery.held[self.owner.id] = holding
         holding.place, holding.name = self.calendar, name

@@ -153,9 +153,7 @@ class Delivery:
             return
         found = houses(self.txn, new)
         self._houses |= found
-        stored = {
-            each.row.home_id: each for each in self.txn.objects.copies((h.home.id for h in found.values()), self.uid)
-        }
+        stored = {each.row.home_id: each for each in self.txn.copies.of((h.home.id for h in found.values()), self.uid)}
         for id, house in found.items():
             self.held[id] = Holding.of(new[id], house, stored.get(house.home.id), self.component)
             if self.held[id].stored is None:
@@ -254,7 +252,7 @@ class Delivery:
         holding.row = row
         memory = worth_keeping(holding.memory, holding.object)
         if memory is not None or (stored is not None and stored.memory is not None):
-            self.txn.objects.remember(row.id, memory)
+            self.txn.copies.remember(row.id, memory)
 
     def _draft(self, holding: Holding, object: CalendarObject) -> Draft:
         assert holding.place is not None

@@ -98,5 +98,5 @@ def changed(txn: Transaction, groups: Iterable[int]) -> None:
     """Have meetings follow groups that change, and those that they are in; to be called before one is removed."""
     around = {each for group in groups for each in (group, *txn.principals.all_memberships(group))}
     if around:
-        for object_id in txn.objects.inviting(around):
+        for object_id in txn.copies.inviting(around):
             regroup_later(txn, object_id)

@@ -49,7 +49,7 @@ def refresh(txn: Transaction, policy: Policy, task: Task) -> None:
 def regroup(txn: Transaction, policy: Policy, task: Task) -> None:
     """Bring an organizer's copy into line with the groups that it invites, and tell whoever joins or leaves."""
     txn.tasks.remove(task.id)
-    found = txn.objects.copy_of(int(task.key))
+    found = txn.copies.by_id(int(task.key))
     if found is None or (found.row.last is not None and found.row.last < txn.now.timestamp()):
         return
     calendar = txn.collections.get(found.row.collection_id)

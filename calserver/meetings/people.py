@@ -1,12 +1,19 @@
 """Who is meant by a calendar user address (RFC 6638 section 2.4.1)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import attrs
 
 from calserver import directory, ical
+from calserver.ical import CalendarObject, Property
 from calserver.meetings.policy import Policy
 from calserver.store import Principal, Transaction
+
+_PEOPLE = ("ORGANIZER", "ATTENDEE")
+
+
+def _people_in(found: CalendarObject) -> Iterator[Property]:
+    return (prop for each in found.components for name in _PEOPLE for prop in each.all(name))
 
 
 @attrs.define
@@ -34,6 +41,30 @@ class People:
         named = directory.addresses_of(principal, self.policy.prefix)
         met = (address for address, who in self._known.items() if who is not None and who.id == principal.id)
         return frozenset((*map(ical.address, named), *met))
+
+    def spelled_like(self, new: CalendarObject, old: CalendarObject) -> CalendarObject:
+        """An object in which everybody is called as in an older one: clients use any address of a person."""
+        called: dict[int, str] = {}
+        for prop in _people_in(old):
+            who = self.whose(ical.address(prop.value))
+            if who is not None:
+                called.setdefault(who.id, prop.value)
+        known = {ical.address(prop.value) for prop in _people_in(old)}
+
+        def spelled(prop: Property) -> Property:
+            address = ical.address(prop.value)
+            if prop.name not in _PEOPLE or address in known:
+                return prop
+            who = self.whose(address)
+            return prop if who is None or who.id not in called else prop.with_value(called[who.id])
+
+        components = tuple(
+            each if each.name == "VTIMEZONE" else attrs.evolve(each, properties=tuple(map(spelled, each.properties)))
+            for each in new.calendar.components
+        )
+        if components == new.calendar.components:
+            return new
+        return CalendarObject.of(new.calendar.with_components(components))
 
     def is_ours(self, address: str) -> bool:
         """Whether an address that nobody has would have to be one of ours, so that there is no other place to ask."""

@@ -20,6 +20,7 @@ from calserver.store.engine import Closed, Reactor, SqlStore, utc_now
 from calserver.store.interface import (
     ChangeLog,
     Collections,
+    Copies,
     Locks,
     Meta,
     Objects,
@@ -59,6 +60,7 @@ __all__ = [
     "Closed",
     "Collection",
     "Collections",
+    "Copies",
     "Copy",
     "Draft",
     "Full",

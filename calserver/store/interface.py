@@ -259,24 +259,6 @@ class Objects(Protocol):
     def by_uid(self, home_id: int, uid: str) -> Sequence[Object]:
         """The objects of a home with this UID."""
 
-    def copies(self, home_ids: Iterable[int], uid: str) -> Sequence[Copy]:
-        """The objects with a UID in the calendars that are direct members of homes, in one query."""
-
-    def copy_of(self, id: int) -> Copy | None:
-        """An object by primary key, with its content and what scheduling remembers beside it."""
-
-    def organized(self, collection_id: int) -> Sequence[Copy]:
-        """The members that have an organizer."""
-
-    def remember(self, id: int, memory: bytes | None) -> None:
-        """Keep what scheduling shall remember beside an object; it goes with the object. No new revision."""
-
-    def invite_groups(self, id: int, groups: Iterable[int]) -> None:
-        """Replace the groups that are noted as invited by an object. No new revision."""
-
-    def inviting(self, groups: Iterable[int]) -> Sequence[int]:
-        """The ids of the objects that invite one of these groups."""
-
     def in_range(
         self,
         collection_ids: Iterable[int],
@@ -362,6 +344,28 @@ class Objects(Protocol):
 
     def unindexed(self, horizon: int, limit: int) -> Sequence[tuple[Object, bytes]]:
         """Objects whose marker row lies before `horizon`: those to be indexed anew when it moves."""
+
+
+class Copies(Protocol):
+    """Objects as scheduling wants them: found by UID, with what it remembers beside them."""
+
+    def of(self, home_ids: Iterable[int], uid: str) -> Sequence[Copy]:
+        """The objects with a UID in the calendars that are direct members of homes, in one query."""
+
+    def by_id(self, id: int) -> Copy | None:
+        """An object by primary key, with its content and what scheduling remembers beside it."""
+
+    def organized(self, collection_id: int) -> Sequence[Copy]:
+        """The members that have an organizer."""
+
+    def remember(self, id: int, memory: bytes | None) -> None:
+        """Keep what scheduling shall remember beside an object; it goes with the object. No new revision."""
+
+    def invite_groups(self, id: int, groups: Iterable[int]) -> None:
+        """Replace the groups that are noted as invited by an object. No new revision."""
+
+    def inviting(self, groups: Iterable[int]) -> Sequence[int]:
+        """The ids of the objects that invite one of these groups."""
 
 
 class ChangeLog(Protocol):
@@ -541,6 +545,7 @@ class Transaction(Protocol):
     principals: Principals
     collections: Collections
     objects: Objects
+    copies: Copies
     shares: Shares
     changes: ChangeLog
     locks: Locks

@@ -4,7 +4,8 @@ from datetime import datetime
 
 from calserver.store.changes import SqlChangeLog
 from calserver.store.collections import SqlCollections
-from calserver.store.interface import ChangeLog, Collections, Locks, Meta, Objects, Principals, Shares, Tasks
+from calserver.store.copies import SqlCopies
+from calserver.store.interface import ChangeLog, Collections, Copies, Locks, Meta, Objects, Principals, Shares, Tasks
 from calserver.store.locks import SqlLocks
 from calserver.store.meta import SqlMeta
 from calserver.store.objects import SqlObjects
@@ -21,6 +22,7 @@ class SqlTransaction:
         "changes",
         "collections",
         "connection",
+        "copies",
         "locks",
         "meta",
         "now",
@@ -36,6 +38,7 @@ class SqlTransaction:
         self.principals: Principals = SqlPrincipals(connection, now)
         self.collections: Collections = SqlCollections(connection, now)
         self.objects: Objects = SqlObjects(connection, now)
+        self.copies: Copies = SqlCopies(connection)
         self.shares: Shares = SqlShares(connection, now)
         self.changes: ChangeLog = SqlChangeLog(connection)
         self.locks: Locks = SqlLocks(connection, now)
