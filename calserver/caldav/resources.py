@@ -107,6 +107,14 @@ class CalendarObjectResource(StoredObject):
         else:
             super().delete()
 
+    def move(self, target: Resource) -> None:
+        """Move it; to what is no calendar, as if it were copied there and removed here (RFC 6638 section 3.2.3.3)."""
+        if self.is_scheduled and not isinstance(target.parent, CalendarCollection):
+            self.copy(target)
+            self.delete()
+        else:
+            super().move(target)
+
     def read(self) -> bytes:
         """The content in the media type that the client wants (RFC 7265)."""
         return ical.to_jcal(ical.parse(self.text)) if self.content_type == JCAL else self.text

@@ -17,7 +17,7 @@ from calserver.itip.conditions import (
 from calserver.itip.memory import Memory
 from calserver.itip.message import Message, Method
 from calserver.itip.organizer import plan_organizer
-from calserver.itip.people import agent, organizer
+from calserver.itip.people import PENDING, agent, organizer
 from calserver.itip.plan import Applied, Plan, Role
 from calserver.itip.replies import apply_refresh, apply_reply
 from calserver.itip.requests import apply_request
@@ -149,14 +149,24 @@ def _problem(stored: CalendarObject | None, message: Message, addresses: frozens
 
 
 def delivered(found: CalendarObject, statuses: Mapping[str, str]) -> CalendarObject:
-    """An object with the delivery statuses of messages, by recipient (RFC 6638 section 3.2.9)."""
+    """A copy with what became of messages that were pending in it, by recipient (RFC 6638 section 3.2.9).
+
+    A message to the organizer is noted on ORGANIZER, one to attendees on ATTENDEE.
+    """
 
     def noted(prop: Property) -> Property:
-        status = statuses.get(ical.address(prop.value)) if prop.name in ("ATTENDEE", "ORGANIZER") else None
-        return prop if status is None else prop.with_param("SCHEDULE-STATUS", status)
+        if prop.param("SCHEDULE-STATUS") != PENDING:
+            return prop
+        address = ical.address(prop.value)
+        status = statuses.get(address)
+        if status is None or prop.name != ("ORGANIZER" if address == found.organizer else "ATTENDEE"):
+            return prop
+        return prop.with_param("SCHEDULE-STATUS", status)
 
     components = tuple(
         each if each.name == "VTIMEZONE" else attrs.evolve(each, properties=tuple(map(noted, each.properties)))
         for each in found.calendar.components
     )
+    if components == found.calendar.components:
+        return found
     return CalendarObject.of(found.calendar.with_components(components))

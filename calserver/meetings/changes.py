@@ -178,12 +178,13 @@ class _Change:
             raise ical.ValidCalendarData(str(problem)) from None
 
     def _is_long_gone(self, old: CalendarObject | None, new: CalendarObject | None, holding: Holding) -> bool:
-        """Whether all of it was over long ago, before and after the change."""
+        """Whether a change is to what was over long ago, before and after it."""
         limit = self.txn.now - timedelta(days=self.policy.scheduling.past_days)
-        if holding.stored is not None:
-            last = holding.stored.row.last
-            if last is None or holding.stored.row.first is None or last > limit.timestamp():
-                return False
+        if holding.stored is None:
+            return False
+        last = holding.stored.row.last
+        if last is None or holding.stored.row.first is None or last > limit.timestamp():
+            return False
         if new is None:
             return old is not None
         if new.master is None or not _starts_before(new, limit):

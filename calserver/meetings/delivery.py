@@ -43,13 +43,23 @@ def failed(status: str) -> bool:
     return status[:1] in ("3", "4", "5")
 
 
-def declines(component: Component, addresses: frozenset[str]) -> bool:
-    """Whether an attendee has declined what a component stands for."""
-    return any(
-        (each.param("PARTSTAT") or "").upper() == "DECLINED"
+def _answers(component: Component, addresses: frozenset[str]) -> set[str]:
+    """What somebody has answered, under any address."""
+    return {
+        (each.param("PARTSTAT") or "NEEDS-ACTION").upper()
         for each in component.all("ATTENDEE")
         if ical.address(each.value) in addresses
-    )
+    }
+
+
+def declines(component: Component, addresses: frozenset[str]) -> bool:
+    """Whether an attendee has declined what a component stands for."""
+    return "DECLINED" in _answers(component, addresses)
+
+
+def unanswered(component: Component, addresses: frozenset[str]) -> bool:
+    """Whether an attendee has not answered yet."""
+    return _answers(component, addresses) == {"NEEDS-ACTION"}
 
 
 _TO_ORGANIZER: Final = frozenset({Method.REPLY, Method.REFRESH})
@@ -183,14 +193,31 @@ class Delivery:
         """Note what a message did to a copy, and see to what follows of that."""
         if applied.calendar is not holding.object or applied.memory != holding.memory:
             holding.becomes(applied.calendar, applied.memory, tag_changes=not applied.participation_only)
-        if applied.inbox is not None:
-            self._inbox.append((holding.house, applied.inbox))
         self.queue(applied.messages, holding.principal)
+        automatic = False
         if post.message.method is Method.REPLY:
             if applied.changed:
                 self.refresh(holding)
         elif applied.changed and not applied.participation_only:
-            rooms.answer(self, holding)
+            automatic = rooms.answer(self, holding)
+            if post.message.method is Method.CANCEL and self._ends(post, holding, automatic):
+                holding.becomes(None, holding.memory, tag_changes=True)
+        if applied.inbox is not None and not automatic:
+            self._inbox.append((holding.house, applied.inbox))
+
+    def _ends(self, post: _Post, holding: Holding, automatic: bool) -> bool:
+        """Whether nothing is left of a copy that is cancelled: who has never answered keeps none, nor does a room.
+
+        What has an order of its own, from elsewhere, leaves a copy, which tells what is older.
+        """
+        found = holding.object
+        if found is None or (post.sender is None and not automatic):
+            return False
+        addresses = self.people.addresses(holding.principal)
+        return all(
+            (each.value("STATUS") or "").upper() == "CANCELLED" and (automatic or unanswered(each, addresses))
+            for each in found.components
+        )
 
     def _is_unwanted(self, post: _Post, holding: Holding) -> bool:
         """Whether one who has no copy shall get none: one who declined and removed it is not asked anew."""

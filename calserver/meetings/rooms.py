@@ -40,19 +40,35 @@ _GONE_BY: Final = timedelta(days=2)
 _UNAVAILABLE: Final = "U"
 
 
-def answer(delivery: "Delivery", holding: Holding) -> None:
-    """Answer an invitation that a message has just brought, where its recipient does that by itself."""
+def answer(delivery: "Delivery", holding: Holding) -> bool:
+    """Answer what a message has just brought, where its recipient does that by itself; returns whether it does.
+
+    Then nobody has to look at the message.
+    """
     principal, found = holding.principal, holding.object
     mode = MODES.get(_mode(delivery, principal, None if found is None else found.organizer))
     if mode is None or found is None or found.component != "VEVENT":
-        return
+        return False
     addresses = delivery.people.addresses(principal)
     if itip.role_of(found, addresses) is not Role.ATTENDEE:
-        return
+        return False
     asked = _asked(delivery, found, addresses)
-    if not asked:
-        return
-    free, taken = mode
+    if asked:
+        _answer(delivery, holding, found, asked, *mode)
+    return True
+
+
+def _answer(
+    delivery: "Delivery",
+    holding: Holding,
+    found: ical.CalendarObject,
+    asked: Sequence[Occurrence],
+    free: str,
+    taken: str,
+) -> None:
+    """Answer the instances that need it."""
+    principal = holding.principal
+    addresses = delivery.people.addresses(principal)
     conflicts = _conflicts(delivery, holding, asked) if free != taken else [False] * len(asked)
     answers = _answers(found, asked, [taken if each else free for each in conflicts])
     if not answers:
