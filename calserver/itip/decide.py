@@ -17,7 +17,7 @@ from calserver.itip.conditions import (
 from calserver.itip.memory import Memory
 from calserver.itip.message import Message, Method
 from calserver.itip.organizer import plan_organizer
-from calserver.itip.people import PENDING, agent, organizer
+from calserver.itip.people import PENDING, SERVER, agent, organizer
 from calserver.itip.plan import Applied, Plan, Role
 from calserver.itip.replies import apply_refresh, apply_reply
 from calserver.itip.requests import apply_request
@@ -33,6 +33,11 @@ def role_of(found: CalendarObject | None, addresses: frozenset[str]) -> Role | N
     if found.organizer in addresses:
         return Role.ORGANIZER
     return Role.ATTENDEE if found.attendees & addresses else None
+
+
+def is_served(found: CalendarObject) -> bool:
+    """Whether this server acts for an attendee, and not the client or nobody (RFC 6638 section 7.1)."""
+    return all(agent(each.first("ORGANIZER")) == SERVER for each in found.components)
 
 
 def plan(

@@ -14,7 +14,7 @@ from calserver.calendars import PathOf
 from calserver.ical import CalendarObject
 from calserver.itip import Method, Plan, Role
 from calserver.meetings import groups
-from calserver.meetings.delivery import Delivery, failed
+from calserver.meetings.delivery import Delivery, unsent
 from calserver.meetings.holding import Holding
 from calserver.meetings.policy import Policy
 from calserver.names import C
@@ -88,6 +88,8 @@ def put(
         new, invited = groups.expanded(change.delivery, new)
     else:
         invited = frozenset()
+    if old is None:
+        change.check_origin(new)
     plan = change.plan(holding, new, ask)
     change.carry_out(holding, plan, ask)
     assert holding.row is not None
@@ -153,6 +155,36 @@ class _Change:
             self._meet(holding.object)
         return holding
 
+    def check_origin(self, new: CalendarObject) -> None:
+        """Refuse an invitation by somebody here who has no such meeting: it cannot have come from there.
+
+        Raises:
+            AllowedAttendeeSchedulingObjectChange: that is so.
+        """
+        people = self.delivery.people
+        organizer = None if new.organizer is None else people.whose(new.organizer)
+        if organizer is None or self.role(new) is not Role.ATTENDEE or not itip.is_served(new):
+            return
+        self.delivery.load([organizer])
+        theirs = self.delivery.held.get(organizer.id)
+        if theirs is None or theirs.role(people) is not Role.ORGANIZER:
+            raise itip.AllowedAttendeeSchedulingObjectChange("the organizer has no such meeting")
+
+    def _latest(self, new: CalendarObject) -> int:
+        """The highest SEQUENCE that attendees here know of a meeting that was removed and is made again."""
+        people = self.delivery.people
+        people.meet(new.attendees)
+        self.delivery.load(filter(None, map(people.whose, new.attendees)))
+        return max(
+            (
+                itip.sequence_of(each)
+                for holding in self.delivery.held.values()
+                if holding.object is not None and holding.object.organizer == new.organizer
+                for each in holding.object.components
+            ),
+            default=0,
+        )
+
     def plan(self, holding: Holding, new: CalendarObject | None, ask: Ask) -> Plan:
         """What the change means for others.
 
@@ -163,6 +195,8 @@ class _Change:
         memory = holding.memory
         if old is not None and self.role(old) is Role.ATTENDEE:
             memory = itip.seeded(memory, old)
+        elif old is None and new is not None and self.role(new) is Role.ORGANIZER and (latest := self._latest(new)):
+            memory = itip.Memory(sent={None: latest})
         try:
             return itip.plan(
                 old,
@@ -203,7 +237,7 @@ class _Change:
         statuses = self.delivery.send(plan.messages, self.owner)
         problem = None
         if plan.calendar is None and plan.role is Role.ATTENDEE:
-            problem = next(filter(failed, statuses.values()), None)
+            problem = next(filter(unsent, statuses.values()), None)
             if problem is not None and before is not None:
                 holding.becomes(itip.delivered(before, statuses), holding.memory, tag_changes=False)
                 holding.tagged = True

@@ -38,9 +38,9 @@ FORWARDED: Final = "2.7"
 """To a group: its members get the message."""
 
 
-def failed(status: str) -> bool:
-    """Whether a delivery status says that the message reached nobody, for good."""
-    return status[:1] in ("3", "4", "5")
+def unsent(status: str) -> bool:
+    """Whether a delivery status says that there was no way to the recipient."""
+    return status.startswith("5")
 
 
 def _answers(component: Component, addresses: frozenset[str]) -> set[str]:
