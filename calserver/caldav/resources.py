@@ -151,7 +151,11 @@ class PlainCollection(StoredCollection):
     heritable = False
 
     def delete(self) -> None:
-        """Remove it with everything below; nobody shares that any more."""
+        """Remove it with everything below, and tell whom that concerns; nobody shares it any more."""
+        self._check_below(taken_along=False)
+        for each in self._everything_below():
+            if isinstance(each, CalendarCollection):
+                scheduled.withdraw_all(each)
         stop_sharing(self)
         super().delete()
 
@@ -175,7 +179,7 @@ class PlainCollection(StoredCollection):
     def receive_collection(
         self, source: StoredCollection, name: str, *, copy: bool, deep: bool = True, replaced: Resource | None
     ) -> StoredCollection:
-        """Take a collection; a calendar that takes part in scheduling now brings no UID that another one has."""
+        """Take a collection; a calendar from elsewhere brings no UID that another one has."""
         received = super().receive_collection(source, name, copy=copy, deep=deep, replaced=replaced)
         if not copy and isinstance(received, CalendarCollection) and source.row.parent_id != self.row.id:
             for row in self.view.txn.objects.in_collection(received.row.id):
@@ -395,7 +399,7 @@ class CalendarCollection(CalendarObjects):
             isinstance(place, CalendarCollection)
             and place.row.source_id is None
             and place.row.home_id == self.row.home_id
-            and (place.row.parent_id == place.row.home_id) == (self.row.parent_id == self.row.home_id)
+            and (source.row.organizer is not None or _is_in_folder(place) == _is_in_folder(self))
         )
 
     def _taken(self, source: StoredObject, name: str, *, copy: bool, replaced: Resource | None) -> StoredObject:
@@ -419,6 +423,10 @@ class CalendarCollection(CalendarObjects):
     def new_name(self, request: Request) -> str:
         """A name as clients would choose it."""
         return f"{super().new_name(request)}.ics"
+
+
+def _is_in_folder(place: StoredCollection) -> bool:
+    return place.row.parent_id != place.row.home_id
 
 
 def _is_scheduled(source: StoredObject) -> bool:

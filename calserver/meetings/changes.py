@@ -1,7 +1,4 @@
-"""Changes by the owner of a calendar: scheduling objects stored and removed (RFC 6638 section 3.2).
-
-Only what lies in a calendar directly in a home takes part in scheduling.
-"""
+"""Changes by the owner of a calendar: scheduling objects stored and removed (RFC 6638 section 3.2)."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -47,7 +44,7 @@ class Ask:
 
 def concerns(calendar: Collection, *organizers: str | None) -> bool:
     """Whether scheduling has a part in a change, by the organizers before and after."""
-    return any(organizers) and calendar.kind == "calendar" and calendar.parent_id == calendar.home_id
+    return calendar.kind == "calendar" and any(organizers)
 
 
 def put(
@@ -148,7 +145,7 @@ class _Change:
         holding = self.delivery.held[self.owner.id]
         if row is not None and (holding.stored is None or holding.stored.row.id != row.id):
             found = self.txn.copies.by_id(row.id)
-            holding = Holding.of(self.owner, holding.house, found, self.delivery.component)
+            holding = Holding.of(self.txn, self.owner, holding.house, found, self.delivery.component)
             self.delivery.held[self.owner.id] = holding
         holding.place, holding.name = self.calendar, name
         if holding.object is not None:

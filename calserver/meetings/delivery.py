@@ -165,7 +165,7 @@ class Delivery:
         self._houses |= found
         stored = {each.row.home_id: each for each in self.txn.copies.of((h.home.id for h in found.values()), self.uid)}
         for id, house in found.items():
-            self.held[id] = Holding.of(new[id], house, stored.get(house.home.id), self.component)
+            self.held[id] = Holding.of(self.txn, new[id], house, stored.get(house.home.id), self.component)
             if self.held[id].stored is None:
                 self.held[id].name = self._name
 

@@ -65,11 +65,13 @@ class Holding:
     name: str = attrs.field(factory=lambda: f"{uuid.uuid4()}.ics")
 
     @classmethod
-    def of(cls, principal: Principal, house: House, found: Copy | None, component: str) -> "Holding":
+    def of(cls, txn: Transaction, principal: Principal, house: House, found: Copy | None, component: str) -> "Holding":
         """What a principal has; `found` is what is stored with the UID."""
         if found is None:
             return cls(principal=principal, house=house, place=house.default(component))
         place = next((each for each in house.calendars if each.id == found.row.collection_id), None)
+        if place is None:
+            place = txn.collections.get(found.row.collection_id)
         return cls(
             principal=principal,
             house=house,

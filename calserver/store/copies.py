@@ -25,7 +25,6 @@ OF = Statement(
         among(_o.home_id, "home_ids"),
         _o.uid == bindparam("uid"),
         _c.kind == "calendar",
-        _c.parent_id == _c.home_id,
     )
 )
 BY_ID = Statement(_copies.where(_o.id == bindparam("id")))
@@ -56,7 +55,7 @@ class SqlCopies:
         self._connection = connection
 
     def of(self, home_ids: Iterable[int], uid: str) -> Sequence[Copy]:
-        """The objects with a UID in the calendars that are direct members of homes, in one query."""
+        """The objects with a UID in the calendars of homes, in one query."""
         rows = self._connection.all(OF, home_ids=self._connection.values(home_ids), uid=uid)
         return [_copy(row) for row in rows]
 

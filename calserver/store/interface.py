@@ -350,7 +350,7 @@ class Copies(Protocol):
     """Objects as scheduling wants them: found by UID, with what it remembers beside them."""
 
     def of(self, home_ids: Iterable[int], uid: str) -> Sequence[Copy]:
-        """The objects with a UID in the calendars that are direct members of homes, in one query."""
+        """The objects with a UID in the calendars of homes, in one query."""
 
     def by_id(self, id: int) -> Copy | None:
         """An object by primary key, with its content and what scheduling remembers beside it."""
