@@ -322,6 +322,11 @@ class CalendarCollection(CalendarObjects):
         """The calendar in which its members really are."""
         return self.row
 
+    @property
+    def outbox(self) -> Href:
+        """From where is sent what changes here mean for others."""
+        return self.estate.href.child(calendars.OUTBOX, collection=True)
+
     def path_of(self, row: ObjectRow) -> str:
         """Where clients find an object of the home: what conditions name."""
         return path_of(self, row)

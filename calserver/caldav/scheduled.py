@@ -1,7 +1,7 @@
 """What requests do to scheduling objects (RFC 6638 section 3.2): from resources to `calserver.meetings`.
 
 These functions take the calendar as the client sees it. What is written lies in `CalendarCollection.kept_in`, which is
-the sharer's calendar where that is shared; who writes there acts for the sharer.
+the sharer's calendar where that is shared.
 """
 
 from functools import partial
@@ -52,15 +52,15 @@ def _ask(calendar: "CalendarCollection") -> Ask:
 
 
 def _may_send(calendar: "CalendarCollection", privilege: str) -> None:
-    """See that the actor may send for the owner of a calendar (section 6.2); sharees may send for the sharer.
+    """See that the actor may send for whom a calendar belongs to (section 6.2).
 
     Raises:
         NeedPrivileges: it names the owner's Outbox.
     """
-    view, row = calendar.view, calendar.row
-    if row.source_id is not None or access.rules(view, row):
+    view = calendar.view
+    if access.rules(view, calendar.kept_in):
         return
-    at = calendar.estate.href.child(calendars.OUTBOX, collection=True)
+    at = calendar.outbox
     try:
         outbox = view.find(at)
     except NeedPrivileges:

@@ -106,6 +106,12 @@ class SharedCalendar(CalendarCollection):
         """The sharer's calendar."""
         return self.source.collection
 
+    @property
+    def outbox(self) -> Href:
+        """The sharer's: who shares a calendar may not send in the sharer's name for that alone."""
+        owner = self.source.owner
+        return Href((CALENDARS, owner.kind, owner.uid, calendars.OUTBOX), collection=True)
+
     def keep(self, name: str, new: CalendarObject) -> tuple[StoredObject, bool]:
         """Store a calendar object in the sharer's calendar; the member as the sharee sees it, and whether it is new."""
         txn, source = self.view.txn, self.kept_in

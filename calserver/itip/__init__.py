@@ -20,7 +20,7 @@ in the end. An override that says nothing but who takes part follows the series 
 from the old and the new view, by the table of RFC 6638 section 3.2.1.2; attendees with equal messages share one.
 """
 
-from calserver.itip.answer import with_answers
+from calserver.itip.answer import with_answers, without_cancelled
 from calserver.itip.conditions import (
     AllowedAttendeeSchedulingObjectChange,
     AllowedOrganizerSchedulingObjectChange,
@@ -53,4 +53,5 @@ __all__ = [
     "seeded",
     "sequence_of",
     "with_answers",
+    "without_cancelled",
 ]

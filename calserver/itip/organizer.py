@@ -150,7 +150,8 @@ class _Change:
         had = None if base is None else attendee(base, (address,))
         had = None if agent(had) != SERVER else had
         prop = prop.with_param("SCHEDULE-STATUS", None if had is None else had.param("SCHEDULE-STATUS"))
-        asked_anew = partstat(prop) == NEEDS_ACTION != partstat(had) and not self.matched_tag
+        asked_anew = partstat(prop) == NEEDS_ACTION != partstat(had)
+        asked_anew = asked_anew and (not self.matched_tag or address in self.forced)
         if had is None or moved or asked_anew:
             if had is not None:
                 self.reset.add(key)

@@ -36,7 +36,7 @@ def apply_request(
     found = _Copy(stored, merged, memory, addresses).made()
     same = stored is not None and found is not None and _says(found) == _says(stored)
     if found is None or same:
-        return Applied(calendar=found, memory=merged, changed=found is not stored)
+        return Applied(calendar=stored if same else None, memory=merged)
     quiet = stored is not None and _says_but_participation(found, addresses) == _says_but_participation(
         stored, addresses
     )
@@ -184,7 +184,9 @@ class _Copy:
             had = self.stored.master
         alarms = tuple(each for each in said.components if each.name != "VALARM")
         if had is None:
-            return self._with_answer(attrs.evolve(said, components=alarms), key)
+            found = attrs.evolve(said, components=alarms)
+            series = self.stored.master
+            return self._with_answer(found if series is None else _with_parameters(found, series), key)
         found = attrs.evolve(said, components=(*alarms, *had.children("VALARM")))
         for name in _OWN:
             found = found.replacing(name, *had.all(name))

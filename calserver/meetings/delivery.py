@@ -43,23 +43,18 @@ def unsent(status: str) -> bool:
     return status.startswith("5")
 
 
-def _answers(component: Component, addresses: frozenset[str]) -> set[str]:
-    """What somebody has answered, under any address."""
-    return {
-        (each.param("PARTSTAT") or "NEEDS-ACTION").upper()
-        for each in component.all("ATTENDEE")
-        if ical.address(each.value) in addresses
-    }
-
-
 def declines(component: Component, addresses: frozenset[str]) -> bool:
     """Whether an attendee has declined what a component stands for."""
-    return "DECLINED" in _answers(component, addresses)
+    return any(
+        (each.param("PARTSTAT") or "").upper() == "DECLINED"
+        for each in component.all("ATTENDEE")
+        if ical.address(each.value) in addresses
+    )
 
 
-def unanswered(component: Component, addresses: frozenset[str]) -> bool:
-    """Whether an attendee has not answered yet."""
-    return _answers(component, addresses) == {"NEEDS-ACTION"}
+def is_cancelled(found: CalendarObject) -> bool:
+    """Whether nothing of a meeting takes place."""
+    return all((each.value("STATUS") or "").upper() == "CANCELLED" for each in found.components)
 
 
 _TO_ORGANIZER: Final = frozenset({Method.REPLY, Method.REFRESH})
@@ -121,7 +116,22 @@ class Delivery:
         while self._queue:
             post = self._queue.popleft()
             self._note(post.sender, self._post(post))
+            if sender is not None and post.message.method is Method.REPLY:
+                self._tell_others(sender)
         return statuses
+
+    def _tell_others(self, organizer: Principal) -> None:
+        """Tell those whose copies are at hand how others - rooms - have answered just now."""
+        holding = self.held.get(organizer.id)
+        if self._queue or holding is None or holding.object is None or not self._refreshes(holding.object):
+            return
+        here = [each for each in holding.object.attendees if (who := self.people.whose(each)) and who.id in self.held]
+        again = itip.refresh(holding.object, self.people.addresses(organizer), only=here)
+        self._queue.extend(_Post(each, None, only_holders=True) for each in again)
+
+    def _refreshes(self, found: CalendarObject) -> bool:
+        """Whether attendees are told how others answered."""
+        return 1 < len(found.attendees) <= self.policy.scheduling.refresh_attendees
 
     def queue(self, messages: Iterable[Message], sender: Principal | None) -> None:
         """Have messages delivered after those that are on their way."""
@@ -196,28 +206,14 @@ class Delivery:
         self.queue(applied.messages, holding.principal)
         automatic = False
         if post.message.method is Method.REPLY:
-            if applied.changed:
-                self.refresh(holding)
+            if applied.changed and applied.calendar is not None and self._refreshes(applied.calendar):
+                refresh_later(self.txn, self.policy, holding.principal.id, self.uid)
         elif applied.changed and not applied.participation_only:
             automatic = rooms.answer(self, holding)
-            if post.message.method is Method.CANCEL and self._ends(post, holding, automatic):
+            if automatic and holding.object is not None and is_cancelled(holding.object):
                 holding.becomes(None, holding.memory, tag_changes=True)
         if applied.inbox is not None and not automatic:
             self._inbox.append((holding.house, applied.inbox))
-
-    def _ends(self, post: _Post, holding: Holding, automatic: bool) -> bool:
-        """Whether nothing is left of a copy that is cancelled: who has never answered keeps none, nor does a room.
-
-        What has an order of its own, from elsewhere, leaves a copy, which tells what is older.
-        """
-        found = holding.object
-        if found is None or (post.sender is None and not automatic):
-            return False
-        addresses = self.people.addresses(holding.principal)
-        return all(
-            (each.value("STATUS") or "").upper() == "CANCELLED" and (automatic or unanswered(each, addresses))
-            for each in found.components
-        )
 
     def _is_unwanted(self, post: _Post, holding: Holding) -> bool:
         """Whether one who has no copy shall get none: one who declined and removed it is not asked anew."""
@@ -243,12 +239,6 @@ class Delivery:
             post.first = applied
         return applied
 
-    def refresh(self, holding: Holding) -> None:
-        """Have the other attendees told that somebody answered (RFC 6638 section 4.2)."""
-        assert holding.object is not None
-        if 1 < len(holding.object.attendees) <= self.policy.scheduling.refresh_attendees:
-            refresh_later(self.txn, self.policy, holding.principal.id, self.uid)
-
     # -- storing
 
     def store(self) -> None:
@@ -268,6 +258,12 @@ class Delivery:
             if stored is not None:
                 self.txn.objects.remove(stored.row.id)
             return
+        memory = worth_keeping(holding.memory, holding.object)
+        if stored is not None and holding.object.text == stored.text and not holding.tag_changes:
+            if memory != stored.memory:
+                self.txn.copies.remember(stored.row.id, memory)
+            holding.row = stored.row
+            return
         assert holding.place is not None, "there is none for a copy that is not there yet"
         draft = self._draft(holding, holding.object)
         if not holding.tagged:
@@ -277,7 +273,6 @@ class Delivery:
         row, _ = self.txn.objects.put(holding.place.id, draft)
         calendars.spread(self.txn, holding.place, row, draft.text)
         holding.row = row
-        memory = worth_keeping(holding.memory, holding.object)
         if memory is not None or (stored is not None and stored.memory is not None):
             self.txn.copies.remember(row.id, memory)
 

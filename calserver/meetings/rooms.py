@@ -52,6 +52,9 @@ def answer(delivery: "Delivery", holding: Holding) -> bool:
     addresses = delivery.people.addresses(principal)
     if itip.role_of(found, addresses) is not Role.ATTENDEE:
         return False
+    found = itip.without_cancelled(found)
+    if found is not holding.object:
+        holding.becomes(found, itip.seeded(holding.memory, holding.object), tag_changes=True)
     asked = _asked(delivery, found, addresses)
     if asked:
         _answer(delivery, holding, found, asked, *mode)
