@@ -82,6 +82,7 @@ def put(
     if old is not None:
         new = change.delivery.people.spelled_like(new, old)
     if Role.ORGANIZER in (change.role(old), change.role(new)):
+        new = change.delivery.people.introduced(new)
         new, invited = groups.expanded(change.delivery, new)
     else:
         invited = frozenset()
@@ -193,7 +194,7 @@ class _Change:
         if old is not None and self.role(old) is Role.ATTENDEE:
             memory = itip.seeded(memory, old)
         elif old is None and new is not None and self.role(new) is Role.ORGANIZER and (latest := self._latest(new)):
-            memory = itip.Memory(sent={None: latest})
+            memory = itip.Memory(sent={None: latest + 1})
         try:
             return itip.plan(
                 old,

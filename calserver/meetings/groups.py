@@ -13,11 +13,11 @@ import attrs
 from calserver import directory, ical
 from calserver.ical import CalendarObject, Component, Property
 from calserver.meetings.delivery import Delivery
+from calserver.meetings.people import CUTYPES
 from calserver.meetings.tasks import regroup_later
 from calserver.store import Principal, Transaction
 
 _PEOPLE: Final = frozenset({"user", "resource", "location"})
-_CUTYPES: Final = {"resource": "RESOURCE", "location": "ROOM"}
 
 
 def are_in(found: CalendarObject) -> bool:
@@ -88,8 +88,8 @@ def _through(prop: Property, groups: list[str]) -> Property:
 def _attendee(who: Principal, groups: list[str]) -> Property:
     """A member of groups as an attendee who is asked."""
     params: list[tuple[str, tuple[str, ...]]] = [("CN", (who.name or who.uid,))]
-    if who.kind in _CUTYPES:
-        params.append(("CUTYPE", (_CUTYPES[who.kind],)))
+    if who.kind in CUTYPES:
+        params.append(("CUTYPE", (CUTYPES[who.kind],)))
     params += [("PARTSTAT", ("NEEDS-ACTION",)), ("RSVP", ("TRUE",)), ("MEMBER", tuple(groups))]
     return Property("ATTENDEE", directory.preferred(who), tuple(params))
 

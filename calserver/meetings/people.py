@@ -1,6 +1,7 @@
 """Who is meant by a calendar user address (RFC 6638 section 2.4.1)."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Final
 
 import attrs
 
@@ -9,11 +10,28 @@ from calserver.ical import CalendarObject, Property
 from calserver.meetings.policy import Policy
 from calserver.store import Principal, Transaction
 
-_PEOPLE = ("ORGANIZER", "ATTENDEE")
+CUTYPES: Final[Mapping[str, str]] = {"resource": "RESOURCE", "location": "ROOM"}
+"""How calendar data call kinds of principals other than people."""
+_PEOPLE: Final = ("ORGANIZER", "ATTENDEE")
 
 
 def _people_in(found: CalendarObject) -> Iterator[Property]:
     return (prop for each in found.components for name in _PEOPLE for prop in each.all(name))
+
+
+def _with_people(found: CalendarObject, change: Callable[[Property], Property]) -> CalendarObject:
+    """An object with organizer and attendees changed; itself where nothing is."""
+    components = tuple(
+        each
+        if each.name == "VTIMEZONE"
+        else attrs.evolve(
+            each, properties=tuple(change(prop) if prop.name in _PEOPLE else prop for prop in each.properties)
+        )
+        for each in found.calendar.components
+    )
+    if components == found.calendar.components:
+        return found
+    return CalendarObject.of(found.calendar.with_components(components))
 
 
 @attrs.define
@@ -53,18 +71,21 @@ class People:
 
         def spelled(prop: Property) -> Property:
             address = ical.address(prop.value)
-            if prop.name not in _PEOPLE or address in known:
-                return prop
-            who = self.whose(address)
+            who = None if address in known else self.whose(address)
             return prop if who is None or who.id not in called else prop.with_value(called[who.id])
 
-        components = tuple(
-            each if each.name == "VTIMEZONE" else attrs.evolve(each, properties=tuple(map(spelled, each.properties)))
-            for each in new.calendar.components
-        )
-        if components == new.calendar.components:
-            return new
-        return CalendarObject.of(new.calendar.with_components(components))
+        return _with_people(new, spelled)
+
+    def introduced(self, new: CalendarObject) -> CalendarObject:
+        """An object that says which attendees are rooms, where the client has not (RFC 5545 section 3.2.3)."""
+        self.meet(new.attendees)
+
+        def introduced(prop: Property) -> Property:
+            who = None if prop.param("CUTYPE") is not None else self.whose(ical.address(prop.value))
+            kind = None if who is None else CUTYPES.get(who.kind)
+            return prop if kind is None else prop.with_param("CUTYPE", kind)
+
+        return _with_people(new, introduced)
 
     def is_ours(self, address: str) -> bool:
         """Whether an address that nobody has would have to be one of ours, so that there is no other place to ask."""

@@ -41,9 +41,10 @@ _UNAVAILABLE: Final = "U"
 
 
 def answer(delivery: "Delivery", holding: Holding) -> bool:
-    """Answer what a message has just brought, where its recipient does that by itself; returns whether it does.
+    """Answer what a message has just brought, where its recipient does that by itself.
 
-    Then nobody has to look at the message.
+    Returns:
+        Whether nothing is left for somebody to answer.
     """
     principal, found = holding.principal, holding.object
     mode = MODES.get(_mode(delivery, principal, None if found is None else found.organizer))
@@ -56,9 +57,7 @@ def answer(delivery: "Delivery", holding: Holding) -> bool:
     if found is not holding.object:
         holding.becomes(found, itip.seeded(holding.memory, holding.object), tag_changes=True)
     asked = _asked(delivery, found, addresses)
-    if asked:
-        _answer(delivery, holding, found, asked, *mode)
-    return True
+    return not asked or _answer(delivery, holding, found, asked, *mode)
 
 
 def _answer(
@@ -68,20 +67,22 @@ def _answer(
     asked: Sequence[Occurrence],
     free: str,
     taken: str,
-) -> None:
-    """Answer the instances that need it."""
+) -> bool:
+    """Answer the instances that need it; returns whether all have an answer."""
     principal = holding.principal
     addresses = delivery.people.addresses(principal)
     conflicts = _conflicts(delivery, holding, asked) if free != taken else [False] * len(asked)
-    answers = _answers(found, asked, [taken if each else free for each in conflicts])
+    wanted = [taken if each else free for each in conflicts]
+    answers = _answers(found, asked, wanted)
     if not answers:
-        return
+        return False
     memory = itip.seeded(holding.memory, found)
     plan = itip.plan(
         found, itip.with_answers(found, addresses, answers), addresses=addresses, now=delivery.txn.now, memory=memory
     )
     holding.becomes(plan.calendar, plan.memory, tag_changes=True)
     delivery.queue(plan.messages, principal)
+    return _OPEN not in wanted
 
 
 def _mode(delivery: "Delivery", principal: Principal, organizer: str | None) -> str:
