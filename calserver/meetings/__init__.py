@@ -10,12 +10,14 @@ one another, two who change a meeting at the same time never leave organizer and
 - `people` knows whose an address is, `rights` who may deliver, `holding` where somebody's copy is;
 - `rooms` answer by themselves; `groups` that are invited stand for their members;
 - `inbound` is the way in for messages from elsewhere;
+- `letters` are messages for elsewhere, until they have arrived;
 - `tasks` are what waits until after the commit, and `later` does it: telling attendees how others answered, following
   groups.
 
 A `Policy` says what the site wants, and by which routes messages may leave it.
 """
 
+from calserver.meetings import letters
 from calserver.meetings.changes import SEND, Ask, concerns, put, remove
 from calserver.meetings.groups import changed as groups_changed
 from calserver.meetings.inbound import receive
@@ -32,6 +34,7 @@ __all__ = [
     "Route",
     "concerns",
     "groups_changed",
+    "letters",
     "put",
     "receive",
     "remove",
