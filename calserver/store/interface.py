@@ -566,6 +566,13 @@ class Store(Protocol):
         serialization failure, so it touches nothing but the transaction.
         """
 
+    def glance(self, work: Callable[[Transaction], T]) -> T:
+        """The same as `read` at once, in the reactor thread: for work that takes little time, as a look at a few rows.
+
+        Raises:
+            TakesLong: it does not, or the disk is slow at the moment: `read` it.
+        """
+
     def read_now(self, work: Callable[[Transaction], T]) -> T:
         """The same as `read` in the calling thread (the command line, tests)."""
 

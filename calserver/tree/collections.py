@@ -9,7 +9,7 @@ that follow from stored properties).
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import attrs
 
@@ -41,6 +41,9 @@ from calserver.tree.access import Source
 from calserver.tree.estate import Estate
 from calserver.tree.markup import QUICK, Writer
 from calserver.tree.objects import UNKNOWN, StoredObject, content_etag, landing, lock_path, merged
+
+MANY: Final = 200
+"""Members that are not listed in a hurry."""
 
 
 class StoredCollection(Collection):
@@ -183,6 +186,7 @@ class StoredCollection(Collection):
 
     def members(self, wanted: frozenset[str] | None = None) -> Iterator[Resource]:
         """Member collections that the actor may see, then members with content, both by name."""
+        self.consider()
         for row in self.view.txn.collections.children(self.row.id):
             member = self.collection_of(row)
             if READ in member.privileges:
@@ -190,6 +194,11 @@ class StoredCollection(Collection):
         for each in self.view.txn.objects.in_collection(self.row.id):
             if self.shows(each):
                 yield self.object_of(each)
+
+    def consider(self) -> None:
+        """Take time for a listing that is long."""
+        if self.view.hurried and self.view.txn.objects.count(self.row.id) > MANY:
+            self.view.take_time()
 
     def rendered(self, names: frozenset[str]) -> Iterable[str | bytes] | None:
         """The same as markup, where only quick properties are wanted."""
@@ -208,6 +217,7 @@ class StoredCollection(Collection):
 
     def joined(self, writer: Writer, most: int | None = None) -> Sequence[bytes] | None:
         """All members with content as markup, where the actor may read all and the store can write it."""
+        self.consider()
         shown, other = self._readable
         if other or not shown:
             return None
