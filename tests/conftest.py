@@ -1,7 +1,9 @@
-"""Fixtures for all rooms: a store of its own for each test, made from an empty one by copying its file."""
+"""Fixtures for all rooms: a store of its own for each test, made from an empty one by copying its file; programs."""
 
+import os
 import shutil
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -27,3 +29,18 @@ def store(empty_database: Path, tmp_path: Path) -> Iterator[Store]:
     opened = open_store(f"sqlite:///{path}", reactor=None)
     yield opened
     opened.close()
+
+
+@pytest.fixture(scope="session")
+def program() -> Callable[[str], str]:
+    """Find a program that tests talk to: skip without it, but fail where CI says that all must be there."""
+
+    def find(name: str) -> str:
+        places = (str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath), "/usr/sbin")
+        if found := shutil.which(name, path=os.pathsep.join(places)):
+            return found
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"{name} is not installed (make test installs it)")
+        pytest.skip(f"{name} is not installed")
+
+    return find

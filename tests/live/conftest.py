@@ -1,8 +1,5 @@
 """Servers for the tests with real clients."""
 
-import os
-import shutil
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -38,18 +35,3 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     """One running server for the tests of a module."""
     with Daemon(tmp_path_factory.mktemp("live") / "server", ACCOUNTS) as running:
         yield running
-
-
-@pytest.fixture(scope="session")
-def program() -> Callable[[str], str]:
-    """Find a program that tests talk to: skip without it, but fail where CI says that all must be there."""
-
-    def find(name: str) -> str:
-        beside_python = str(Path(sys.executable).parent)
-        if found := shutil.which(name, path=os.pathsep.join((beside_python, os.environ.get("PATH", os.defpath)))):
-            return found
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"{name} is not installed (make test installs it)")
-        pytest.skip(f"{name} is not installed")
-
-    return find
