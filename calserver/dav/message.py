@@ -176,6 +176,10 @@ class Response:
         return attrs.evolve(self, headers=(*self.headers, *fields))
 
 
+class TakesLong(Exception):
+    """A request that is answered in a hurry takes too long for that; nothing was done, and it is to be tried again."""
+
+
 class RolledBack(Exception):
     """Answer `response`, and undo what the transaction wrote (a PROPPATCH that failed in part, for example)."""
 
