@@ -69,7 +69,7 @@ def test_others_learn_of_answers_soon_and_once(office: Office) -> None:
 
 def test_nobody_is_told_of_answers_where_too_many_would_be(office_with: Callable[..., Office]) -> None:
     office = office_with(refresh_attendees=2)
-    office.invite("m", "ann", "bob", "cyd")
+    office.invite("m", "ann", "bob", "cyd", "dan")
     office.replies("bob", "m", "ACCEPTED")
     assert office.work() == 0
     assert office.answer("ann", "m", "bob") == "ACCEPTED"
