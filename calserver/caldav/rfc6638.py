@@ -79,7 +79,8 @@ def delete(request: Request, member: CalendarObjectResource) -> Response:
         problem = scheduled.withdraw(member)
         if problem is not None:
             text = f"{scheduled.unreachable(problem)}\n".encode()
-            return Response(HTTPStatus.FORBIDDEN, (("Content-Type", "text/plain; charset=utf-8"),), text)
+            fields = (("Content-Type", "text/plain; charset=utf-8"),)
+            return Response(HTTPStatus.FORBIDDEN, fields, text, keeps=True)
         member.view.txn.locks.remove_below(str(member.href))
     else:
         member.delete()

@@ -32,7 +32,7 @@ def handle(
         response = answer(view)
     except (Refusal, ConditionFailed) as refusal:
         response = refuse(view, refusal)
-    if response.status >= HTTPStatus.BAD_REQUEST and spoken.writes(request):
+    if response.status >= HTTPStatus.BAD_REQUEST and not response.keeps and spoken.writes(request):
         raise RolledBack(response)
     return response
 

@@ -170,6 +170,8 @@ class Response:
     status: HTTPStatus = HTTPStatus.OK
     headers: tuple[tuple[str, str], ...] = ()
     body: Body = b""
+    keeps: bool = False
+    """Whether what was written stays, although the request is refused."""
 
     def with_headers(self, *fields: tuple[str, str]) -> "Response":
         """The same response with header fields added."""

@@ -153,14 +153,15 @@ def _problem(stored: CalendarObject | None, message: Message, addresses: frozens
     return None
 
 
-def delivered(found: CalendarObject, statuses: Mapping[str, str]) -> CalendarObject:
-    """A copy with what became of messages that were pending in it, by recipient (RFC 6638 section 3.2.9).
+def delivered(found: CalendarObject, statuses: Mapping[str, str], *, pending: bool = True) -> CalendarObject:
+    """A copy with what became of messages, by recipient (RFC 6638 section 3.2.9).
 
-    A message to the organizer is noted on ORGANIZER, one to attendees on ATTENDEE.
+    A message to the organizer is noted on ORGANIZER, one to attendees on ATTENDEE; where `pending`, only on those that
+    say that a message is.
     """
 
     def noted(prop: Property) -> Property:
-        if prop.param("SCHEDULE-STATUS") != PENDING:
+        if prop.name not in ("ORGANIZER", "ATTENDEE") or (pending and prop.param("SCHEDULE-STATUS") != PENDING):
             return prop
         address = ical.address(prop.value)
         status = statuses.get(address)

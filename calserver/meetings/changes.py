@@ -237,7 +237,7 @@ class _Change:
         if plan.calendar is None and plan.role is Role.ATTENDEE:
             problem = next(filter(unsent, statuses.values()), None)
             if problem is not None and before is not None:
-                holding.becomes(itip.delivered(before, statuses), holding.memory, tag_changes=False)
+                holding.becomes(itip.delivered(before, statuses, pending=False), holding.memory, tag_changes=False)
                 holding.tagged = True
         self.delivery.store()
         return problem

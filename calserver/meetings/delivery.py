@@ -131,7 +131,8 @@ class Delivery:
 
     def _refreshes(self, found: CalendarObject) -> bool:
         """Whether attendees are told how others answered."""
-        return 1 < len(found.attendees) <= self.policy.scheduling.refresh_attendees
+        others = len(found.attendees - {found.organizer})
+        return 1 < others <= self.policy.scheduling.refresh_attendees
 
     def queue(self, messages: Iterable[Message], sender: Principal | None) -> None:
         """Have messages delivered after those that are on their way."""

@@ -9,7 +9,7 @@ learns so at once.
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from calserver import ical, itip
@@ -98,12 +98,19 @@ def _mode(delivery: "Delivery", principal: Principal, organizer: str | None) -> 
 def _asked(delivery: "Delivery", found: ical.CalendarObject, addresses: frozenset[str]) -> list[Occurrence]:
     """The instances that need an answer."""
     now, settings = delivery.txn.now, delivery.policy
-    until = now + timedelta(days=settings.scheduling.booking_days)
+    begin = max(now - _GONE_BY, _start(found))
+    until = begin + timedelta(days=settings.scheduling.booking_days)
     try:
         instances = ical.expand(found, now - _GONE_BY, until, zone=UTC, limit=settings.calendars.instances)
     except ConditionFailed:
         return []
     return [each for each in instances if _needs_action(each, addresses)]
+
+
+def _start(found: ical.CalendarObject) -> datetime:
+    """When the first component begins, about."""
+    starts = [prop for each in found.components if (prop := each.first("DTSTART")) is not None]
+    return datetime.fromtimestamp(min((ical.when(each, found.zones).epoch() for each in starts), default=0), UTC)
 
 
 def _needs_action(instance: Occurrence, addresses: frozenset[str]) -> bool:

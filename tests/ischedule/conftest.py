@@ -1,4 +1,4 @@
-"""Names, certificates and servers for tests of federation."""
+"""Certificates and servers for tests of federation."""
 
 from typing import Any
 

@@ -12,7 +12,7 @@ from dns.rdtypes.IN.SRV import SRV
 from hypothesis import given
 from hypothesis import strategies as st
 from nameservers import Nsd, zone
-from nametable import Names
+from resolved import Names
 from twisted.internet import reactor  # noqa: TID251 - tests hand it on
 from twisted.internet.task import Clock
 

@@ -9,7 +9,7 @@ import pytest
 import pytest_twisted
 from certificates import Authority
 from nameservers import Nsd, zone
-from nametable import Names
+from resolved import Names
 from twisted.internet import reactor  # noqa: TID251 - tests hand it on
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import Clock

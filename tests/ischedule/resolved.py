@@ -1,8 +1,10 @@
-"""A table of DNS records in the place of a resolver, for tests of what is made of the answers."""
+"""Names that are known without a name server."""
 
 from collections.abc import Mapping
 
 import dns.rdata
+import dns.rdataclass
+import dns.rdatatype
 
 from ischedule.resolver import Answer, TemporaryFailure
 
