@@ -26,7 +26,7 @@ from calserver import calendars, ical
 from calserver.caldav import webcal
 from calserver.caldav.negotiation import content_type
 from calserver.caldav.notices import Notice
-from calserver.calendars import CalendarCollectionLocationOk, sharing
+from calserver.calendars import CalendarCollectionLocationOk, publishing, sharing
 from calserver.config import Calendars, Settings
 from calserver.dav import (
     Collection,
@@ -69,6 +69,9 @@ class CalendarObjectResource(StoredObject):
     ) -> None:
         super().__init__(view, href, row, parent)
         self._text = text
+        if self.in_public:
+            self.etag = f"W/{self.etag}"
+            self.content_length = None
         if content_type(view.request) == JCAL:
             self.content_type = JCAL
             self.content_length = None
@@ -77,6 +80,11 @@ class CalendarObjectResource(StoredObject):
     def without(self) -> frozenset[str]:  # type: ignore[override]  # what the class has depends on a setting
         """Mostly objects have the access control list of their calendar."""
         return frozenset() if settings(self.view).object_acl else frozenset({"ACL"})
+
+    @property
+    def in_public(self) -> bool:
+        """Whether it is seen by somebody who has not logged in, who may not see all of it."""
+        return self.view.request.actor.href is None
 
     @property
     def text(self) -> bytes:
@@ -92,7 +100,10 @@ class CalendarObjectResource(StoredObject):
 
     def read(self) -> bytes:
         """The content in the media type that the client wants (RFC 7265)."""
-        return ical.to_jcal(ical.parse(self.text)) if self.content_type == JCAL else self.text
+        text = publishing.public_form(self.text) if self.in_public else self.text
+        if text is None:
+            raise Forbidden("this is not public")
+        return ical.to_jcal(ical.parse(text)) if self.content_type == JCAL else text
 
 
 def stop_sharing(place: StoredCollection) -> None:
@@ -236,6 +247,8 @@ class CalendarCollection(CalendarObjects):
 
     def _take(self, row: CollectionRow) -> None:
         super()._take(row)
+        if self.view.request.actor.href is None:
+            self.etag = f"W/{self.etag}"
         if row.shared:
             self.resourcetype = SHARED_TYPE  # type: ignore[misc]  # of this one alone
 
@@ -263,10 +276,13 @@ class CalendarCollection(CalendarObjects):
 
     def _texts(self) -> Iterator[bytes]:
         times = TIMES_JCAL if self.content_type == JCAL else 1
+        in_public = self.view.request.actor.href is None
         for row, text in self.view.txn.objects.iterate(self.row.id):
             if self.shows(row):
                 self.view.allowance.spend(len(text) * times)
-                yield text
+                seen = publishing.public_form(text) if in_public else text
+                if seen is not None:
+                    yield seen
 
     def _properties(self) -> Iterator[tuple[str, str]]:
         yield "X-WR-CALNAME", self.display_name or self.row.name

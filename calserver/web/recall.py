@@ -3,7 +3,8 @@
 Polls that find nothing changed are the bulk of a calendar server's load. Nearly all of them repeat a request of some
 minutes ago word for word, so the answer of that time is kept, with what the store knew before it was made: the data
 version, and the stamp of the home that the path is in. The same version, or an equal stamp, proves that nothing has
-changed that could be seen in the answer. Nothing here expires by time, so what depends on time - locks - is not kept.
+changed that could be seen in the answer. Nothing here expires by time, so what depends on time - locks, and answers
+that say so by ``Cache-Control`` - is not kept.
 """
 
 from collections import OrderedDict
@@ -167,6 +168,7 @@ class Recall:
             or not isinstance(body, bytes)
             or len(body) > LARGEST_BYTES
             or b"activelock" in body
+            or any(name == "Cache-Control" for name, _ in response.headers)
         ):
             return
         size = len(body) + len(key[-1]) + len(key[-2]) + OVERHEAD_BYTES

@@ -145,9 +145,10 @@ def put_file(txn: Transaction, place: Collection, name: str, text: bytes = b"tex
 class Undone(Exception):
     """Takes back what a request did, with its answer."""
 
-    def __init__(self, response: Response) -> None:
+    def __init__(self, response: Response, tried: Any = None) -> None:
         super().__init__(response.status)
         self.response = response
+        self.tried = tried
 
 
 @attrs.define

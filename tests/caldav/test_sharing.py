@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import attrs
 import pytest
-from conftest import provide
 from dialogue import Dialogue
 from ics import event
 from sharers import (
@@ -21,6 +20,7 @@ from sharers import (
     notices,
     post,
     property_of,
+    provide,
     removal,
     share,
     sync,
