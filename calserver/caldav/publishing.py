@@ -8,10 +8,25 @@ from datetime import timedelta
 from http import HTTPStatus
 from typing import Final
 
+import attrs
+
 from calserver.caldav.freebusy import READ_FREE_BUSY, answer
 from calserver.caldav.resources import CalendarCollection
 from calserver.calendars import publishing
-from calserver.dav import Extension, Markup, Request, Response, access, content, without_content, xml
+from calserver.dav import (
+    Extension,
+    Forbidden,
+    Markup,
+    NeedPrivileges,
+    Request,
+    Response,
+    View,
+    access,
+    content,
+    without_content,
+    xml,
+)
+from calserver.directory import ANONYMOUS
 from calserver.ical import TimeRange
 from calserver.names import CS, D
 
@@ -39,6 +54,8 @@ def change(calendar: CalendarCollection, public: bool) -> Response:
     """Publish a calendar, or end that."""
     calendar.require(SHARE)
     txn = calendar.view.txn
+    if public and not may_be_public(calendar):
+        raise Forbidden("nothing is public on this server")
     if public:
         if publishing.published(calendar.row) != publishing.READ:
             publishing.publish(txn, calendar.row)
@@ -46,6 +63,11 @@ def change(calendar: CalendarCollection, public: bool) -> Response:
     if publishing.published(calendar.row) is not None:
         publishing.unpublish(txn, calendar.row)
     return Response(HTTPStatus.OK)
+
+
+def may_be_public(calendar: CalendarCollection) -> bool:
+    """Whether calendars can be public at all, and this one is its owner's."""
+    return calendar.view.settings.anonymous and calendar.row.source_id is None
 
 
 # -- properties --------------------------------------------------------------------------------------------------------
@@ -58,37 +80,55 @@ def _url(calendar: CalendarCollection) -> Markup:
 @calendarserver_publishing.property(CS("publish-url"), on=CalendarCollection)
 def publish_url(calendar: CalendarCollection) -> Markup | None:
     """Where anybody may subscribe to a calendar; None while it is not public."""
-    return None if publishing.published(calendar.row) is None else _url(calendar)
+    if publishing.published(calendar.row) is None or not may_be_public(calendar):
+        return None
+    return _url(calendar)
 
 
 @calendarserver_publishing.property(CS("pre-publish-url"), on=CalendarCollection)
 def pre_publish_url(calendar: CalendarCollection) -> Markup | None:
     """Where anybody may subscribe to a calendar once it is public, for who can make it so."""
-    return _url(calendar) if SHARE in calendar.privileges else None
+    return _url(calendar) if SHARE in calendar.privileges and may_be_public(calendar) else None
 
 
 # -- reading -----------------------------------------------------------------------------------------------------------
 
 
+def seen(calendar: CalendarCollection) -> CalendarCollection:
+    """A calendar as who asks may see it; who may not read it sees what everybody does, logged in or not."""
+    view = calendar.view
+    if access.READ in calendar.privileges or calendar.in_public or not may_be_public(calendar):
+        return calendar
+    if seen not in view.memory:
+        request = attrs.evolve(view.request, actor=ANONYMOUS)
+        try:
+            view.memory[seen] = View(view.txn, request, view.tree, view.spoken, view.settings).find(calendar.href)
+        except NeedPrivileges:
+            view.memory[seen] = None
+    found = view.memory[seen]
+    return found if isinstance(found, CalendarCollection) else calendar
+
+
 def may_look(calendar: CalendarCollection) -> None:
     """Raise `NeedPrivileges` where the actor may neither read a calendar nor see in public when it is busy."""
-    if READ_FREE_BUSY not in calendar.privileges or publishing.published(calendar.row) is None:
+    found = seen(calendar)
+    if not (found.in_public and READ_FREE_BUSY in found.privileges):
         calendar.require(access.READ)
 
 
 @calendarserver_publishing.method("GET", on=CalendarCollection, writes=False, allow=may_look)
 def get(request: Request, calendar: CalendarCollection) -> Response:
     """All of a calendar as one iCalendar object, or when it is busy around now, whichever the actor may see."""
-    if access.READ in calendar.privileges:
-        return content.get(request, calendar)
-    now = int(calendar.view.txn.now.timestamp())
+    found = seen(calendar)
+    if access.READ in found.privileges:
+        return content.get(request, found)
+    now = int(found.view.txn.now.timestamp())
     when = TimeRange(now - int(PAST.total_seconds()), now + int(FUTURE.total_seconds()))
-    return answer(calendar.view, [calendar], when).with_headers(("Cache-Control", "no-cache"))
+    return answer(found.view, [found], when).with_headers(("Cache-Control", "no-store"))
 
 
 @calendarserver_publishing.method("HEAD", on=CalendarCollection, writes=False, allow=may_look)
 def head(request: Request, calendar: CalendarCollection) -> Response:
     """What GET would answer, without the content."""
-    if access.READ in calendar.privileges:
-        return content.head(request, calendar)
-    return without_content(get(request, calendar))
+    found = seen(calendar)
+    return content.head(request, found) if access.READ in found.privileges else without_content(get(request, found))

@@ -59,10 +59,24 @@ def settings(view: View) -> Calendars:
     return cast(Settings, view.settings).calendars
 
 
+Fields = tuple[tuple[str, str], ...]
+
+
+def varying(in_public: bool) -> Fields:
+    """Header fields of answers to GET and HEAD whose content depends on what is accepted, and on who asks.
+
+    What is public is asked for again each time, so that nobody gets it from a cache when it is public no more.
+    """
+    return (("Vary", "Accept, Authorization"), ("Cache-Control", "no-cache")) if in_public else (("Vary", "Accept"),)
+
+
+def in_public_etag(etag: str | None) -> str | None:
+    """The entity tag of what anybody sees of something, which is not all of it."""
+    return None if etag is None else f'{etag[:-1]}-public"'
+
+
 class CalendarObjectResource(StoredObject):
     """A calendar object resource (RFC 4791 section 4.1), or a message in an Inbox (RFC 6638 section 4.1)."""
-
-    headers = (*StoredObject.headers, ("Vary", "Accept"))
 
     def __init__(
         self, view: View, href: Href, row: ObjectRow, parent: StoredCollection, text: bytes | None = None
@@ -70,7 +84,7 @@ class CalendarObjectResource(StoredObject):
         super().__init__(view, href, row, parent)
         self._text = text
         if self.in_public:
-            self.etag = f"W/{self.etag}"
+            self.etag = in_public_etag(self.etag)
             self.content_length = None
         if content_type(view.request) == JCAL:
             self.content_type = JCAL
@@ -87,6 +101,19 @@ class CalendarObjectResource(StoredObject):
         return self.view.request.actor.href is None
 
     @property
+    def headers(self) -> Fields:  # type: ignore[override]  # what fits depends on who asks
+        """Header fields of answers to GET and HEAD."""
+        return (*StoredObject.headers, *varying(self.in_public))
+
+    @property
+    def privileges(self) -> frozenset[str]:
+        """What the actor holds here; of what is private there is nothing for who has not logged in."""
+        held = super().privileges
+        if held and self.in_public and publishing.public_form(self.text) is None:
+            return frozenset()
+        return held
+
+    @property
     def text(self) -> bytes:
         """The content as stored; costs a query where it was not loaded with the object."""
         if self._text is None:
@@ -100,9 +127,7 @@ class CalendarObjectResource(StoredObject):
 
     def read(self) -> bytes:
         """The content in the media type that the client wants (RFC 7265)."""
-        text = publishing.public_form(self.text) if self.in_public else self.text
-        if text is None:
-            raise Forbidden("this is not public")
+        text = publishing.public_form(self.text) or b"" if self.in_public else self.text
         return ical.to_jcal(ical.parse(text)) if self.content_type == JCAL else text
 
 
@@ -247,12 +272,24 @@ class CalendarCollection(CalendarObjects):
 
     def _take(self, row: CollectionRow) -> None:
         super()._take(row)
-        if self.view.request.actor.href is None:
-            self.etag = f"W/{self.etag}"
+        if self.in_public:
+            self.etag = in_public_etag(self.etag)
+        if access.READ not in self.privileges:
+            self.etag = self.modified = None  # who sees only when it is busy sees what depends on the time
         if row.shared:
             self.resourcetype = SHARED_TYPE  # type: ignore[misc]  # of this one alone
 
     # -- what clients see of it --------------------------------------------------------------------------------
+
+    @property
+    def in_public(self) -> bool:
+        """Whether it is seen by somebody who has not logged in."""
+        return self.view.request.actor.href is None
+
+    @property
+    def headers(self) -> Fields:  # type: ignore[override]  # what fits depends on who asks
+        """Header fields of answers to GET and HEAD."""
+        return varying(self.in_public)
 
     @property
     def state_tokens(self) -> tuple[str, ...]:
@@ -276,11 +313,10 @@ class CalendarCollection(CalendarObjects):
 
     def _texts(self) -> Iterator[bytes]:
         times = TIMES_JCAL if self.content_type == JCAL else 1
-        in_public = self.view.request.actor.href is None
         for row, text in self.view.txn.objects.iterate(self.row.id):
             if self.shows(row):
                 self.view.allowance.spend(len(text) * times)
-                seen = publishing.public_form(text) if in_public else text
+                seen = publishing.public_form(text) if self.in_public else text
                 if seen is not None:
                     yield seen
 

@@ -255,7 +255,8 @@ def allowed_sharing_modes(calendar: CalendarCollection) -> Markup | None:
     """What may be done with a calendar (section 5.2.3); a shared one is not shared again."""
     if isinstance(calendar, SharedCalendar):
         return None
-    return xml.join([xml.element(CS("can-be-shared")), xml.element(CS("can-be-published"))])
+    modes = ["can-be-shared", *(["can-be-published"] if publishing.may_be_public(calendar) else [])]
+    return xml.join([xml.element(CS(each)) for each in modes])
 
 
 @calendarserver_sharing.property(CS("invite"), on=CalendarCollection)

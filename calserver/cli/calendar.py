@@ -8,7 +8,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from calserver.admin import accounts, calendar_export, calendar_import, calendars, database, ics_files
+from calserver.admin import Refused, accounts, calendar_export, calendar_import, calendars, database, ics_files
 from calserver.calendars.publishing import FREE_BUSY, READ
 from calserver.cli.options import PATH, config_option, json_option
 from calserver.cli.output import print_json, print_table
@@ -103,6 +103,8 @@ def delete(owner: str, calendar: str, yes: bool, config: Config, as_json: bool) 
 @json_option
 def publish(owner: str, calendar: str, free_busy: bool, config: Config, as_json: bool) -> None:
     """Let anybody read a calendar without logging in."""
+    if not config.dav.anonymous:
+        raise Refused("nothing is public on this server: dav.anonymous is false")
     what = FREE_BUSY if free_busy else READ
     with database.opened(config) as store:
         made = store.write_now(lambda txn: calendars.publish(txn, accounts.named(txn, owner), calendar, what))

@@ -7,6 +7,7 @@ import attrs
 from dialogue import Answer, Dialogue
 
 from calserver import calendars, dav
+from calserver.calendars import publishing
 from calserver.config import Calendars, Settings
 from calserver.dav import Ace, Extensions, Headers, Href, Lock, Request, Response, RolledBack
 from calserver.directory import ANONYMOUS, Actor, accounts
@@ -98,6 +99,10 @@ def furniture(txn: Transaction) -> None:
     work = txn.collections.add(home.id, "Work", "calendar", display_name="Work")
     put_event(txn, work, "work.ics")
     txn.collections.set_acl(work.id, grants(txn))
+    for name, what in (("Open", publishing.READ), ("Busy", publishing.FREE_BUSY)):
+        public = txn.collections.add(home.id, name, "calendar")
+        put_event(txn, public, f"{name.lower()}.ics")
+        publishing.publish(txn, public, what)
     projects = txn.collections.add(home.id, "Projects", "plain")
     txn.collections.set_acl(projects.id, grants(txn))
     put_file(txn, projects, "plan.txt")

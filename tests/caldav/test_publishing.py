@@ -2,12 +2,14 @@
 
 from typing import Any
 
+import attrs
 import pytest
 from dialogue import Dialogue
 from ics import event
 from sharers import ANN, BOB, NAMESPACES, WORK, accept, post, property_of, share
 
 from calserver.calendars import publishing
+from calserver.dav import Ace
 from calserver.names import CS, C, D
 from calserver.store import Collection
 
@@ -52,6 +54,17 @@ def row(who: Dialogue, path: str = WORK) -> Collection:
         return found
 
     return who.store.read_now(find)
+
+
+def acl(who: Dialogue, *entries: str, path: str = WORK) -> None:
+    """Set a list; an entry is a principal, grant or deny, and a privilege."""
+    parts = [each.split() for each in entries]
+    body = "".join(
+        f"<D:ace><D:principal><D:{who}/></D:principal><D:{verb}><D:privilege><{name}/></D:privilege></D:{verb}></D:ace>"
+        for who, verb, name in parts
+    )
+    namespaces = 'xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"'
+    assert who("ACL", path, f"<D:acl {namespaces}>{body}</D:acl>").status == 200
 
 
 def publish(who: Dialogue, what: str) -> None:
@@ -99,21 +112,62 @@ def test_other_entries_of_the_list_stay(work: Dialogue, bob: Dialogue) -> None:
     assert work("ACL", WORK, entry).status == 200
     before = row(work).acl
     assert post(work, WORK, PUBLISH).status == 202
-    assert bob("GET", WORK).status == 200
+    assert b"ALARM" in bob("GET", WORK).body
     assert post(work, WORK, UNPUBLISH).status == 200
     assert row(work).acl == before
-    assert bob("GET", WORK).status == 200
+    assert b"ALARM" in bob("GET", WORK).body
 
 
-def test_a_list_that_lets_all_read_is_publishing_too(work: Dialogue) -> None:
-    entry = (
-        '<D:acl xmlns:D="DAV:"><D:ace><D:principal><D:all/></D:principal>'
-        "<D:grant><D:privilege><D:all/></D:privilege></D:grant></D:ace></D:acl>"
-    )
-    assert work("ACL", WORK, entry).status == 200
-    assert url(work, "publish-url") == URL
+@pytest.mark.parametrize(
+    "entries",
+    [
+        ("all grant D:read",),
+        ("all grant D:all",),
+        ("all deny D:write", "all grant D:read"),
+        ("unauthenticated grant D:read", "authenticated grant D:read"),
+        ("all deny C:read-free-busy", "all grant D:read"),
+    ],
+)
+def test_a_list_that_lets_all_read_is_publishing_too(
+    server: Dialogue, work: Dialogue, bob: Dialogue, entries: tuple[str, ...]
+) -> None:
+    """Who has logged in may read then, whether it is public or not."""
+    acl(work, *entries)
+    partly = "deny C:" in entries[0]
+    assert url(work, "publish-url") == (None if partly else URL)
+    assert server("GET", WORK).status == (401 if partly else 200)
     assert post(work, WORK, UNPUBLISH).status == 200
     assert url(work, "publish-url") is None
+    assert server("GET", WORK).status == 401
+    assert bob("GET", WORK).status == (403 if partly else 200)
+    assert post(work, WORK, PUBLISH).status == 202
+    assert server("GET", WORK).status == 200
+
+
+def test_what_a_list_denies_is_public_once_it_is_published(server: Dialogue, work: Dialogue, bob: Dialogue) -> None:
+    acl(work, "all deny D:all")
+    assert url(work, "publish-url") is None
+    before = row(work).acl
+    assert post(work, WORK, PUBLISH).status == 202
+    assert server("GET", WORK).status == 200
+    assert bob.propfind(WORK, D("getetag")).status in (403, 404)
+    assert post(work, WORK, UNPUBLISH).status == 200
+    assert row(work).acl == before
+    publish(work, publishing.FREE_BUSY)
+    assert b"BEGIN:VFREEBUSY" in server("GET", WORK).body
+
+
+def test_nothing_is_public_where_nothing_may_be(server: Dialogue, public: Dialogue) -> None:
+    """An administrator's switch; the entry stays, and counts again when it may."""
+    for who in (server, public):
+        who.settings = attrs.evolve(who.settings, anonymous=False)
+    assert (url(public, "publish-url"), url(public, "pre-publish-url")) == (None, None)
+    assert {each.tag for each in property_of(public, WORK, CS("allowed-sharing-modes"))} == {CS("can-be-shared")}
+    assert post(public, WORK, PUBLISH).status == 403
+    for path in (WORK, WORK + "lunch.ics"):
+        assert server("GET", path).status == 401
+    assert public("GET", WORK).status == 200
+    assert post(public, WORK, UNPUBLISH).status == 200
 
 
 def test_what_else_is_posted_is_what_it_was(work: Dialogue) -> None:
@@ -151,6 +205,11 @@ def test_anybody_reads_what_is_public_as_long_as_it_is(server: Dialogue, work: D
         ("GET", ANN + "Default/"),
         ("GET", ANN + "Inbox/"),
         ("GET", WORK + "none.ics"),
+        ("OPTIONS", WORK),
+        ("PROPFIND", WORK),
+        ("REPORT", WORK),
+        ("LOCK", WORK),
+        ("COPY", WORK + "lunch.ics"),
     ],
 )
 def test_nobody_does_more(server: Dialogue, public: Dialogue, method: str, path: str) -> None:
@@ -167,7 +226,8 @@ def test_nobody_is_told_of_alarms(server: Dialogue, public: Dialogue) -> None:
         assert b"SUMMARY:Lunch" in answer.body
         assert b"ALARM" not in answer.body
         assert b"ALARM" in public("GET", path).body
-        assert answer.headers["ETag"].startswith("W/"), "the tag is that of other bytes too"
+        assert answer.headers["ETag"] != public("GET", path).headers["ETag"], "other bytes have other tags"
+        assert server("GET", path, if_none_match=public("GET", path).headers["ETag"]).status == 200
     assert server("HEAD", WORK + "lunch.ics").headers["Content-Length"] == str(len(answer.body))
 
 
@@ -177,10 +237,15 @@ def test_what_is_not_public_is_not_there_for_the_public(server: Dialogue, public
     put(
         public, "folded", event("folded", START, "SUMMARY:Doctor").replace(b"SUMMARY", b"CLA\r\n SS:private\r\nSUMMARY")
     )
+    bob = server.by("bob")
+    assert bob("GET", WORK).body == server("GET", WORK).body, "who has an account sees no more by that"
     body = server("GET", WORK).body
     assert (body.count(b"BEGIN:VEVENT"), b"Doctor" in body) == (1, False)
     assert server("GET", WORK + "doctor.ics").status == 401
     assert server("HEAD", WORK + "doctor.ics").status == 401
+    tag = public("HEAD", WORK + "doctor.ics").headers["ETag"]
+    for each in (tag, f'{tag[:-1]}-public"'):
+        assert server("GET", WORK, If=f"</dav/{WORK}doctor.ics> ([{each}])").status == 412
     assert b"Doctor" in public("GET", WORK).body
 
 
@@ -191,6 +256,41 @@ def test_one_private_instance_keeps_the_series_private() -> None:
     override = event("1", "RECURRENCE-ID:20260106T090000Z", START, "CLASS:PRIVATE")
     part = override[override.index(b"BEGIN:VEVENT") : override.index(b"END:VCALENDAR")]
     assert publishing.public_form(content.replace(b"END:VCALENDAR", part + b"END:VCALENDAR")) is None
+
+
+def test_what_is_public_is_asked_for_each_time(server: Dialogue, public: Dialogue) -> None:
+    """Nobody gets from a cache what is not public any more, or what somebody else may see."""
+    for path in (WORK, WORK + "lunch.ics"):
+        for method in ("GET", "HEAD"):
+            answer = server(method, path)
+            assert answer.headers["Cache-Control"] == "no-cache"
+            assert answer.headers["Vary"] == "Accept, Authorization"
+            assert "Cache-Control" not in public(method, path).headers
+
+
+def test_collections_of_other_kinds_are_listed_for_nobody(server: Dialogue, ann: Dialogue) -> None:
+    assert ann("MKCOL", ANN + "plain/").status == 201
+    assert ann("PUT", ANN + "plain/a.txt", b"text", content_type="text/plain").status == 201
+    acl(ann, "all grant D:read", path=ANN + "plain/")
+    for path in (ANN + "plain/", ANN + "plain/a.txt", ANN + "Inbox/"):
+        assert server("GET", path).status == 401
+    assert server.by("bob")("GET", ANN + "plain/").status == 200
+
+
+def test_what_is_shared_is_not_public_by_it(server: Dialogue, work: Dialogue, bob: Dialogue) -> None:
+    """Neither by what the sharee does, nor because the sharee's home is open."""
+    share(work, "bob")
+    shared = accept(bob)
+
+    def open_home(txn: Any) -> None:
+        home = txn.collections.home(txn.principals.by_uid("user", "bob").id, "calendar-home")
+        txn.collections.set_acl(home.id, (Ace("all", frozenset({D("read")})),))
+
+    server.store.write_now(open_home)
+    assert server("GET", BOB + "Default/").status == 200
+    assert server("GET", shared).status == 401
+    assert server("GET", shared + "lunch.ics").status == 401
+    assert bob("GET", shared).status == 200
 
 
 # -- busy time ---------------------------------------------------------------------------------------------------------
@@ -209,7 +309,11 @@ def test_only_when_it_is_busy_can_be_public(server: Dialogue, work: Dialogue, bo
         assert b"Secret" not in answer.body
         assert who("HEAD", WORK).headers["Content-Length"] == str(len(answer.body))
         assert who("HEAD", WORK).body == b""
-        assert answer.headers["Cache-Control"] == "no-cache", "what it tells depends on the time"
+        assert answer.headers["Cache-Control"] == "no-store", "what it tells depends on the time"
+        assert "ETag" not in answer.headers
+        assert who("GET", WORK, if_modified_since="Fri, 01 Jan 2100 00:00:00 GMT").status == 200
+        state = row(work)
+        assert who("GET", WORK, if_none_match=f'"{state.id}-{state.revision}"').status == 200
     assert server("GET", WORK + "soon.ics").status == 401
     assert bob("GET", WORK + "soon.ics").status == 403
     assert b"Secret" in work("GET", WORK).body
