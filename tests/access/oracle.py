@@ -49,6 +49,8 @@ SUMS: Final = {
     C("schedule-send"): {C("schedule-send-invite"), C("schedule-send-reply"), C("schedule-send-freebusy")},
 }
 READING: Final = {D("read"), D("read-current-user-privilege-set"), C("read-free-busy")}
+SHARED: Final = {"read": READING | {D("write-properties")}, "read-write": READING | SUMS[D("write")]}
+"""The most that is held on what somebody shares, by the access of the share."""
 
 
 @attrs.frozen
@@ -57,6 +59,8 @@ class Spot:
 
     way: tuple[Collection, ...]
     object: Object | None = None
+    origin: tuple[Collection, ...] = ()
+    """Where it is shared from: the collections there, from the home down."""
 
     @property
     def here(self) -> Collection:
@@ -69,13 +73,13 @@ def known(spot: Spot) -> set[str]:
     found = set(ATOMS)
     in_calendars = spot.way[0].kind == "calendar-home"
     if spot.object is None:
-        if in_calendars and spot.here.kind in ("calendar-home", "calendar", "plain"):
+        if in_calendars and spot.here.kind in ("calendar-home", "calendar", "shared-calendar", "plain"):
             found.add(C("read-free-busy"))
         if spot.here.kind == "inbox":
             found |= SUMS[C("schedule-deliver")]
         if spot.here.kind == "outbox":
             found |= SUMS[C("schedule-send")]
-    elif spot.here.kind in ("calendar", "inbox"):
+    elif spot.here.kind in ("calendar", "shared-calendar", "inbox"):
         found.add(C("read-free-busy"))
     return found
 
@@ -96,7 +100,9 @@ def entries(spot: Spot) -> Iterator[Ace]:
         passes_on = not (place.kind == "plain" and spot.way[0].kind == "calendar-home")
         if not own and not passes_on:
             continue
-        if place.acl is not None:
+        if place.source_id is not None:
+            yield Ace(place.principal_id, frozenset(SHARED[place.access or ""]))
+        elif place.acl is not None:
             yield from place.acl
         elif place.kind == "calendar":
             yield Ace("authenticated", frozenset({C("read-free-busy")}))
@@ -174,17 +180,41 @@ def decisions(txn: Transaction, who: int | None, spot: Spot) -> Iterator[tuple[b
 
 def held(txn: Transaction, who: int | None, spot: Spot) -> set[str]:
     """The atoms that somebody holds on a resource."""
+    shared = spot.here.source_id is not None
+    if who is None and (shared or is_private(txn, spot)):
+        return set()
     if who is not None:
         principal = txn.principals.get(who)
         assert principal is not None
-        if principal.administrator or who == spot.here.principal_id:
+        if principal.administrator or (who == spot.here.principal_id and not shared):
             return known(spot)
     decided: dict[str, bool] = {}
     for granted, name in decisions(txn, who, spot):
         for atom in atoms(name, spot):
             decided.setdefault(atom, granted)
     found = {atom for atom, granted in decided.items() if granted}
+    if shared:
+        found &= SHARED[spot.here.access or ""]
+        if spot.object is not None and D("write-content") not in found:
+            found -= {D("write-properties")}
     return found if who is not None else found & READING
+
+
+def text(txn: Transaction, spot: Spot) -> bytes:
+    """The content of an object, as it is where it is; nothing for a collection."""
+    if spot.object is None:
+        return b""
+    return txn.objects.texts([spot.object.id], seen_in=spot.here.id)[spot.object.id]
+
+
+def is_private(txn: Transaction, spot: Spot) -> bool:
+    """Whether a calendar object is not for the public."""
+    return spot.here.kind == "calendar" and b"CLASS:PRIVATE" in text(txn, spot)
+
+
+def about_people(calendar: Collection) -> list[Ace]:
+    """The list of a calendar without what it says of who has not logged in."""
+    return [each for each in entries(Spot((calendar,))) if each.who != "unauthenticated" or each.invert]
 
 
 def reads(txn: Transaction, who: int | None, spot: Spot) -> bool:
@@ -196,9 +226,11 @@ def spots(txn: Transaction, home: Collection) -> Iterator[tuple[str, Spot]]:
     """Everything in a home, by its path below it."""
 
     def below(way: Sequence[Collection], path: str) -> Iterator[tuple[str, Spot]]:
-        yield path, Spot(tuple(way))
+        source = way[-1].source_id
+        origin = () if source is None else tuple(txn.collections.ancestors(source))
+        yield path, Spot(tuple(way), None, origin)
         for row in txn.objects.in_collection(way[-1].id):
-            yield path + row.name, Spot(tuple(way), row)
+            yield path + row.name, Spot(tuple(way), row, origin)
         for child in txn.collections.children(way[-1].id):
             yield from below([*way, child], f"{path}{child.name}/")
 
