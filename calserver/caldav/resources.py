@@ -60,32 +60,20 @@ def settings(view: View) -> Calendars:
 
 
 Fields = tuple[tuple[str, str], ...]
-
-
-def varying(in_public: bool) -> Fields:
-    """Header fields of answers to GET and HEAD whose content depends on what is accepted, and on who asks.
-
-    What is public is asked for again each time, so that nobody gets it from a cache when it is public no more.
-    """
-    return (("Vary", "Accept, Authorization"), ("Cache-Control", "no-cache")) if in_public else (("Vary", "Accept"),)
-
-
-def in_public_etag(etag: str | None) -> str | None:
-    """The entity tag of what anybody sees of something, which is not all of it."""
-    return None if etag is None else f'{etag[:-1]}-public"'
+IN_PUBLIC: Final[Fields] = (("Vary", "Accept, Authorization"), ("Cache-Control", "no-cache"))
+"""Header fields of what is public: it is asked for each time, so that nobody has it from a cache when it is no more."""
 
 
 class CalendarObjectResource(StoredObject):
     """A calendar object resource (RFC 4791 section 4.1), or a message in an Inbox (RFC 6638 section 4.1)."""
+
+    headers = (*StoredObject.headers, ("Vary", "Accept"))
 
     def __init__(
         self, view: View, href: Href, row: ObjectRow, parent: StoredCollection, text: bytes | None = None
     ) -> None:
         super().__init__(view, href, row, parent)
         self._text = text
-        if self.in_public:
-            self.etag = in_public_etag(self.etag)
-            self.content_length = None
         if content_type(view.request) == JCAL:
             self.content_type = JCAL
             self.content_length = None
@@ -96,22 +84,12 @@ class CalendarObjectResource(StoredObject):
         return frozenset() if settings(self.view).object_acl else frozenset({"ACL"})
 
     @property
-    def in_public(self) -> bool:
-        """Whether it is seen by somebody who has not logged in, who may not see all of it."""
-        return self.view.request.actor.href is None
-
-    @property
-    def headers(self) -> Fields:  # type: ignore[override]  # what fits depends on who asks
-        """Header fields of answers to GET and HEAD."""
-        return (*StoredObject.headers, *varying(self.in_public))
-
-    @property
     def privileges(self) -> frozenset[str]:
-        """What the actor holds here; of what is private there is nothing for who has not logged in."""
-        held = super().privileges
-        if held and self.in_public and publishing.public_form(self.text) is None:
-            return frozenset()
-        return held
+        """What the actor holds here. Who has not logged in sees public calendars, but not what is in them one by one.
+
+        So nobody can find out that there is something private; what has a list of its own is not public at all.
+        """
+        return frozenset() if self.view.request.actor.href is None else super().privileges
 
     @property
     def text(self) -> bytes:
@@ -127,8 +105,7 @@ class CalendarObjectResource(StoredObject):
 
     def read(self) -> bytes:
         """The content in the media type that the client wants (RFC 7265)."""
-        text = publishing.public_form(self.text) or b"" if self.in_public else self.text
-        return ical.to_jcal(ical.parse(text)) if self.content_type == JCAL else text
+        return ical.to_jcal(ical.parse(self.text)) if self.content_type == JCAL else self.text
 
 
 def stop_sharing(place: StoredCollection) -> None:
@@ -273,7 +250,7 @@ class CalendarCollection(CalendarObjects):
     def _take(self, row: CollectionRow) -> None:
         super()._take(row)
         if self.in_public:
-            self.etag = in_public_etag(self.etag)
+            self.etag = f'"{self.ctag}-public"'
         if access.READ not in self.privileges:
             self.etag = self.modified = None  # who sees only when it is busy sees what depends on the time
         if row.shared:
@@ -289,7 +266,7 @@ class CalendarCollection(CalendarObjects):
     @property
     def headers(self) -> Fields:  # type: ignore[override]  # what fits depends on who asks
         """Header fields of answers to GET and HEAD."""
-        return varying(self.in_public)
+        return IN_PUBLIC if self.in_public else (("Vary", "Accept"),)
 
     @property
     def state_tokens(self) -> tuple[str, ...]:

@@ -181,7 +181,7 @@ def decisions(txn: Transaction, who: int | None, spot: Spot) -> Iterator[tuple[b
 def held(txn: Transaction, who: int | None, spot: Spot) -> set[str]:
     """The atoms that somebody holds on a resource."""
     shared = spot.here.source_id is not None
-    if who is None and (shared or is_private(txn, spot)):
+    if who is None and (shared or (spot.object is not None and spot.here.kind in ("calendar", "inbox"))):
         return set()
     if who is not None:
         principal = txn.principals.get(who)
@@ -207,19 +207,18 @@ def text(txn: Transaction, spot: Spot) -> bytes:
     return txn.objects.texts([spot.object.id], seen_in=spot.here.id)[spot.object.id]
 
 
-def is_private(txn: Transaction, spot: Spot) -> bool:
-    """Whether a calendar object is not for the public."""
-    return spot.here.kind == "calendar" and b"CLASS:PRIVATE" in text(txn, spot)
+def in_public(txn: Transaction, spot: Spot, privilege: str) -> bool:
+    """Whether a calendar is public, or an object comes with one that is: without a list of its own, and not private."""
+    if spot.here.kind != "calendar" or not atoms(privilege, Spot(spot.way)) <= held(txn, None, Spot(spot.way)):
+        return False
+    if spot.object is None:
+        return True
+    return spot.object.acl is None and (privilege != D("read") or b"CLASS:PRIVATE" not in text(txn, spot))
 
 
 def about_people(calendar: Collection) -> list[Ace]:
     """The list of a calendar without what it says of who has not logged in."""
     return [each for each in entries(Spot((calendar,))) if each.who != "unauthenticated" or each.invert]
-
-
-def reads(txn: Transaction, who: int | None, spot: Spot) -> bool:
-    """Whether somebody may read a resource: holds all of DAV:read."""
-    return atoms(D("read"), spot) <= held(txn, who, spot)
 
 
 def spots(txn: Transaction, home: Collection) -> Iterator[tuple[str, Spot]]:

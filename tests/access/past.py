@@ -176,7 +176,7 @@ class Past:
     atoms: Mapping[str, set[str]]
     readable: frozenset[str]
     public: frozenset[str]
-    """What anybody reads."""
+    """The calendars that anybody reads, and the events that come with them."""
     told: frozenset[str]
     """Of what anybody may know when it is."""
     places: Mapping[int, tuple[str, ...]]
@@ -189,8 +189,8 @@ class Past:
         who = None if principal is None else principal.id
         atoms = {path: oracle.held(txn, who, each.spot) for path, each in things.items()}
         readable = (path for path, each in things.items() if oracle.atoms(D("read"), each.spot) <= atoms[path])
-        public = (path for path, each in things.items() if oracle.reads(txn, None, each.spot))
-        told = (path for path, each in things.items() if C("read-free-busy") in oracle.held(txn, None, each.spot))
+        public = (path for path, each in things.items() if oracle.in_public(txn, each.spot, D("read")))
+        told = (path for path, each in things.items() if oracle.in_public(txn, each.spot, C("read-free-busy")))
         places: dict[int, tuple[str, ...]] = {}
         for path, each in things.items():
             if each.spot.object is None:
@@ -221,7 +221,7 @@ class Past:
         body = answer.body if isinstance(answer.body, bytes) else b"".join(answer.body)
         text = body + repr(answer.headers).encode()
         known = self._marks(self.readable) | set(NAME.findall(asked.encode()))
-        looking = [each for each in self.public if each.startswith(path)] if method in ("GET", "HEAD") else []
+        looking = [each for each in self.public if path in (each, _parent(each)) and method in ("GET", "HEAD")]
         told = set(MARK.findall(text)) - known - self._marks(looking)
         assert not told, f"{told} may not be read"
         busy = [each for each, atoms in self.atoms.items() if C("read-free-busy") in atoms]

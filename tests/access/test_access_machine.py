@@ -504,7 +504,7 @@ def test_nobody_gets_around_the_privileges(tmp_path_factory: Any) -> None:
     run_state_machine_as_test(
         Access,
         settings=settings(
-            max_examples=6,
+            max_examples=5,
             stateful_step_count=12,
             phases=(Phase.explicit, Phase.reuse, Phase.generate),  # a seed cannot be made smaller
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
