@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 import statistics
 import sys
 import threading
@@ -13,7 +14,7 @@ from pathlib import Path
 import attrs
 
 from benchmarks import data, meetings
-from benchmarks.cases import ICALENDAR, NEW_CALENDAR, XML, Row, rows
+from benchmarks.cases import ICALENDAR, MOST_FOR_SHARED, NEW_CALENDAR, POLLS, XML, Row, rows
 from benchmarks.client import Answer, Client
 from benchmarks.daemon import PASSWORD, Daemon
 
@@ -36,7 +37,7 @@ class Figure:
 
 
 def main() -> int:
-    """Measure and print; exit status 1 where an answer was wrong."""
+    """Measure and print; exit status 1 where an answer was wrong, or polls of shared calendars cost too much."""
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
     parser.add_argument("--sizes", default="1000,10000", help="events in the calendars (default: %(default)s)")
     parser.add_argument("--only", default="", help="rows whose name has this text")
@@ -53,10 +54,12 @@ def main() -> int:
         wrong = 0
         for size in sizes:
             _fill(daemon, client, size)
+            shared = ""
             if size == min(sizes):
                 _fill_others(daemon, size)
+                shared = _share(daemon, client, size)
             more = meetings.rows(daemon, client) if size == min(sizes) else iter(())
-            for row in chain(rows(client, "user1", size), more):
+            for row in chain(rows(client, "user1", size, shared), more):
                 if options.only.lower() not in row.name.lower():
                     continue
                 try:
@@ -65,6 +68,7 @@ def main() -> int:
                     wrong += 1
                     print(f"{row.name}, {size}: {answer}", flush=True)
         _table(figures, sizes)
+        wrong += _compare_polls(figures)
         print(f"after the load {daemon.resident_bytes() / 1e6:.0f} MB resident")
     if options.json:
         options.json.write_text(json.dumps([attrs.asdict(each) for each in figures], indent=1) + "\n")
@@ -113,6 +117,38 @@ def _fill_others(daemon: Daemon, size: int) -> None:
                 answer = client.request("POST", path, data.joined(items[at : at + 250]), Content_Type=ICALENDAR)
                 if answer.status != 207:
                     raise SystemExit(f"bulk POST: {answer.status} {answer.body[:200]!r}")
+
+
+def _share(daemon: Daemon, client: Client, size: int) -> str:
+    """Let user2 share a calendar with user1; returns its path in the home of user1."""
+    names = 'xmlns:D="DAV:" xmlns:CS="http://calendarserver.org/ns/"'
+    invitation = (
+        f"<CS:share {names}><CS:set><D:href>mailto:user1@example.com</D:href><CS:read-write/></CS:set></CS:share>"
+    )
+    path = f"/dav/calendars/user/user2/bench{size}/"
+    invited = f"<D:propfind {names}><D:prop><CS:invite/></D:prop></D:propfind>"
+    with Client(daemon.host, daemon.port, "user2", PASSWORD) as owner:
+        owner.request("POST", path, invitation.encode(), Content_Type=XML)
+        found = re.search(rb"<CS:uid>([^<]+)", owner.request("PROPFIND", path, invited.encode(), Depth="0").body)
+    uid = "" if found is None else found[1].decode()
+    reply = f"<CS:invite-reply {names}><CS:invite-accepted/><CS:in-reply-to>{uid}</CS:in-reply-to></CS:invite-reply>"
+    answer = client.request("POST", "/dav/calendars/user/user1/", reply.encode(), Content_Type=XML)
+    accepted = re.search(rb"<D:href>([^<]+)", answer.body)
+    if accepted is None:
+        raise SystemExit(f"sharing: {answer.status} {answer.body[:200]!r}")
+    return accepted[1].decode() + "/"
+
+
+def _compare_polls(figures: Sequence[Figure]) -> int:
+    """Say what polls of shared calendars cost beside those of own ones; returns how many cost too much."""
+    cost = {(each.row, each.size): each.cpu_ms for each in figures}
+    above = 0
+    for (row, size), shared in cost.items():
+        own = cost.get((POLLS.get(row, ""), size))
+        if own is not None:
+            above += shared > MOST_FOR_SHARED * own
+            print(f"{row}: {shared / own:.2f} times that of an own one, at most {MOST_FOR_SHARED}")
+    return above
 
 
 class WrongAnswer(Exception):

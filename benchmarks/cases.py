@@ -36,8 +36,25 @@ class Row:
     peer: float | None
 
 
-def rows(client: Client, user: str, size: int) -> Iterator[Row]:
-    """All rows for the calendar ``bench<size>`` of a user, which holds `data.calendar(size)`."""
+POLL = "PROPFIND Depth 0: the poll"
+POLLS = {
+    f"{POLL} of a shared calendar": POLL,
+    f"{POLL} of a shared calendar, worked out": f"{POLL}, worked out",
+}
+"""What polls of a calendar of somebody else are compared with: those of an own one, from memory and worked out anew."""
+MOST_FOR_SHARED = 1.2
+"""How many times as much they may cost."""
+
+
+def rows(client: Client, user: str, size: int, shared: str = "") -> Iterator[Row]:
+    """All rows for the calendar ``bench<size>`` of a user, which holds `data.calendar(size)`.
+
+    Args:
+        client: logged in as the user.
+        user: whose calendar it is.
+        size: how many events are in it.
+        shared: path of a calendar that somebody else shares with the user, with as many; empty for none.
+    """
     path = f"/dav/calendars/user/{user}/bench{size}/"
     names = [name for name, _ in data.calendar(size)]
     large = size >= 10_000
@@ -60,14 +77,30 @@ def rows(client: Client, user: str, size: int) -> Iterator[Row]:
         f"<D:propfind {NAMESPACES}><D:prop><CS:getctag/><D:sync-token/><D:current-user-privilege-set/><D:displayname/>"
         "<D:resourcetype/></D:prop></D:propfind>"
     )
-    yield Row(
-        name="PROPFIND Depth 0: the poll",
-        requests=same(xml("PROPFIND", path, poll, Depth="0")),
-        check=lambda answer: answer.status == 207 and b"getctag" in answer.body and b"404 Not Found" not in answer.body,
-        repeat=400,
-        target=0.25,
-        peer=0.7,
-    )
+
+    def answers_poll(answer: Answer) -> bool:
+        return answer.status == 207 and b"getctag" in answer.body and b"404 Not Found" not in answer.body
+
+    for target in (path, shared):
+        name = POLL if target == path else f"{POLL} of a shared calendar"
+        if not target:
+            continue
+        yield Row(
+            name=name,
+            requests=same(xml("PROPFIND", target, poll, Depth="0")),
+            check=answers_poll,
+            repeat=400,
+            target=0.25,
+            peer=0.7 if target == path else None,
+        )
+        yield Row(
+            name=f"{name}, worked out",
+            requests=(xml("PROPFIND", target, poll, Depth="0", X_Number=str(n)) for n in itertools.count()),
+            check=answers_poll,
+            repeat=400,
+            target=0.6,
+            peer=None,
+        )
     yield Row(
         name="GET of one event",
         requests=(client.render("GET", path + name) for name in itertools.cycle(names)),

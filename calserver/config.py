@@ -196,6 +196,9 @@ class Dav:
     path_depth: int = option(32, "deepest path below the DAV root", at_least(8))
     property_bytes: int = option(64 * KIB, "largest stored property", at_least(1024))
     properties: int = option(500, "most stored properties of a resource", at_least(10))
+    anonymous: bool = option(
+        True, "who has not logged in may look at what access control lists let everybody read: public calendars"
+    )
     aces: int = option(200, "most entries of an access control list", at_least(1))
     members: int = option(1_000_000, "most members of a collection", at_least(1))
     collections: int = option(1_000, "most collections in a home", at_least(10))

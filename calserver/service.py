@@ -65,6 +65,7 @@ SPOKEN: Final = (
     caldav.bulk_change,
     caldav.calendarserver_sharing,
     caldav.dav_sharing,
+    caldav.calendarserver_publishing,
 )
 """Everything that the server speaks; a later one wins over an earlier one."""
 

@@ -7,7 +7,7 @@ import attrs
 from lxml import etree
 
 from calserver.admin.refused import Refused
-from calserver.calendars import CALENDAR_HOME, COMPONENTS, sharing
+from calserver.calendars import CALENDAR_HOME, COMPONENTS, publishing, sharing
 from calserver.dav import xml
 from calserver.names import ICAL, D
 from calserver.store import Collection, NameTaken, Principal, Transaction
@@ -25,6 +25,8 @@ class CalendarFacts:
     components: tuple[str, ...]
     objects: int
     modified: datetime
+    published: str | None
+    """What anybody may do without logging in: ``read``, ``free-busy``, or nothing."""
 
 
 def home(txn: Transaction, principal: Principal) -> Collection:
@@ -123,6 +125,24 @@ def delete(txn: Transaction, principal: Principal, name: str) -> CalendarFacts:
     return facts
 
 
+def publish(txn: Transaction, principal: Principal, name: str, what: str = publishing.READ) -> CalendarFacts:
+    """Let anybody read a calendar without logging in, or see when it is busy.
+
+    Raises:
+        Refused: there is no such calendar.
+    """
+    return _facts(txn, principal, publishing.publish(txn, find(txn, principal, name), what))
+
+
+def unpublish(txn: Transaction, principal: Principal, name: str) -> CalendarFacts:
+    """End that.
+
+    Raises:
+        Refused: there is no such calendar.
+    """
+    return _facts(txn, principal, publishing.unpublish(txn, find(txn, principal, name)))
+
+
 def _facts(txn: Transaction, principal: Principal, row: Collection) -> CalendarFacts:
     return CalendarFacts(
         name=row.name,
@@ -131,6 +151,7 @@ def _facts(txn: Transaction, principal: Principal, row: Collection) -> CalendarF
         components=row.components,
         objects=txn.objects.count(row.id),
         modified=row.modified,
+        published=publishing.published(row),
     )
 
 

@@ -137,15 +137,18 @@ class Logins:
     def confirm(self, txn: Transaction, login: Login) -> Actor:
         """See that a login still holds, in the transaction of its request; returns who it is by now.
 
-        Who is in which group, and who acts for whom, may have changed anywhere between the principal and others.
+        Who is in which group, and who acts for whom, may have changed anywhere between the principal and others. Of
+        who has not authenticated nothing changes.
 
         Raises:
             Outdated: it does not.
         """
+        if login.actor.principal_id is None:
+            return login.actor
         revision = txn.principals.revision()
         if revision == login.directory:
             return login.actor
-        principal = txn.principals.get(login.actor.principal_id or UNKNOWN)
+        principal = txn.principals.get(login.actor.principal_id)
         if principal is None or not principal.enabled or principal.revision != login.revision:
             raise Outdated
         actor = Actor.of(txn, principal)

@@ -8,6 +8,7 @@ from calserver.caldav.apple import calendarserver
 from calserver.caldav.bulk import bulk_change
 from calserver.caldav.davsharing import dav_sharing
 from calserver.caldav.homes import mount
+from calserver.caldav.publishing import calendarserver_publishing
 from calserver.caldav.rfc4791 import rfc4791
 from calserver.caldav.rfc6638 import rfc6638
 from calserver.caldav.rfc7529 import rfc7529
@@ -18,6 +19,7 @@ from calserver.caldav.sharing import calendarserver_sharing
 __all__ = [
     "bulk_change",
     "calendarserver",
+    "calendarserver_publishing",
     "calendarserver_sharing",
     "dav_sharing",
     "mount",

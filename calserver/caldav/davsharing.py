@@ -10,10 +10,11 @@ import attrs
 
 from calserver import calendars
 from calserver.caldav.notices import DAV_NAMES, STATUS, Notice
+from calserver.caldav.publishing import SHARE
 from calserver.caldav.resources import CalendarCollection, CalendarHome
 from calserver.caldav.rfc4791 import home_of
 from calserver.caldav.sharee import SharedCalendar, source_href
-from calserver.caldav.sharing import DAVSHARING, SHARE, accepted, invitation_of, text
+from calserver.caldav.sharing import DAVSHARING, accepted, invitation_of, text
 from calserver.calendars import sharing
 from calserver.dav import (
     BadRequest,

@@ -1,13 +1,15 @@
 """free-busy-query: when the owner of calendars is busy (RFC 4791 section 7.10)."""
 
+from collections.abc import Sequence
 from http import HTTPStatus
+from itertools import compress
 
 from calserver import calendars, ical
 from calserver.caldav.resources import CalendarCollection, CalendarObjects, PlainCollection, settings
 from calserver.caldav.scope import calendars_below
 from calserver.caldav.webcal import PRODID
 from calserver.calendars import CONTENT_TYPE
-from calserver.dav import BadRequest, Request, Response
+from calserver.dav import BadRequest, Request, Response, View
 from calserver.dav.xml import Element
 from calserver.ical import TimeRange
 from calserver.names import C
@@ -39,9 +41,14 @@ def free_busy_query(request: Request, resource: CalendarObjects | PlainCollectio
     if found == [resource]:
         resource.require(READ_FREE_BUSY)
     readable = [each for each in found if isinstance(each, CalendarCollection) and READ_FREE_BUSY in each.privileges]
+    counting = (each is resource or each.row.source_id is None or not each.row.transparent for each in readable)
+    return answer(resource.view, list(compress(readable, counting)), when)
+
+
+def answer(view: View, readable: Sequence[CalendarCollection], when: TimeRange) -> Response:
+    """One VFREEBUSY for calendars of which the asker may see when they are busy."""
     hidden = {id for each in readable for id in each.lacking(READ_FREE_BUSY)}
-    view = resource.view
-    rows = [each.row for each in readable if each is resource or each.row.source_id is None or not each.row.transparent]
+    rows = [each.row for each in readable]
     periods = calendars.busy(view.txn, rows, when, settings=settings(view), hidden=hidden)
-    answer = ical.serialize(ical.freebusy(periods, when, now=view.txn.now, prodid=PRODID))
-    return Response(HTTPStatus.OK, (("Content-Type", CONTENT_TYPE),), answer)
+    body = ical.serialize(ical.freebusy(periods, when, now=view.txn.now, prodid=PRODID))
+    return Response(HTTPStatus.OK, (("Content-Type", CONTENT_TYPE),), body)

@@ -2,16 +2,9 @@
 
 from calserver import calendars
 from calserver.caldav import outbox
+from calserver.caldav.boxes import Attachments, Inbox, Notifications, Outbox
 from calserver.caldav.notices import CALENDARS
-from calserver.caldav.resources import (
-    Attachments,
-    CalendarCollection,
-    CalendarHome,
-    Inbox,
-    Notifications,
-    Outbox,
-    PlainCollection,
-)
+from calserver.caldav.resources import CalendarCollection, CalendarHome, PlainCollection
 from calserver.caldav.sharee import SharedCalendar
 from calserver.tree import Homes, Kinds
 

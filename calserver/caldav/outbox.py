@@ -18,9 +18,10 @@ import attrs
 
 from calserver import calendars, directory, ical
 from calserver.caldav import calendar_data
+from calserver.caldav.boxes import Inbox, Outbox
 from calserver.caldav.freebusy import READ_FREE_BUSY
 from calserver.caldav.negotiation import content_type
-from calserver.caldav.resources import CalendarCollection, CalendarObjects, Inbox, Outbox, settings
+from calserver.caldav.resources import CalendarCollection, CalendarObjects, settings
 from calserver.caldav.webcal import PRODID
 from calserver.conditions import ConditionFailed
 from calserver.dav import Href, Markup, Request, Response, View, xml

@@ -25,8 +25,7 @@ import attrs
 from calserver import calendars, ical, meetings
 from calserver.caldav import scheduled, webcal
 from calserver.caldav.negotiation import content_type
-from calserver.caldav.notices import Notice
-from calserver.calendars import CalendarCollectionLocationOk, sharing
+from calserver.calendars import CalendarCollectionLocationOk, publishing, sharing
 from calserver.config import Calendars, Settings
 from calserver.dav import (
     Collection,
@@ -58,6 +57,11 @@ def settings(view: View) -> Calendars:
     return cast(Settings, view.settings).calendars
 
 
+Fields = tuple[tuple[str, str], ...]
+IN_PUBLIC: Final[Fields] = (("Vary", "Accept, Authorization"), ("Cache-Control", "no-cache"))
+"""Header fields of what is public: it is asked for each time, so that nobody has it from a cache when it is no more."""
+
+
 class CalendarObjectResource(StoredObject):
     """A calendar object resource (RFC 4791 section 4.1), or a message in an Inbox (RFC 6638 section 4.1)."""
 
@@ -76,6 +80,14 @@ class CalendarObjectResource(StoredObject):
     def without(self) -> frozenset[str]:  # type: ignore[override]  # what the class has depends on a setting
         """Mostly objects have the access control list of their calendar."""
         return frozenset() if settings(self.view).object_acl else frozenset({"ACL"})
+
+    @property
+    def privileges(self) -> frozenset[str]:
+        """What the actor holds here. Who has not logged in sees public calendars, but not what is in them one by one.
+
+        So nobody can find out that there is something private; what has a list of its own is not public at all.
+        """
+        return frozenset() if self.view.request.actor.href is None else super().privileges
 
     @property
     def text(self) -> bytes:
@@ -265,10 +277,24 @@ class CalendarCollection(CalendarObjects):
 
     def _take(self, row: CollectionRow) -> None:
         super()._take(row)
+        if self.in_public:
+            self.etag = f'"{self.ctag}-public"'
+        if access.READ not in self.privileges:
+            self.etag = self.modified = None  # who sees only when it is busy sees what depends on the time
         if row.shared:
             self.resourcetype = SHARED_TYPE  # type: ignore[misc]  # of this one alone
 
     # -- what clients see of it --------------------------------------------------------------------------------
+
+    @property
+    def in_public(self) -> bool:
+        """Whether it is seen by somebody who has not logged in."""
+        return self.view.request.actor.href is None
+
+    @property
+    def headers(self) -> Fields:  # type: ignore[override]  # what fits depends on who asks
+        """Header fields of answers to GET and HEAD."""
+        return IN_PUBLIC if self.in_public else (("Vary", "Accept"),)
 
     @property
     def state_tokens(self) -> tuple[str, ...]:
@@ -295,7 +321,9 @@ class CalendarCollection(CalendarObjects):
         for row, text in self.view.txn.objects.iterate(self.row.id):
             if self.shows(row):
                 self.view.allowance.spend(len(text) * times)
-                yield text
+                seen = publishing.public_form(text) if self.in_public else text
+                if seen is not None:
+                    yield seen
 
     def _properties(self) -> Iterator[tuple[str, str]]:
         yield "X-WR-CALNAME", self.display_name or self.row.name
@@ -436,61 +464,3 @@ def _is_in_folder(place: StoredCollection) -> bool:
 
 def _is_scheduled(source: StoredObject) -> bool:
     return isinstance(source, CalendarObjectResource) and source.is_scheduled
-
-
-class Reserved(StoredCollection):
-    """A collection that belongs to the home: clients can neither delete nor move it, nor put anything into it."""
-
-    delete = Resource.delete
-    copy = Resource.copy
-    move = Resource.move
-    create = Collection.create
-    create_empty = Collection.create_empty
-    new_name = Collection.new_name
-    make_collection = Collection.make_collection  # type: ignore[assignment]  # it always raises
-
-    def store(self, name: str, request: Request) -> Written:
-        """Content of members comes from the server alone."""
-        raise Forbidden("the members of this collection are made by the server")
-
-    def receive_object(self, source: StoredObject, name: str, *, copy: bool, replaced: Resource | None) -> Resource:
-        """So do members."""
-        raise Forbidden("the members of this collection are made by the server")
-
-    @classmethod
-    def admit(cls, kind: str) -> None:
-        """There are no collections in it."""
-        raise Forbidden("there can be no collections in this one")
-
-
-class Inbox(Reserved, CalendarObjects):
-    """The scheduling inbox (RFC 6638 section 2.2)."""
-
-    resourcetype = (D("collection"), C("schedule-inbox"))
-    taken = ("VEVENT", "VTODO")
-
-
-class Outbox(Reserved, CalendarObjects):
-    """The scheduling outbox (RFC 6638 section 2.1); it never has members, but clients search it all the same."""
-
-    resourcetype = (D("collection"), C("schedule-outbox"))
-    taken = ("VFREEBUSY",)
-
-
-class Notifications(Reserved):
-    """Where a client finds what others want to share with its user (caldav-sharing section 4).
-
-    Its owner removes what has been seen.
-    """
-
-    resourcetype = (D("collection"), CS("notification"), D("notifications"))
-    object_class = Notice
-
-
-class Attachments(StoredCollection):
-    """Files that events refer to."""
-
-    traversed = False
-    delete = Resource.delete
-    copy = Resource.copy
-    move = Resource.move

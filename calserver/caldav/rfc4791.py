@@ -4,13 +4,12 @@ from datetime import UTC, datetime
 
 from calserver import calendars, ical
 from calserver.caldav import freebusy, mkcalendar, multiget, query, timezone
+from calserver.caldav.boxes import Inbox, Outbox
 from calserver.caldav.homes import mount
 from calserver.caldav.resources import (
     CalendarCollection,
     CalendarObjectResource,
     CalendarObjects,
-    Inbox,
-    Outbox,
     PlainCollection,
     settings,
 )

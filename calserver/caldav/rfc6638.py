@@ -6,7 +6,8 @@ from lxml import etree
 
 from calserver import calendars, itip
 from calserver.caldav import outbox, scheduled
-from calserver.caldav.resources import CalendarCollection, CalendarObjectResource, Inbox, Outbox
+from calserver.caldav.boxes import Inbox, Outbox
+from calserver.caldav.resources import CalendarCollection, CalendarObjectResource
 from calserver.caldav.rfc4791 import home_of
 from calserver.conditions import ConditionFailed
 from calserver.dav import (

@@ -1,7 +1,8 @@
 """Recurrence rules that count in other calendars (RFC 7529)."""
 
 from calserver import ical
-from calserver.caldav.resources import CalendarCollection, Inbox, Outbox, PlainCollection
+from calserver.caldav.boxes import Inbox, Outbox
+from calserver.caldav.resources import CalendarCollection, PlainCollection
 from calserver.dav import Extension, Markup, Resource, xml
 from calserver.names import C
 

@@ -4,7 +4,8 @@ Apple's clients know the property under the name that it had before.
 """
 
 from calserver import calendars, ical
-from calserver.caldav.resources import Inbox, settings
+from calserver.caldav.boxes import Inbox
+from calserver.caldav.resources import settings
 from calserver.dav import Extension
 from calserver.dav.xml import Element
 from calserver.ical import ValidCalendarData

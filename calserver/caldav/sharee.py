@@ -47,6 +47,18 @@ def source_href(source: Source) -> Href:
     return Href((CALENDARS, source.owner.kind, source.owner.uid, *source.names), collection=True)
 
 
+def refuse_above(shared: StoredCollection, target: Resource) -> None:
+    """Refuse to replace what a shared calendar comes from by a copy of it: nothing would be left to be copied.
+
+    Raises:
+        Forbidden: the target is the sharer's calendar, or above it (RFC 4918 section 9.8.5).
+    """
+    if not isinstance(target, StoredCollection) or shared.row.source_id is None:
+        return
+    if target.row.id in {each.id for each in shared.view.txn.collections.ancestors(shared.row.source_id)}:
+        raise Forbidden("source and destination are the same, or one is in the other")
+
+
 class SharedObject(CalendarObjectResource):
     """A calendar object resource of a shared calendar."""
 
@@ -57,6 +69,11 @@ class SharedObject(CalendarObjectResource):
             found = self.view.txn.objects.texts([self.row.id], seen_in=self.row.collection_id)
             self._text = found[self.row.id]
         return self._text
+
+    def copy(self, target: Resource, *, deep: bool = True) -> None:
+        """Copy it as the sharee sees it."""
+        refuse_above(self.parent, target)
+        super().copy(target, deep=deep)
 
     def move(self, target: Resource) -> None:
         """Rename it; it stays in the sharer's calendar (section 5.5.5)."""
@@ -145,14 +162,24 @@ class SharedCalendar(CalendarCollection):
     def receive_object(self, source: StoredObject, name: str, *, copy: bool, replaced: Resource | None) -> Resource:
         """Take a calendar object: under another name, or from elsewhere, as if the sharee had written it."""
         self.check_name(name)
+        objects = self.view.txn.objects
+        before = objects.get(self.source.collection.id, name) if copy else None
         if replaced is not None:
             replaced.delete()
         if source.parent.row.id == self.row.id and not copy:
-            row = self.view.txn.objects.move(source.row.id, self.source.collection.id, name)
+            row = objects.move(source.row.id, self.source.collection.id, name)
             return self.object_of(attrs.evolve(row, collection_id=self.row.id))
-        return self._made_like(source, name, copy=copy)
+        received = self._made_like(source, name, copy=copy)
+        if copy and before is not None and before.acl is not None:
+            objects.set_acl(received.row.id, before.acl)  # that of the sharer's calendar, which the sharee does not see
+        return received
 
     # -- the calendar itself -------------------------------------------------------------------------------------------
+
+    def copy(self, target: Resource, *, deep: bool = True) -> None:
+        """Make a calendar of one's own of it."""
+        refuse_above(self, target)
+        super().copy(target, deep=deep)
 
     def delete(self) -> None:
         """Do not share it any more; the sharer's calendar stays as it is (section 5.4.2)."""

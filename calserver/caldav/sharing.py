@@ -11,8 +11,9 @@ from typing import Final, cast
 
 import attrs
 
-from calserver.caldav import bulk
+from calserver.caldav import bulk, publishing
 from calserver.caldav.notices import STATUS, Notice
+from calserver.caldav.publishing import SHARE, XML_TYPES
 from calserver.caldav.resources import CalendarCollection, CalendarHome
 from calserver.caldav.sharee import SharedCalendar, SharedObject, source_href
 from calserver.calendars import OrganizerIsSharer, sharing
@@ -33,13 +34,10 @@ from calserver.directory import find_many
 from calserver.names import CS, C, D
 from calserver.store import Principal, Share
 
-SHARE: Final = D("share")
-"""The privilege."""
 MOST_SHAREES: Final = 200
 """How many invitations one request may change."""
 MOST_CHARACTERS: Final = 1000
 """The longest name, summary and address."""
-XML_TYPES: Final = ("application/xml", "text/xml")
 DAVSHARING: Final = "application/davsharing+xml"
 
 
@@ -142,12 +140,13 @@ _DAV_ACCESSES: Final = {D("read"): "read", D("read-write"): "read-write", D("no-
 ROOTS: Final = {CS("share"): _invitation, D("share-resource"): _sharee}
 
 
-@calendarserver_sharing.method("POST", on=CalendarCollection, writes=True, parse=[asked, bulk.asked])
+@calendarserver_sharing.method("POST", on=CalendarCollection, writes=True, parse=[asked, bulk.asked, publishing.asked])
 def post(request: Request, calendar: CalendarCollection) -> Response:
-    """Change with whom a calendar is shared (section 5.3.2); anything else is a bulk request."""
+    """Change with whom a calendar is shared (section 5.3.2), or publish it; anything else is a bulk request."""
     invitations = request.parsed(asked)
     if invitations is None:
-        return bulk.post(request, calendar)
+        public = request.parsed(publishing.asked)
+        return bulk.post(request, calendar) if public is None else publishing.change(calendar, public)
     calendar.require(SHARE)
     found = find_many(
         calendar.view.txn, [each.address for each in invitations], prefix=request.prefix, origin=request.origin
@@ -254,7 +253,10 @@ def invitation_of(home: CalendarHome, uid: str) -> Share:
 @calendarserver_sharing.property(CS("allowed-sharing-modes"), on=CalendarCollection)
 def allowed_sharing_modes(calendar: CalendarCollection) -> Markup | None:
     """What may be done with a calendar (section 5.2.3); a shared one is not shared again."""
-    return None if isinstance(calendar, SharedCalendar) else xml.element(CS("can-be-shared"))
+    if isinstance(calendar, SharedCalendar):
+        return None
+    modes = ["can-be-shared", *(["can-be-published"] if publishing.may_be_public(calendar) else [])]
+    return xml.join([xml.element(CS(each)) for each in modes])
 
 
 @calendarserver_sharing.property(CS("invite"), on=CalendarCollection)

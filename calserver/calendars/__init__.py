@@ -7,12 +7,12 @@ calendar, and in which form, is decided once:
 - `accepted` turns a checked calendar object into what is stored, `admit` checks that a calendar takes it, `put` does
   both and stores it; who stores it otherwise calls `spread`, for those who share the calendar; `pieces` cuts what came
   as one file;
-- `sharing` is what sharers and sharees do, `notifications` what they are told;
+- `sharing` is what sharers and sharees do, `notifications` what they are told; `publishing` makes calendars public;
 - `busy`, `busy_of` and `busy_each` tell when calendars and principals are busy, from the instance index; `extend`
   keeps that ahead of time.
 """
 
-from calserver.calendars import notifications, sharing
+from calserver.calendars import notifications, publishing, sharing
 from calserver.calendars.conditions import (
     CalendarCollectionLocationOk,
     NoUidConflict,
@@ -70,6 +70,7 @@ __all__ = [
     "notifications",
     "pieces",
     "provision",
+    "publishing",
     "put",
     "sharing",
     "spread",

@@ -25,6 +25,7 @@ from calserver.store import Variant
 _MOZILLA: Final = ("X-MOZ-LASTACK", "X-MOZ-SNOOZE-TIME")
 _MAY_BE_PERSONAL: Final = re.compile(rb'VALARM|VALUE="?DATE(?!-TIME)|X-MOZ-', re.IGNORECASE)
 """What can be found, unfolded, in each text that is not its own common form."""
+_MAY_HAVE_ALARMS: Final = re.compile(rb"VALARM|X-MOZ-", re.IGNORECASE)
 _FOLD: Final = re.compile(rb"\r?\n[ \t]")
 
 Key = tuple[str, str] | None
@@ -40,6 +41,11 @@ class Own:
 
 
 NOTHING: Final = Own()
+
+
+def unfolded(text: bytes) -> bytes:
+    """A text with one line for each property (RFC 5545 section 3.1)."""
+    return _FOLD.sub(b"", text) if b"\n " in text or b"\n\t" in text else text
 
 
 def _is_own(prop: Property) -> bool:
@@ -87,19 +93,29 @@ def common(calendar: Component) -> Component:
     """What sharees see who have set nothing of their own, made of the owner's form."""
 
     def change(component: Component) -> Component:
-        if component.name == "VTIMEZONE":
-            return component
-        properties = tuple(each for each in component.properties if not each.name.startswith(_MOZILLA))
-        changed = attrs.evolve(
-            component,
-            properties=properties,
-            components=tuple(each for each in component.components if each.name != "VALARM"),
-        )
         if _takes_whole_days(component):
-            changed = changed.replacing("TRANSP", Property("TRANSP", "TRANSPARENT"))
-        return changed
+            return _quiet(component).replacing("TRANSP", Property("TRANSP", "TRANSPARENT"))
+        return _quiet(component)
 
     return calendar.map(change)
+
+
+def _quiet(component: Component) -> Component:
+    """A component without alarms, and without notes of alarms that were dismissed."""
+    if component.name == "VTIMEZONE":
+        return component
+    properties = tuple(each for each in component.properties if not each.name.startswith(_MOZILLA))
+    components = tuple(each for each in component.components if each.name != "VALARM")
+    return attrs.evolve(component, properties=properties, components=components)
+
+
+def without_alarms(text: bytes) -> bytes:
+    """The owner's form of an object as it is without alarms."""
+    if not _MAY_HAVE_ALARMS.search(unfolded(text)):
+        return text
+    calendar = ical.parse(text)
+    quiet = calendar.map(_quiet)
+    return text if quiet == calendar else ical.serialize(quiet)
 
 
 def _takes_whole_days(component: Component) -> bool:
@@ -114,7 +130,7 @@ def common_form(text: bytes, calendar: Component | None = None) -> Variant | Non
         text: the owner's form.
         calendar: the same, parsed, where it is at hand.
     """
-    if not _MAY_BE_PERSONAL.search(_FOLD.sub(b"", text) if b"\n " in text or b"\n\t" in text else text):
+    if not _MAY_BE_PERSONAL.search(unfolded(text)):
         return None
     owner = calendar or ical.parse(text)
     for_all = common(owner)

@@ -143,8 +143,13 @@ def decline(txn: Transaction, share: Share, *, address: str | None = None) -> No
 
 
 def leave(txn: Transaction, bound: Collection) -> None:
-    """Remove a shared calendar from the sharee's home, which declines the invitation."""
+    """Remove a shared calendar from the sharee's home, which declines the invitation; nothing where it is gone.
+
+    It is gone when the sharer's calendar is moved to where it was.
+    """
     assert bound.source_id is not None
+    if txn.collections.get(bound.id) is None:
+        return
     share = txn.shares.find(bound.source_id, bound.principal_id)
     if share is None:
         txn.collections.remove(bound.id)

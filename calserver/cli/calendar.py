@@ -8,7 +8,8 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from calserver.admin import accounts, calendar_export, calendar_import, calendars, database, ics_files
+from calserver.admin import Refused, accounts, calendar_export, calendar_import, calendars, database, ics_files
+from calserver.calendars.publishing import FREE_BUSY, READ
 from calserver.cli.options import PATH, config_option, json_option
 from calserver.cli.output import print_json, print_table
 from calserver.config import Config
@@ -33,8 +34,11 @@ def list_(owner: str, config: Config, as_json: bool) -> None:
     if as_json:
         print_json(found)
     else:
-        rows = [(each.name, each.display_name, each.components or "any", each.objects) for each in found]
-        print_table(("CALENDAR", "TITLE", "COMPONENTS", "OBJECTS"), rows)
+        rows = [
+            (each.name, each.display_name, each.components or "any", each.objects, each.published or "")
+            for each in found
+        ]
+        print_table(("CALENDAR", "TITLE", "COMPONENTS", "OBJECTS", "PUBLIC"), rows)
 
 
 @command.command("create")
@@ -89,6 +93,43 @@ def delete(owner: str, calendar: str, yes: bool, config: Config, as_json: bool) 
         print_json(gone)
     else:
         click.echo(f"{config.server.public_prefix}{gone.path}: removed with {gone.objects} objects")
+
+
+@command.command("publish")
+@click.argument("owner")
+@click.argument("calendar")
+@click.option("--free-busy", is_flag=True, help="Only when it is busy, and nothing else.")
+@config_option
+@json_option
+def publish(owner: str, calendar: str, free_busy: bool, config: Config, as_json: bool) -> None:
+    """Let anybody read a calendar without logging in."""
+    if not config.dav.anonymous:
+        raise Refused("nothing is public on this server: dav.anonymous is false")
+    what = FREE_BUSY if free_busy else READ
+    with database.opened(config) as store:
+        made = store.write_now(lambda txn: calendars.publish(txn, accounts.named(txn, owner), calendar, what))
+    if as_json:
+        print_json(made)
+    else:
+        click.echo(f"{config.server.public_prefix}{made.path}: {_PUBLISHED[what]}")
+
+
+@command.command("unpublish")
+@click.argument("owner")
+@click.argument("calendar")
+@config_option
+@json_option
+def unpublish(owner: str, calendar: str, config: Config, as_json: bool) -> None:
+    """End that."""
+    with database.opened(config) as store:
+        made = store.write_now(lambda txn: calendars.unpublish(txn, accounts.named(txn, owner), calendar))
+    if as_json:
+        print_json(made)
+    else:
+        click.echo(f"{config.server.public_prefix}{made.path}: not public")
+
+
+_PUBLISHED = {READ: "anybody may read it", FREE_BUSY: "anybody may see when it is busy"}
 
 
 @command.command("export")

@@ -6,7 +6,14 @@ from typing import Any
 from calserver.conditions import ConditionFailed
 from calserver.dav import xml
 from calserver.dav.conditional import not_modified, validators
-from calserver.dav.errors import MethodNotAllowed, NotFound, NotImplementedHere, PreconditionFailed, Refusal
+from calserver.dav.errors import (
+    MethodNotAllowed,
+    NotFound,
+    NotImplementedHere,
+    PreconditionFailed,
+    Refusal,
+    Unauthorized,
+)
 from calserver.dav.extension import Extensions, MethodDeclaration
 from calserver.dav.locks import check_if
 from calserver.dav.message import Request, Response, RolledBack
@@ -42,6 +49,8 @@ def answer(view: View) -> Response:
     request = view.request
     if request.method not in view.spoken.known_methods:
         raise NotImplementedHere("the method is not known here")
+    if request.actor.href is None and not (request.method in LOOKING and view.settings.anonymous):
+        raise Unauthorized("authenticate first")
     resource = view.find(request.href)
     declared = _method(view, resource)
     if declared.allow is not None:
@@ -62,7 +71,10 @@ def _method(view: View, resource: Resource) -> MethodDeclaration:
     raise MethodNotAllowed("the resource does not have this method")
 
 
-TELLING = (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
+LOOKING = frozenset({"GET", "HEAD"})
+"""What one may ask for who has not authenticated: to look at one thing whose path one knows."""
+
+TELLING = (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.CONFLICT)
 """Statuses that would tell nobody in particular what exists."""
 
 

@@ -35,6 +35,10 @@ class Settings(Protocol):
         """The most properties that clients may store on one resource."""
 
     @property
+    def anonymous(self) -> bool:
+        """Whether who has not authenticated may look at anything at all."""
+
+    @property
     def aces(self) -> int:
         """The most entries of an access control list (RFC 3744 section 8.1.1)."""
 

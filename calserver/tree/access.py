@@ -15,7 +15,7 @@ So an owner can keep something from delegates, or from a group that may see all 
 A calendar that others share stands in the homes of the sharees too. There it gives what the owner of the calendar
 allowed (`SHARED`), and no more to delegates of the sharee.
 
-Who has not authenticated never gets more than to read.
+Who has not authenticated never gets more than to read, and nothing of what is shared.
 """
 
 from collections.abc import Mapping, Sequence
@@ -117,7 +117,7 @@ def held(
 
     found = model.held(entries, matches)
     if actor.href is None:
-        found &= READING
+        return found & READING if row.source_id is None else NOTHING
     if row.source_id is not None:
         found &= SHARED.get(row.access, NOTHING)
     return found

@@ -257,7 +257,9 @@ class StoredCollection(Collection):
     # -- content and properties ------------------------------------------------------------------------------
 
     def read(self) -> bytes:
-        """A page that lists the members, for people (RFC 4918 section 9.4)."""
+        """A page that lists the members, for people who have logged in (RFC 4918 section 9.4)."""
+        if self.view.request.actor.href is None:
+            raise Forbidden("this lists nothing for nobody in particular")
         return listing.page(self)
 
     @property

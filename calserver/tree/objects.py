@@ -138,6 +138,8 @@ def landing(source: Resource, target: Resource) -> tuple[Receiver, Resource | No
     """The collection that a target is or would be in, and what is replaced there (RFC 4918 section 9.8.4)."""
     if target.href.within(source.href) or source.href.within(target.href):
         raise Forbidden("source and destination lie within each other")
+    if isinstance(source, StoredObject) and isinstance(target, StoredObject) and source.row.id == target.row.id:
+        raise Forbidden("source and destination are the same")
     place = target.parent
     if place is None and not target.exists:
         raise Conflict("the collection of the destination does not exist")

@@ -17,7 +17,7 @@ from calserver import dav
 from calserver.auth import Connection, Login, Logins, Outdated
 from calserver.config import Server, Settings
 from calserver.dav import Refusal
-from calserver.directory import Actor
+from calserver.directory import ANONYMOUS, Actor
 from calserver.store import Busy, Full, Stamp, Store, Transaction
 from calserver.telemetry import Metrics
 from calserver.web.coding import decode_content
@@ -39,6 +39,11 @@ _HARMLESS: Final[tuple[Field, ...]] = (
 """What people store is never run by a browser that looks at it; resources may say so in words of their own."""
 
 _NO_ROOM: Final = dav.xml.error(dav.condition(dav.SufficientDiskSpace()))
+
+_LOOKING: Final = frozenset({b"GET", b"HEAD"})
+
+PUBLIC_DEPTH: Final = 3
+"""Segments of a path that lead to a home: below it there may be something public."""
 
 _SECRET: Final = frozenset({b"Authorization", b"authorization", b"Cookie", b"cookie"})
 """Fields that go no further."""
@@ -70,6 +75,8 @@ class DavAdapter:
     metrics: Metrics
     reactor: Any
 
+    _anybody: Login = attrs.field(init=False, factory=lambda: Login(ANONYMOUS, revision=0, version=0))
+
     limits: dav.Limits = attrs.field(init=False)
     """How much XML a request may bring."""
 
@@ -97,8 +104,8 @@ class DavAdapter:
             Refusal: nobody has authenticated, or the path is none.
         """
         authorization = self._authorization(request)
-        login = self.logins.known(authorization)
-        response = None if login is None else self._at_once(request, path, login)
+        login = self._unknown(request, path) if authorization is None else self.logins.known(authorization)
+        response = None if login is None or authorization is None else self._at_once(request, path, login)
         if response is None:
             return self._answer(request, path, authorization, login, further)
         self._write(request, response, further)
@@ -130,7 +137,7 @@ class DavAdapter:
         return response
 
     async def _answer(
-        self, request: Request, path: str, authorization: bytes, login: Login | None, further: Sequence[Field]
+        self, request: Request, path: str, authorization: bytes | None, login: Login | None, further: Sequence[Field]
     ) -> None:
         try:
             response = await self._respond(request, path, authorization, login)
@@ -150,11 +157,19 @@ class DavAdapter:
             fields = (*fields, *_HARMLESS)
         request.respond(response.status, fields, response.body)
 
-    async def _respond(self, request: Request, path: str, authorization: bytes, login: Login | None) -> dav.Response:
-        connection = Connection(request.origin.address, request.origin.secure)
+    async def _respond(
+        self, request: Request, path: str, authorization: bytes | None, login: Login | None
+    ) -> dav.Response:
+        if authorization is None:
+            response = await self._transact(request, path, self._anybody)
+            if response.status == HTTPStatus.UNAUTHORIZED:
+                raise self._nobody(request)
+            return response
         while True:
             if login is None:
-                login = await self.logins.login(authorization, connection)
+                login = await self.logins.login(
+                    authorization, Connection(request.origin.address, request.origin.secure)
+                )
             request.who = login.actor.uid
             try:
                 return await self._transact(request, path, login)
@@ -162,14 +177,24 @@ class DavAdapter:
                 self.logins.forget(authorization)
                 login = None
 
-    def _authorization(self, request: Request) -> bytes:
-        """The Authorization field, or the refusal that asks for one."""
-        values = request.requestHeaders.getRawHeaders(b"authorization")
-        if not values:
-            raise self.logins.nobody(Connection(request.origin.address, request.origin.secure))
+    def _authorization(self, request: Request) -> bytes | None:
+        """The Authorization field; None where there is none."""
+        values = request.requestHeaders.getRawHeaders(b"authorization", ())
         if len(values) > 1:
             raise dav.BadRequest("there is more than one Authorization field")
-        return values[0]
+        return values[0] if values else None
+
+    def _unknown(self, request: Request, path: str) -> Login:
+        """The login of somebody who has not authenticated: for a look at what may be public, and for nothing else.
+
+        All that clients begin with is refused, so that they authenticate.
+        """
+        if request.method in _LOOKING and path.strip("/").count("/") >= PUBLIC_DEPTH:
+            return self._anybody
+        raise self._nobody(request)
+
+    def _nobody(self, request: Request) -> Refusal:
+        return self.logins.nobody(Connection(request.origin.address, request.origin.secure))
 
     async def _body(self, request: Request) -> bytes:
         codings = request.field("Content-Encoding")

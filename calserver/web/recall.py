@@ -3,7 +3,8 @@
 Polls that find nothing changed are the bulk of a calendar server's load. Nearly all of them repeat a request of some
 minutes ago word for word, so the answer of that time is kept, with what the store knew before it was made: the data
 version, and the stamp of the home that the path is in. The same version, or an equal stamp, proves that nothing has
-changed that could be seen in the answer. Nothing here expires by time, so what depends on time - locks - is not kept.
+changed that could be seen in the answer. Nothing here expires by time, so what depends on time - locks, and answers
+that say ``no-store`` - is not kept.
 """
 
 from collections import OrderedDict
@@ -27,6 +28,8 @@ MOST_BYTES: Final = 4 * 1024 * 1024
 MOST_HOMES: Final = 20_000
 OVERHEAD_BYTES: Final = 1024
 """About what an entry takes besides its key and body."""
+
+NO_STORE: Final = ("Cache-Control", "no-store")
 
 _IRRELEVANT: Final = frozenset(
     b"""accept-encoding authorization connection content-length cookie date forwarded keep-alive te x-forwarded-for
@@ -167,6 +170,7 @@ class Recall:
             or not isinstance(body, bytes)
             or len(body) > LARGEST_BYTES
             or b"activelock" in body
+            or NO_STORE in response.headers
         ):
             return
         size = len(body) + len(key[-1]) + len(key[-2]) + OVERHEAD_BYTES

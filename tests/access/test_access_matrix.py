@@ -57,10 +57,17 @@ def cells(table: Table) -> list[tuple[str, str, dict[str, str]]]:
     return [(resource, line, found) for resource, lines in table.items() for line, found in lines.items()]
 
 
-def test_nobody_in_particular_does_nothing(table: Table) -> None:
+def test_nobody_in_particular_only_looks_at_what_is_public(table: Table) -> None:
     for resource, line, found in cells(table):
-        if line != "OPTIONS" and YES in found.values():
-            assert found["nobody"] == LOGIN, (resource, line)
+        public = "public" in resource and "event" not in resource and line in ("GET", "HEAD")
+        assert found["nobody"] == (YES if public else LOGIN), (resource, line)
+
+
+def test_what_is_public_gives_nobody_who_has_logged_in_more(table: Table) -> None:
+    for resource in ("public calendar", "calendar that tells the public when it is busy"):
+        for line, found in table[resource].items():
+            if line not in ("GET", "HEAD"):
+                assert found["stranger"] == table["calendar"].get(line, found)["stranger"], (resource, line)
 
 
 def test_administrators_can_do_what_owners_can(table: Table) -> None:
@@ -98,6 +105,7 @@ def test_what_there_is_not_looks_like_what_is_hidden(table: Table) -> None:
         ("calendar home", "calendar home of nobody"),
         ("event in a calendar with a list", "no event in a calendar with a list"),
         ("file in a folder with a list", "no file in a folder with a list"),
+        ("event in a public calendar", "no event in a public calendar"),
     ):
         for line in set(table[there]) & set(table[not_there]):
             assert table[there][line]["stranger"] == table[not_there][line]["stranger"], (there, line)

@@ -14,6 +14,7 @@ from village import EVERYTHING, READ, WRITE, Village, event
 from calserver.dav import Ace
 from calserver.names import CS, C, D
 from calserver.store import Transaction
+from calserver.store.statements import Connection, Statement
 
 HOME = "calendars/user/ann/"
 SECRET = HOME + "Default/own.ics"
@@ -574,6 +575,46 @@ def test_locks_of_others_end_with_unlock(village: Village) -> None:
     unlocking = Ace(key(village, "will"), frozenset({D("read"), D("unlock")}))
     restrict(village, CLUB, unlocking)
     assert will("UNLOCK", SONGS, lock_token=token).status == 204
+
+
+# -- time --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("uid", "hidden", "missing"),
+    [
+        ("sam", SECRET, NOTHING),
+        ("sam", HOME + "Projects/Secret/secret.ics", HOME + "Projects/Secret/none.ics"),
+        ("sam", HOME, "calendars/user/zoe/"),
+        ("sam", HOME + "Notifications/", "calendars/user/zoe/Notifications/"),
+        ("rita", GIFT, CLUB + "none.txt"),
+        (None, HOME + "Open/private.ics", HOME + "Open/none.ics"),
+        (None, SECRET, NOTHING),
+    ],
+)
+def test_what_is_hidden_takes_as_long_as_what_is_not_there(
+    village: Village, monkeypatch: pytest.MonkeyPatch, uid: str | None, hidden: str, missing: str
+) -> None:
+    """The same answer, for which the database was asked the same: that is where the time goes."""
+    private = event("private").replace(b"SUMMARY", b"CLASS:PRIVATE\r\nSUMMARY")
+    assert village.by("ann")("PUT", HOME + "Open/private.ics", private, content_type="text/calendar").status == 201
+    asked: list[str] = []
+    run = Connection._run
+
+    def listening(self: Connection, statement: Statement, parameters: dict[str, Any]) -> Any:
+        asked.append(statement.sql(self.dialect))
+        return run(self, statement, parameters)
+
+    monkeypatch.setattr(Connection, "_run", listening)
+    who = village.by(uid)
+    prop = f'<D:propfind xmlns:D="DAV:">{PROP}</D:propfind>'
+    for method, body in (("GET", ""), ("HEAD", ""), ("PROPFIND", prop), ("DELETE", ""), ("LOCK", LOCK), ("MKCOL", "")):
+        found = []
+        for path in (hidden, missing):
+            asked.clear()
+            answer = who(method, path, body)
+            found.append((answer.status, answer.body.replace(path.encode(), b""), list(asked)))
+        assert found[0] == found[1], (uid, method, hidden)
 
 
 # -- busy time ---------------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from dialogue import Answer, Dialogue
 from lxml import etree
 
 from calserver import calendars, dav
+from calserver.calendars import publishing
 from calserver.config import Calendars, Settings
 from calserver.dav import Ace, Extensions, Headers, Href, Lock, Request, Response, RolledBack, xml
 from calserver.directory import ANONYMOUS, Actor, accounts
@@ -99,6 +100,10 @@ def furniture(txn: Transaction) -> None:
     work = txn.collections.add(home.id, "Work", "calendar", display_name="Work")
     put_event(txn, work, "work.ics")
     txn.collections.set_acl(work.id, grants(txn))
+    for name, what in (("Open", publishing.READ), ("Busy", publishing.FREE_BUSY)):
+        public = txn.collections.add(home.id, name, "calendar")
+        put_event(txn, public, f"{name.lower()}.ics")
+        publishing.publish(txn, public, what)
     projects = txn.collections.add(home.id, "Projects", "plain")
     txn.collections.set_acl(projects.id, grants(txn))
     put_file(txn, projects, "plan.txt")
@@ -155,9 +160,10 @@ def put_file(txn: Transaction, place: Collection, name: str, text: bytes = b"tex
 class Undone(Exception):
     """Takes back what a request did, with its answer."""
 
-    def __init__(self, response: Response) -> None:
+    def __init__(self, response: Response, tried: Any = None) -> None:
         super().__init__(response.status)
         self.response = response
+        self.tried = tried
 
 
 @attrs.define

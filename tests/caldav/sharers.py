@@ -4,12 +4,19 @@ from typing import Any
 
 from dialogue import Answer, Dialogue
 
+from calserver import calendars
+from calserver.config import Calendars
 from calserver.names import CS, D
+from calserver.store import Principal, Transaction
 
 NAMESPACES = 'xmlns:D="DAV:" xmlns:CS="http://calendarserver.org/ns/"'
 ANN = "calendars/user/ann/"
 BOB = "calendars/user/bob/"
 WORK = ANN + "Work/"
+
+
+def provide(txn: Transaction, principal: Principal) -> None:
+    calendars.provision(txn, principal, Calendars())
 
 
 def invitation(*who: str, access: str = "read-write", summary: str = "Ann's work") -> str:

@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import attrs
 import pytest
-from conftest import provide
 from dialogue import Dialogue
 from ics import event
 from sharers import (
@@ -21,6 +20,7 @@ from sharers import (
     notices,
     post,
     property_of,
+    provide,
     removal,
     share,
     sync,
@@ -31,9 +31,10 @@ from sharers import (
 
 from calserver import calendars
 from calserver.calendars import sharing
+from calserver.dav import Ace, Acl
 from calserver.directory import accounts
 from calserver.names import CALSERVER, CS, ICAL, C, D
-from calserver.store import Store, Transaction
+from calserver.store import Collection, Store, Transaction
 
 CALENDAR = [D("collection"), C("calendar")]
 START = "DTSTART:20260105T090000Z"
@@ -708,6 +709,83 @@ def test_a_copy_of_a_shared_calendar_is_a_calendar(ann: Dialogue, bob: Dialogue,
     assert types(bob, BOB + "copy/") == CALENDAR
     assert bob("DELETE", BOB + "copy/lunch.ics").status == 204
     assert ann("GET", WORK + "lunch.ics").status == 200
+
+
+@pytest.mark.parametrize("path", [WORK, "calendars/user/ann/Plain/"])
+def test_a_calendar_that_takes_the_place_of_itself_is_shared_no_more(
+    server: Dialogue, ann: Dialogue, bob: Dialogue, shared: str, path: str
+) -> None:
+    """A delegate moves it to where it was shared; so it may be inside of what is moved."""
+    if path != WORK:
+        assert ann("MKCOL", path).status == 201
+        assert ann("MOVE", WORK, destination=ann.destination(path + "Inner/")).status == 201
+
+    def let_bob_act(txn: Transaction) -> None:
+        txn.principals.set_delegates(accounts.named(txn, "ann").id, "write", [accounts.named(txn, "bob").id])
+
+    server.store.write_now(let_bob_act)
+    bob = server.by("bob")
+    moved = bob("MOVE", path, destination=bob.destination(shared))
+    assert moved.status == 204, moved.body
+    assert types(bob, shared) == (CALENDAR if path == WORK else [D("collection")])
+    assert ann("GET", path).status == 404
+
+
+@pytest.mark.parametrize("method", ["COPY", "MOVE"])
+@pytest.mark.parametrize("back", [False, True])
+def test_an_event_does_not_take_the_place_of_itself(
+    ann: Dialogue, root: Dialogue, shared: str, method: str, back: bool
+) -> None:
+    """RFC 4918 section 9.8.5: also where it has two paths, since it is shared."""
+    assert ann("PUT", WORK + "lunch.ics", event(), content_type="text/calendar").status == 201
+    source, target = (shared, WORK) if back else (WORK, shared)
+    assert root(method, source + "lunch.ics", destination=root.destination(target + "lunch.ics")).status == 403
+    assert b"vevent 1" in ann("GET", WORK + "lunch.ics").body
+
+
+@pytest.mark.parametrize("source", ["", "lunch.ics"])
+@pytest.mark.parametrize("target", [WORK, "calendars/user/ann/Plain/"])
+def test_what_is_shared_does_not_take_the_place_of_what_it_is_shared_from(
+    ann: Dialogue, root: Dialogue, shared: str, source: str, target: str
+) -> None:
+    """Nor of what that is in."""
+    assert ann("PUT", WORK + "lunch.ics", event(), content_type="text/calendar").status == 201
+    path = WORK
+    if target != WORK:
+        path = target + "Inner/"
+        assert ann("MKCOL", target).status == 201
+        assert ann("MOVE", WORK, destination=ann.destination(path)).status == 201
+    assert root("COPY", shared + source, destination=root.destination(target)).status == 403
+    assert ann("GET", path + "lunch.ics").status == 200
+
+
+def test_a_copy_over_an_event_does_not_replace_its_list(
+    server: Dialogue, ann: Dialogue, bob: Dialogue, shared: str
+) -> None:
+    """Who may write need not be one who may say who reads."""
+    assert ann("PUT", WORK + "lunch.ics", event(), content_type="text/calendar").status == 201
+    assert put(bob, BOB + "Default/other.ics", uid="other") == 201
+
+    def keep_it_secret(txn: Transaction) -> None:
+        row = txn.objects.get(calendar_of(txn).id, "lunch.ics")
+        assert row is not None
+        txn.objects.set_acl(row.id, (Ace("unauthenticated", frozenset({D("read")}), deny=True),))
+
+    def list_of(txn: Transaction) -> Acl | None:
+        row = txn.objects.get(calendar_of(txn).id, "lunch.ics")
+        assert row is not None
+        return row.acl
+
+    def calendar_of(txn: Transaction) -> Collection:
+        return txn.collections.locate("user", "ann", calendars.CALENDAR_HOME, ("Work",))[-1]
+
+    server.store.write_now(keep_it_secret)
+    before = server.store.read_now(list_of)
+    assert before
+    answer = bob("COPY", BOB + "Default/other.ics", destination=bob.destination(shared + "lunch.ics"))
+    assert answer.status == 204
+    assert b"other" in ann("GET", WORK + "lunch.ics").body
+    assert server.store.read_now(list_of) == before
 
 
 def test_a_shared_calendar_takes_no_collections(bob: Dialogue, shared: str) -> None:

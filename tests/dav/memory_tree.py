@@ -176,6 +176,7 @@ class Limited:
     lock_seconds: int = 3600
     locks: int = 5
     aces: int = 5
+    anonymous: bool = True
 
 
 def name_of(href: Href) -> str:

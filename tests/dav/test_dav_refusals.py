@@ -117,8 +117,10 @@ def test_nobody_is_asked_to_authenticate_and_learns_nothing(method: str, path: s
     assert server.ask("GET", "/dav/a/f.txt").body == b"hello"
 
 
-def test_options_is_for_everybody() -> None:
-    assert Server().ask("OPTIONS", "/dav/", user=None).status == 200
+@pytest.mark.parametrize("method", ["OPTIONS", "PROPFIND", "REPORT", "LOCK", "PUT"])
+def test_nobody_does_more_than_to_look(method: str) -> None:
+    """Not even ask what can be done: that would tell what there is."""
+    assert Server().ask(method, "/dav/", user=None).status == 401
 
 
 def test_missing_privileges_are_named_with_their_resource() -> None:
