@@ -61,13 +61,17 @@ class Page:
 def look(txn: Transaction, policy: Policy, calendar: Collection, *, after: str = "", limit: int = 100) -> Page:
     """Compare meetings of a calendar with what others have of them, in a number of queries that does not grow."""
     some = txn.copies.organized(calendar.id, after, limit)
-    owner = txn.principals.get(calendar.principal_id)
     last = some[-1].row.name if len(some) == limit else None
+    return Page(looked_at=len(some), found=look_at(txn, policy, calendar, some), last=last)
+
+
+def look_at(txn: Transaction, policy: Policy, calendar: Collection, some: Sequence[Copy]) -> tuple[Disagreement, ...]:
+    """Compare some objects of a calendar with what others have of them."""
+    owner = txn.principals.get(calendar.principal_id)
     if owner is None or not some:
-        return Page(looked_at=len(some), found=(), last=last)
+        return ()
     around = _Around(txn, policy, owner, some)
-    found = [wrong for each in some if not around.is_over(each) for wrong in around.wrong(each)]
-    return Page(looked_at=len(some), found=tuple(found), last=last)
+    return tuple(wrong for each in some if not around.is_over(each) for wrong in around.wrong(each))
 
 
 class _Around:
