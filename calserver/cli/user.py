@@ -170,7 +170,7 @@ def _print(account: accounts.Account, as_json: bool, done: str = "") -> None:
                 "may be invited": account.scheduling,
                 "answers by itself": account.auto_schedule,
                 "for members of": account.auto_accept_group,
-                "bookings at a time": account.capacity,
+                "bookings at once": account.capacity,
                 "groups": account.groups,
                 "members": account.members,
                 "may write for it": account.write_delegates,

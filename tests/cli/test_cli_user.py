@@ -55,7 +55,7 @@ def test_rooms_things_and_groups_need_no_password(verb: Verb, site: Path) -> Non
     assert [each["uid"] for each in listed] == ["room", "x-location"]
     shown = verb("user", "show", "location/x-location", "--json").json
     assert (shown["auto_schedule"], shown["capacity"]) == ("automatic", 3)
-    assert "bookings at a time: 3" in verb("user", "show", "location/x-location").out
+    assert "bookings at once:  3" in verb("user", "show", "location/x-location").out
     assert verb("calendar", "list", "x-group").err == "calserver: the group x-group has no calendars\n"
 
 
