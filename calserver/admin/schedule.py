@@ -87,7 +87,7 @@ def explain(txn: Transaction, what: str, config: Config) -> Explanation:
     around = _Around(txn, policy, uid)
     if found is not None:
         around.take([found.home_id])
-    around.meet({who for each in sent for who in (each.originator, each.recipient)})
+    around.meet({who for each in sent for who in (each.originator, *each.recipients)})
     around.meet(around.named())
     return Explanation(uid=uid, participants=tuple(around.participants()), sent=sent, wrong=around.wrong(policy))
 

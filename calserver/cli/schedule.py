@@ -52,8 +52,9 @@ def explain(what: str, config: Config, as_json: bool) -> None:
     print_table(
         ("AT", "METHOD", "FROM", "TO", "STATUS", "WHY"),
         [
-            (f"{each.at:%Y-%m-%d %H:%M:%S}Z", each.method, each.originator, each.recipient, each.status, each.reason)
+            (f"{each.at:%Y-%m-%d %H:%M:%S}Z", each.method, each.originator, to, each.status, each.reason)
             for each in found.sent
+            for to in each.recipients
         ],
     )
     for each in found.wrong:

@@ -89,6 +89,8 @@ class _Around:
         uids = {each.row.uid for each in some if each.row.uid}
         others = txn.copies.of_many(self.homes.values(), uids)
         self.copies = {(each.row.home_id, each.row.uid): each for each in others}
+        self._read: dict[bytes, CalendarObject] = {}
+        """What copies say, by their texts: those of attendees who have not answered are mostly alike."""
 
     def is_over(self, copy: Copy) -> bool:
         """Whether it was over long ago."""
@@ -97,6 +99,12 @@ class _Around:
     def of(self, principal: Principal, uid: str) -> Copy | None:
         """What a principal has of a meeting."""
         return self.copies.get((self.homes.get(principal.id, 0), uid))
+
+    def read(self, copy: Copy) -> CalendarObject:
+        """What a copy says."""
+        if copy.text not in self._read:
+            self._read[copy.text] = CalendarObject.stored(copy.text)
+        return self._read[copy.text]
 
     def wrong(self, copy: Copy) -> Iterator[Disagreement]:
         """What is wrong with an object of the owner, and with what others have of it."""
@@ -113,7 +121,7 @@ class _Around:
         if who is None or who.kind == "group":
             return
         theirs = self.of(who, mine.uid)
-        found = None if theirs is None else CalendarObject.stored(theirs.text)
+        found = None if theirs is None else self.read(theirs)
         me = min(mine.attendees & addresses)
         if itip.role_of(found, self.people.addresses(who)) is not Role.ORGANIZER:
             yield self._told("orphan", mine, me, ("the organizer has no such meeting",))
@@ -128,8 +136,7 @@ class _Around:
                     continue
                 copy = self.of(who, mine.uid)
                 if copy is not None:
-                    theirs = CalendarObject.stored(copy.text)
-                    texts = disagreements(mine, theirs, message, self.people.addresses(who), recalled(copy))
+                    texts = disagreements(mine, self.read(copy), message, self.people.addresses(who), recalled(copy))
                     if texts:
                         yield self._told("differs", mine, address, texts)
                 elif _should_have(mine, self.people.addresses(who)):
@@ -162,7 +169,7 @@ def disagreements(
         addresses: of the attendee.
         memory: what is remembered beside the attendee's copy.
     """
-    if not itip.is_served(attendees):
+    if attendees.components == message.calendar.components or not itip.is_served(attendees):
         return ()
     if attendees.organizer != organizers.organizer:
         return ("it is a meeting of another organizer",)

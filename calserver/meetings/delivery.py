@@ -10,7 +10,7 @@ others who have none, so that is worked out once.
 
 import uuid
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 import attrs
@@ -96,7 +96,8 @@ class Delivery:
     _houses: dict[int, House] = attrs.field(factory=dict, init=False)
     _queue: deque[_Post] = attrs.field(factory=deque, init=False)
     _inbox: list[tuple[House, Message]] = attrs.field(factory=list, init=False)
-    _journal: list[Entry] = attrs.field(factory=list, init=False)
+    _journal: dict[tuple[Method, str, str, str], list[str]] = attrs.field(factory=dict, init=False)
+    """Recipients by method, originator, status and reason."""
     _drafts: dict[object, Draft] = attrs.field(factory=dict, init=False)
     _name: str = attrs.field(factory=lambda: f"{uuid.uuid4()}.ics", init=False)
     """Of all new copies."""
@@ -172,16 +173,8 @@ class Delivery:
 
     def _write_down(self, post: _Post, recipient: str, status: str, reason: str) -> None:
         """Note for the journal what became of a message."""
-        entry = Entry(
-            at=self.txn.now,
-            uid=self.uid,
-            method=post.message.method.value,
-            originator=post.message.originator,
-            recipient=recipient,
-            status=status,
-            reason=": ".join(filter(None, (post.cause, reason))),
-        )
-        self._journal.append(entry)
+        message, why = post.message, f"{post.cause}: {reason}" if post.cause else reason
+        self._journal.setdefault((message.method, message.originator, status, why), []).append(recipient)
 
     def _route(self, message: Message, recipients: list[str], sender: Principal | None) -> dict[str, str]:
         """Ask the routes for whom nobody here has."""
@@ -284,8 +277,21 @@ class Delivery:
             self.txn.objects.put(house.inbox.id, self._item(message))
         self._inbox.clear()
         if self.policy.scheduling.journal_days:
-            self.txn.journal.add(self._journal)
+            self.txn.journal.add(self._entries())
         self._journal.clear()
+
+    def _entries(self) -> Iterator[Entry]:
+        """What the journal shall know."""
+        for (method, originator, status, reason), recipients in self._journal.items():
+            yield Entry(
+                at=self.txn.now,
+                uid=self.uid,
+                method=method.value,
+                originator=originator,
+                recipients=tuple(recipients),
+                status=status,
+                reason=reason,
+            )
 
     def _store(self, holding: Holding) -> None:
         holding.changed = False

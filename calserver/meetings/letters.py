@@ -151,7 +151,7 @@ def _write_down(txn: Transaction, policy: Policy, letter: Letter, statuses: Mapp
             uid=letter.uid,
             method=letter.message.method.value,
             originator=letter.originator,
-            recipient=letter.recipient,
+            recipients=(letter.recipient,),
             status=status,
             reason="the answer of another server",
         )

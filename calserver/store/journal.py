@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import bindparam, delete, func, select
 
-from calserver.store.rows import instant, microseconds
+from calserver.store.rows import instant, microseconds, packed, texts
 from calserver.store.schema import journal
 from calserver.store.statements import Connection, Row, Statement, inserting
 from calserver.store.values import Entry
@@ -14,7 +14,7 @@ _j, _first = journal.c, journal.alias("first").c
 
 INSERT = Statement(inserting(journal, "id"))
 ABOUT = Statement(
-    select(_j.at, _j.uid, _j.method, _j.originator, _j.recipient, _j.status, _j.reason)
+    select(_j.at, _j.uid, _j.method, _j.originator, _j.recipients, _j.status, _j.reason)
     .where(_j.uid == bindparam("uid"))
     .order_by(_j.id)
 )
@@ -28,13 +28,13 @@ _HIGHEST = 2**63 - 1
 
 
 def _entry(row: Row) -> Entry:
-    at, uid, method, originator, recipient, status, reason = row
+    at, uid, method, originator, recipients, status, reason = row
     return Entry(
         at=instant(at),
         uid=uid,
         method=method,
         originator=originator,
-        recipient=recipient,
+        recipients=texts(recipients),
         status=status,
         reason=reason,
     )
@@ -54,7 +54,7 @@ class SqlJournal:
                 "uid": each.uid,
                 "method": each.method,
                 "originator": each.originator,
-                "recipient": each.recipient,
+                "recipients": packed(each.recipients),
                 "status": each.status,
                 "reason": each.reason,
             }

@@ -270,7 +270,7 @@ journal = Table(
     Column("uid", Text, nullable=False, index=True),
     Column("method", Text, nullable=False),
     Column("originator", Text, nullable=False),
-    Column("recipient", Text, nullable=False),
+    Column("recipients", Text, nullable=False),
     Column("status", Text, nullable=False),
     Column("reason", Text, nullable=False),
 )

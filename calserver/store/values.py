@@ -256,14 +256,14 @@ class Task:
 
 @attrs.frozen(slots=True, kw_only=True)
 class Entry:
-    """A scheduling message to one recipient, as the journal has it."""
+    """A scheduling message, as the journal has it: one entry for the recipients with whom it went alike."""
 
     at: datetime
     uid: str
     method: str
     """Of iTIP: ``REQUEST``, ``REPLY`` and so on."""
     originator: str
-    recipient: str
+    recipients: tuple[str, ...]
     status: str
     """The delivery status (RFC 6638 section 3.2.9)."""
     reason: str

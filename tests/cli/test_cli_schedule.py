@@ -77,7 +77,7 @@ def spoil(config: Config) -> None:
 def test_explain_tells_who_was_sent_what(verb: Verb, config: Config, what: str) -> None:
     found = verb("schedule", "explain", what, "--json").json
     assert found["uid"] == "lunch"
-    sent = [(each["method"], each["recipient"], each["status"], each["reason"]) for each in found["sent"]]
+    sent = [(each["method"], *each["recipients"], each["status"], each["reason"]) for each in found["sent"]]
     assert sorted(sent) == [
         ("REQUEST", "mailto:bob@work.example", "1.2", "made a copy"),
         ("REQUEST", "mailto:far@example.net", "5.2", "there is no way to another server"),

@@ -14,7 +14,7 @@ def entry(store: Store, uid: str, recipient: str = "mailto:bob@example.com") -> 
             uid=uid,
             method="REQUEST",
             originator="mailto:ann@example.com",
-            recipient=recipient,
+            recipients=(recipient, "mailto:dan@example.com"),
             status="1.2",
             reason="made a copy",
         )
