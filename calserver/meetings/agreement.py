@@ -82,13 +82,16 @@ class _Around:
         self.people = People(txn, policy)
         self.objects = {each.row.id: CalendarObject.stored(each.text) for each in some}
         self._over = (txn.now - timedelta(days=policy.scheduling.past_days)).timestamp()
-        named = {who for each in self.objects.values() for who in (*each.attendees, each.organizer) if who}
-        self.people.meet(named)
-        ids = {who.id for each in named if (who := self.people.whose(each)) is not None}
-        self.homes = {row.principal_id: row.id for row in txn.collections.in_homes(ids, CALENDAR_HOME, ())}
-        uids = {each.row.uid for each in some if each.row.uid}
-        others = txn.copies.of_many(self.homes.values(), uids)
-        self.copies = {(each.row.home_id, each.row.uid): each for each in others}
+        organizers = {each.organizer for each in self.objects.values() if each.organizer}
+        self.people.meet(organizers)
+        own = [each for each in self.objects.values() if each.organizer in self.people.addresses(owner)]
+        attendees = {who for each in own for who in each.attendees}
+        self.people.meet(attendees)
+        homes = txn.collections.in_homes(self._ids(organizers | attendees), CALENDAR_HOME, ())
+        self.homes = {row.principal_id: row.id for row in homes}
+        self.copies: dict[tuple[int, str | None], Copy] = {}
+        self._find(organizers, {each.uid for each in self.objects.values()} - {each.uid for each in own})
+        self._find(attendees, {each.uid for each in own})
         self._read: dict[bytes, CalendarObject] = {}
         """What copies say, by their texts: those of attendees who have not answered are mostly alike."""
 
@@ -99,6 +102,15 @@ class _Around:
     def of(self, principal: Principal, uid: str) -> Copy | None:
         """What a principal has of a meeting."""
         return self.copies.get((self.homes.get(principal.id, 0), uid))
+
+    def _ids(self, addresses: Iterable[str]) -> set[int]:
+        return {who.id for each in addresses if (who := self.people.whose(each)) is not None}
+
+    def _find(self, addresses: Iterable[str], uids: Iterable[str]) -> None:
+        """Find what some people have with some UIDs."""
+        homes = [self.homes[each] for each in self._ids(addresses) if each in self.homes]
+        found = self.txn.copies.of_many(homes, uids) if homes and uids else ()
+        self.copies |= {(each.row.home_id, each.row.uid): each for each in found}
 
     def read(self, copy: Copy) -> CalendarObject:
         """What a copy says."""
