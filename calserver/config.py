@@ -247,6 +247,12 @@ class Scheduling:
         1_100, "how far ahead rooms and things that answer by themselves look at a series", at_least(1)
     )
     expand_groups: bool = option(True, "a group that is invited stands for its members")
+    inbox_days: float = option(
+        30.0, "how long messages lie in an Inbox whose owner's clients do not remove them; 0: for ever", at_least(0)
+    )
+    journal_days: float = option(
+        30.0, "how long is known who was sent what and why (calserver schedule explain); 0: not at all", at_least(0)
+    )
 
 
 @attrs.frozen(kw_only=True)

@@ -88,6 +88,8 @@ def jobs(config: Config) -> Sequence[Job]:
     return (
         Job(name="locks", seconds=600, work=lambda txn: txn.locks.purge()),
         Job(name="tombstones", seconds=3600, work=lambda txn: txn.changes.purge_tombstones(txn.now - kept)),
+        Job(name="inboxes", seconds=600, work=lambda txn: meetings.empty_inboxes(txn, config.scheduling)),
+        Job(name="journal", seconds=600, work=lambda txn: meetings.forget(txn, config.scheduling)),
         Job(name="horizon", seconds=60, work=lambda txn: calendars.extend(txn, config.calendars)),
     )
 

@@ -37,6 +37,7 @@ class Account:
     scheduling: bool
     auto_schedule: str
     auto_accept_group: str | None
+    capacity: int | None
     groups: tuple[str, ...]
     members: tuple[str, ...]
     write_delegates: tuple[str, ...]

@@ -116,9 +116,12 @@ def may_look(calendar: CalendarCollection) -> None:
         calendar.require(access.READ)
 
 
-@calendarserver_publishing.method("GET", on=CalendarCollection, writes=False, allow=may_look)
+@calendarserver_publishing.method(
+    "GET", on=CalendarCollection, writes=False, allow=may_look, brief=lambda request: True
+)
 def get(request: Request, calendar: CalendarCollection) -> Response:
     """All of a calendar as one iCalendar object, or when it is busy around now, whichever the actor may see."""
+    calendar.view.take_time()
     found = seen(calendar)
     if access.READ in found.privileges:
         return content.get(request, found)
@@ -127,7 +130,9 @@ def get(request: Request, calendar: CalendarCollection) -> Response:
     return answer(found.view, [found], when).with_headers(("Cache-Control", "no-store"))
 
 
-@calendarserver_publishing.method("HEAD", on=CalendarCollection, writes=False, allow=may_look)
+@calendarserver_publishing.method(
+    "HEAD", on=CalendarCollection, writes=False, allow=may_look, brief=lambda request: True
+)
 def head(request: Request, calendar: CalendarCollection) -> Response:
     """What GET would answer, without the content."""
     found = seen(calendar)

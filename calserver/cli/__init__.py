@@ -28,6 +28,7 @@ VERBS: Final = (
     "user",
     "principals",
     "calendar",
+    "schedule",
     "acl",
     "delegate",
     "db",

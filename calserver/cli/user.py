@@ -45,6 +45,9 @@ def type_option(function: F) -> F:
 @click.option(
     "--auto-schedule", type=click.Choice(accounts.AUTO_SCHEDULE), help="How the server answers its invitations."
 )
+@click.option(
+    "--capacity", type=int, help="How many bookings at a time one that answers by itself takes.  [default: 1]"
+)
 @click.option("--no-password", is_flag=True, help="Cannot log in (as all but users, unless they get a password).")
 @password_options
 @config_option
@@ -167,6 +170,7 @@ def _print(account: accounts.Account, as_json: bool, done: str = "") -> None:
                 "may be invited": account.scheduling,
                 "answers by itself": account.auto_schedule,
                 "for members of": account.auto_accept_group,
+                "bookings at once": account.capacity,
                 "groups": account.groups,
                 "members": account.members,
                 "may write for it": account.write_delegates,

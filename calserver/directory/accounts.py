@@ -25,6 +25,9 @@ AUTO_SCHEDULE: Final = (
 )
 """How the server answers invitations for a principal."""
 
+MOST_BOOKINGS: Final = 10_000
+"""The most bookings at a time that a principal may take."""
+
 MOST_BYTES: Final = 255
 """The longest uid and the longest mail address."""
 
@@ -152,6 +155,10 @@ def checked(principal: Principal) -> Principal:
         raise AccountRefused(f"the kind {principal.kind!r} is none of {', '.join(KINDS)}")
     if principal.auto_schedule not in AUTO_SCHEDULE:
         raise AccountRefused(f"auto_schedule {principal.auto_schedule!r} is none of {', '.join(AUTO_SCHEDULE)}")
+    if principal.capacity is not None and not 1 <= principal.capacity <= MOST_BOOKINGS:
+        raise AccountRefused(
+            f"the capacity {principal.capacity} is not between 1 and {MOST_BOOKINGS} bookings at a time"
+        )
     uid = checked_uid(principal.uid)
     name = " ".join(_text(principal.name, "name").split()) or uid
     first, last = principal.first_name, principal.last_name

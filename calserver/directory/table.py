@@ -36,6 +36,7 @@ COLUMNS: Final = (
     "read_proxies",
     "auto_schedule",
     "auto_accept_group",
+    "capacity",
     "scheduling",
 )
 _HASH: Final = "$argon2"
@@ -70,6 +71,7 @@ class Row:
     read_proxies: tuple[str, ...] | None = None
     auto_schedule: str | None = None
     auto_accept_group: str | None = None
+    capacity: int | None = None
     scheduling: bool | None = None
 
     def hashed(self, hash_password: Callable[[str], str]) -> "Row":
@@ -90,6 +92,7 @@ class Row:
             "administrator": self.administrator,
             "auto_schedule": self.auto_schedule,
             "auto_accept_group": self.auto_accept_group,
+            "capacity": self.capacity,
             "scheduling": self.scheduling,
         }
         return {name: value for name, value in facts.items() if value is not None}
@@ -168,6 +171,7 @@ def _row(line: int, header: Sequence[str], cells: Sequence[str]) -> Row:
         read_proxies=lists.get("read_proxies"),
         auto_schedule=text.get("auto_schedule"),
         auto_accept_group=text.get("auto_accept_group"),
+        capacity=_number("capacity", text.get("capacity")),
         scheduling=_switch("scheduling", text.get("scheduling")),
     )
 
@@ -178,6 +182,14 @@ def _switch(column: str, text: str | None) -> bool | None:
     if text.lower() not in _YES | _NO:
         raise AccountRefused(f"{column} is {text!r}, neither yes nor no")
     return text.lower() in _YES
+
+
+def _number(column: str, text: str | None) -> int | None:
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit()):
+        raise AccountRefused(f"{column} is {text!r}, not a number")
+    return int(text)
 
 
 # -- writing -------------------------------------------------------------------------------------------------------
@@ -297,5 +309,6 @@ def _cells(txn: Transaction, principal: Principal, *, passwords: bool) -> dict[s
         "read_proxies": names(txn.principals.delegates(principal.id, "read")),
         "auto_schedule": "" if principal.auto_schedule == "none" else principal.auto_schedule,
         "auto_accept_group": principal.auto_accept_group or "",
+        "capacity": "" if principal.capacity is None else str(principal.capacity),
         "scheduling": "" if principal.scheduling else "no",
     }

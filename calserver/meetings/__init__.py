@@ -11,15 +11,18 @@ one another, two who change a meeting at the same time never leave organizer and
 - `rooms` answer by themselves; `groups` that are invited stand for their members;
 - `inbound` is the way in for messages from elsewhere;
 - `letters` are messages for elsewhere, until they have arrived;
+- `agreement` looks whether copies agree, and repairs them;
+- the journal (`calserver.store.Journal`) knows who was sent what and why, until `housekeeping` forgets it;
 - `tasks` are what waits until after the commit, and `later` does it: telling attendees how others answered, following
   groups.
 
 A `Policy` says what the site wants, and by which routes messages may leave it.
 """
 
-from calserver.meetings import letters
+from calserver.meetings import agreement, letters
 from calserver.meetings.changes import SEND, Ask, concerns, put, remove
 from calserver.meetings.groups import changed as groups_changed
+from calserver.meetings.housekeeping import empty_inboxes, forget
 from calserver.meetings.inbound import receive
 from calserver.meetings.later import WORKS
 from calserver.meetings.people import People
@@ -32,7 +35,10 @@ __all__ = [
     "People",
     "Policy",
     "Route",
+    "agreement",
     "concerns",
+    "empty_inboxes",
+    "forget",
     "groups_changed",
     "letters",
     "put",

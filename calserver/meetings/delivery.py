@@ -10,7 +10,7 @@ others who have none, so that is worked out once.
 
 import uuid
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 import attrs
@@ -25,7 +25,7 @@ from calserver.meetings.people import People
 from calserver.meetings.policy import Policy
 from calserver.meetings.rights import INVITE, REPLY, may_deliver
 from calserver.meetings.tasks import refresh_later
-from calserver.store import Draft, Principal, Transaction
+from calserver.store import Draft, Entry, Principal, Transaction
 
 DELIVERED: Final = "1.2"
 UNKNOWN: Final = "3.7"
@@ -36,6 +36,13 @@ NO_SCHEDULING: Final = "5.3"
 
 FORWARDED: Final = "2.7"
 """To a group: its members get the message."""
+OTHERS: Final = "how others answered"
+"""Why attendees are sent what only says that."""
+_ELSEWHERE: Final = {
+    "1.0": "waits to be sent to another server",
+    UNKNOWN: "nobody has this address",
+    UNABLE: "there is no way to another server",
+}
 
 
 def unsent(status: str) -> bool:
@@ -69,6 +76,8 @@ class _Post:
     """Who has sent it, where that is somebody here."""
     only_holders: bool = False
     """Whether those who have no copy get none."""
+    cause: str = ""
+    """Why it is sent, where that is not what its method says."""
     first: itip.Applied | None = None
     """What it did for somebody who had no copy."""
 
@@ -87,6 +96,8 @@ class Delivery:
     _houses: dict[int, House] = attrs.field(factory=dict, init=False)
     _queue: deque[_Post] = attrs.field(factory=deque, init=False)
     _inbox: list[tuple[House, Message]] = attrs.field(factory=list, init=False)
+    _journal: dict[tuple[Method, str, str, str], list[str]] = attrs.field(factory=dict, init=False)
+    """Recipients by method, originator, status and reason."""
     _drafts: dict[object, Draft] = attrs.field(factory=dict, init=False)
     _name: str = attrs.field(factory=lambda: f"{uuid.uuid4()}.ics", init=False)
     """Of all new copies."""
@@ -97,7 +108,7 @@ class Delivery:
     # -- sending
 
     def send(
-        self, messages: Iterable[Message], sender: Principal | None, *, only_holders: bool = False
+        self, messages: Iterable[Message], sender: Principal | None, *, only_holders: bool = False, cause: str = ""
     ) -> dict[str, str]:
         """Deliver messages, and all that they cause.
 
@@ -105,13 +116,14 @@ class Delivery:
             messages: about the UID.
             sender: None where nobody here has sent them.
             only_holders: whether those who have no copy (any more) get none.
+            cause: why they are sent, for the journal, where that is not what their method says.
 
         Returns:
             The delivery status of each recipient of the messages (RFC 6638 section 3.2.9).
         """
         statuses: dict[str, str] = {}
         for each in messages:
-            statuses |= self._post(_Post(each, sender, only_holders))
+            statuses |= self._post(_Post(each, sender, only_holders, cause))
         self._note(sender, statuses)
         while self._queue:
             post = self._queue.popleft()
@@ -127,7 +139,7 @@ class Delivery:
             return
         here = [each for each in holding.object.attendees if (who := self.people.whose(each)) and who.id in self.held]
         again = itip.refresh(holding.object, self.people.addresses(organizer), only=here)
-        self._queue.extend(_Post(each, None, only_holders=True) for each in again)
+        self._queue.extend(_Post(each, None, only_holders=True, cause=OTHERS) for each in again)
 
     def _refreshes(self, found: CalendarObject) -> bool:
         """Whether attendees are told how others answered."""
@@ -152,9 +164,17 @@ class Delivery:
         self.load(known.values())
         foreign = [each for each in message.recipients if each not in known]
         statuses = self._route(message, foreign, post.sender) if foreign else {}
+        for address, status in statuses.items():
+            self._write_down(post, address, status, _ELSEWHERE.get(status, ""))
         for address, principal in known.items():
-            statuses[address] = self._deliver(post, principal)
+            statuses[address], reason = self._deliver(post, principal)
+            self._write_down(post, address, statuses[address], reason)
         return statuses
+
+    def _write_down(self, post: _Post, recipient: str, status: str, reason: str) -> None:
+        """Note for the journal what became of a message."""
+        message, why = post.message, f"{post.cause}: {reason}" if post.cause else reason
+        self._journal.setdefault((message.method, message.originator, status, why), []).append(recipient)
 
     def _route(self, message: Message, recipients: list[str], sender: Principal | None) -> dict[str, str]:
         """Ask the routes for whom nobody here has."""
@@ -180,28 +200,32 @@ class Delivery:
             if self.held[id].stored is None:
                 self.held[id].name = self._name
 
-    def _deliver(self, post: _Post, principal: Principal) -> str:
-        """Apply a message to the copy of a recipient; returns the delivery status."""
+    def _deliver(self, post: _Post, principal: Principal) -> tuple[str, str]:
+        """Apply a message to the copy of a recipient; returns the delivery status, and why it is that."""
         if principal.kind == "group":
-            return FORWARDED
+            return FORWARDED, "a group, its members get it"
         holding = self.held.get(principal.id)
         if not principal.enabled or not principal.scheduling or holding is None or holding.place is None:
-            return NO_SCHEDULING
+            able = principal.enabled and principal.scheduling
+            return NO_SCHEDULING, "has no calendar for it" if able else "does not take part in scheduling"
         if not self._admits(post, holding.house):
-            return DENIED
+            return DENIED, "the Inbox does not take it from the originator"
         if holding.object is None and self._is_unwanted(post, holding):
-            return DELIVERED
+            return DELIVERED, "has no copy any more"
+        had = holding.object is not None
         applied = self._applied(post, holding)
-        if applied.problem is None:
-            self._take(post, holding, applied)
-        return applied.problem or DELIVERED
+        if applied.problem is not None:
+            return applied.problem, "does not fit the copy" if had else "there is no such meeting"
+        answered = self._take(post, holding, applied)
+        what = ("changed the copy" if had else "made a copy") if applied.changed else "nothing new"
+        return DELIVERED, f"{what}, answered by itself" if answered else what
 
     def _admits(self, post: _Post, house: House) -> bool:
         privilege = REPLY if post.message.method in _TO_ORGANIZER else INVITE
         return house.inbox is not None and may_deliver(self.txn, post.sender, house.home, house.inbox, privilege)
 
-    def _take(self, post: _Post, holding: Holding, applied: itip.Applied) -> None:
-        """Note what a message did to a copy, and see to what follows of that."""
+    def _take(self, post: _Post, holding: Holding, applied: itip.Applied) -> bool:
+        """Note what a message did to a copy, and see to what follows; returns whether the recipient answers itself."""
         if applied.calendar is not holding.object or applied.memory != holding.memory:
             holding.becomes(applied.calendar, applied.memory, tag_changes=not applied.participation_only)
         self.queue(applied.messages, holding.principal)
@@ -215,6 +239,7 @@ class Delivery:
                 holding.becomes(None, holding.memory, tag_changes=True)
         if applied.inbox is not None and not automatic:
             self._inbox.append((holding.house, applied.inbox))
+        return automatic
 
     def _is_unwanted(self, post: _Post, holding: Holding) -> bool:
         """Whether one who has no copy shall get none: one who declined and removed it is not asked anew."""
@@ -243,7 +268,7 @@ class Delivery:
     # -- storing
 
     def store(self) -> None:
-        """Store all copies that have changed, then what belongs into Inboxes."""
+        """Store all copies that have changed, then what belongs into Inboxes, and what the journal shall know."""
         for each in self.held.values():
             if each.changed:
                 self._store(each)
@@ -251,6 +276,22 @@ class Delivery:
             assert house.inbox is not None
             self.txn.objects.put(house.inbox.id, self._item(message))
         self._inbox.clear()
+        if self.policy.scheduling.journal_days:
+            self.txn.journal.add(self._entries())
+        self._journal.clear()
+
+    def _entries(self) -> Iterator[Entry]:
+        """What the journal shall know."""
+        for (method, originator, status, reason), recipients in self._journal.items():
+            yield Entry(
+                at=self.txn.now,
+                uid=self.uid,
+                method=method.value,
+                originator=originator,
+                recipients=tuple(recipients),
+                status=status,
+                reason=reason,
+            )
 
     def _store(self, holding: Holding) -> None:
         holding.changed = False

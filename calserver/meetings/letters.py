@@ -15,7 +15,7 @@ from calserver import itip
 from calserver.itip import Message, Method
 from calserver.meetings.delivery import Delivery
 from calserver.meetings.policy import Policy
-from calserver.store import Principal, Task, Transaction
+from calserver.store import Entry, Principal, Task, Transaction
 
 LETTER: Final = "letter"
 """The kind of the tasks."""
@@ -118,6 +118,7 @@ def sent(txn: Transaction, policy: Policy, task: Task, statuses: Mapping[str, st
         left = left[1:] if left[:1] == before.texts[:1] else left
         txn.tasks.remove(now.id)
         if left:
+            _write_down(txn, policy, before, statuses)
             again = attrs.evolve(Letter.unpacked(now), texts=left)
             txn.tasks.put(LETTER, again.key, again.packed(), due=txn.now)
             return
@@ -126,6 +127,7 @@ def sent(txn: Transaction, policy: Policy, task: Task, statuses: Mapping[str, st
 
 def settle(txn: Transaction, policy: Policy, letter: Letter, statuses: Mapping[str, str]) -> None:
     """Write delivery statuses into the sender's copy, where the message is pending; its Schedule-Tag stays."""
+    _write_down(txn, policy, letter, statuses)
     principal = txn.principals.get(letter.sender)
     if principal is None:
         return
@@ -138,6 +140,22 @@ def settle(txn: Transaction, policy: Policy, letter: Letter, statuses: Mapping[s
     if noted is not holding.object:
         holding.becomes(noted, holding.memory, tag_changes=False)
         delivery.store()
+
+
+def _write_down(txn: Transaction, policy: Policy, letter: Letter, statuses: Mapping[str, str]) -> None:
+    """Have the journal know what became of the next message of a letter."""
+    status = statuses.get(letter.recipient)
+    if status is not None and policy.scheduling.journal_days:
+        entry = Entry(
+            at=txn.now,
+            uid=letter.uid,
+            method=letter.message.method.value,
+            originator=letter.originator,
+            recipients=(letter.recipient,),
+            status=status,
+            reason="the answer of another server",
+        )
+        txn.journal.add([entry])
 
 
 def waiting(txn: Transaction) -> Sequence[tuple[Task, Letter]]:

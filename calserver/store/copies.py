@@ -1,12 +1,13 @@
 """Objects as scheduling wants them: with their contents, what is remembered beside them, and the groups they invite."""
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import bindparam, delete, select, update
 
 from calserver.store.dialects import among
-from calserver.store.rows import OBJECT, object_from
+from calserver.store.rows import OBJECT, microseconds, object_from
 from calserver.store.schema import collection, content, invited_group, memory, object_
 from calserver.store.statements import Connection, Statement, inserting
 from calserver.store.values import Copy
@@ -27,10 +28,32 @@ OF = Statement(
         _c.kind == "calendar",
     )
 )
+OF_MANY = Statement(
+    _copies.join(collection, _c.id == _o.collection_id).where(
+        among(_o.home_id, "home_ids"), among(_o.uid, "uids"), _c.kind == "calendar"
+    )
+)
 BY_ID = Statement(_copies.where(_o.id == bindparam("id")))
 ORGANIZED = Statement(
-    _copies.where(_o.collection_id == bindparam("collection_id"), _o.organizer.is_not(None)).order_by(_o.name)
+    _copies.where(
+        _o.collection_id == bindparam("collection_id"), _o.name > bindparam("after"), _o.organizer.is_not(None)
+    )
+    .order_by(_o.name)
+    .limit(bindparam("limit"))
 )
+_oldest = (
+    select(_o.created).where(_o.collection_id == _c.id).order_by(_o.revision).limit(1).correlate(collection)
+).scalar_subquery()
+_old = select(_c.id).where(_c.kind == "inbox", _oldest < bindparam("before"))
+RECEIVED_BEFORE = Statement(
+    select(_o.id)
+    .where(_o.collection_id.in_(_old), _o.created < bindparam("before"))
+    .order_by(_o.collection_id, _o.revision)
+    .limit(bindparam("limit"))
+)
+"""Of each Inbox the message that has not changed for the longest time is looked at first, and mostly no other."""
+_ALL = 2**62
+"""The limit that is none."""
 REMEMBER = Statement(update(memory).values(text=bindparam("text")).where(memory.c.object_id == bindparam("which")))
 REMEMBER_FIRST = Statement(inserting(memory))
 FORGET = Statement(delete(memory).where(memory.c.object_id == bindparam("id")))
@@ -64,9 +87,21 @@ class SqlCopies:
         row = self._connection.one(BY_ID, id=id)
         return None if row is None else _copy(row)
 
-    def organized(self, collection_id: int) -> Sequence[Copy]:
-        """The members that have an organizer."""
-        return [_copy(row) for row in self._connection.all(ORGANIZED, collection_id=collection_id)]
+    def of_many(self, home_ids: Iterable[int], uids: Iterable[str]) -> Sequence[Copy]:
+        """The objects with one of some UIDs in the calendars of homes, in one query."""
+        values = self._connection.values
+        return [_copy(row) for row in self._connection.all(OF_MANY, home_ids=values(home_ids), uids=values(uids))]
+
+    def received_before(self, before: datetime, limit: int) -> Sequence[int]:
+        """The ids of some of the messages that have lain in Inboxes since before an instant."""
+        rows = self._connection.all(RECEIVED_BEFORE, before=microseconds(before), limit=limit)
+        return [row[0] for row in rows]
+
+    def organized(self, collection_id: int, after: str = "", limit: int | None = None) -> Sequence[Copy]:
+        """The members that have an organizer, by name; those after a name, and no more than `limit`."""
+        most = _ALL if limit is None else limit
+        rows = self._connection.all(ORGANIZED, collection_id=collection_id, after=after, limit=most)
+        return [_copy(row) for row in rows]
 
     def inviting(self, groups: Iterable[int]) -> Sequence[int]:
         """The ids of the objects that invite one of these groups."""

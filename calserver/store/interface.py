@@ -31,6 +31,7 @@ from calserver.store.values import (
     Collection,
     Copy,
     Draft,
+    Entry,
     Object,
     Part,
     Principal,
@@ -355,8 +356,14 @@ class Copies(Protocol):
     def by_id(self, id: int) -> Copy | None:
         """An object by primary key, with its content and what scheduling remembers beside it."""
 
-    def organized(self, collection_id: int) -> Sequence[Copy]:
-        """The members that have an organizer."""
+    def of_many(self, home_ids: Iterable[int], uids: Iterable[str]) -> Sequence[Copy]:
+        """The objects with one of some UIDs in the calendars of homes, in one query."""
+
+    def received_before(self, before: datetime, limit: int) -> Sequence[int]:
+        """The ids of some of the messages that have lain in Inboxes since before an instant."""
+
+    def organized(self, collection_id: int, after: str = "", limit: int | None = None) -> Sequence[Copy]:
+        """The members that have an organizer, by name; those after a name, and no more than `limit`."""
 
     def remember(self, id: int, memory: bytes | None) -> None:
         """Keep what scheduling shall remember beside an object; it goes with the object. No new revision."""
@@ -449,6 +456,19 @@ class Tasks(Protocol):
 
     def remove(self, id: int) -> None:
         """Forget a task: it is done, or given up."""
+
+
+class Journal(Protocol):
+    """Scheduling messages and what became of them, for who wants to know afterwards."""
+
+    def add(self, entries: Iterable[Entry]) -> None:
+        """Write entries, in one statement."""
+
+    def about(self, uid: str) -> Sequence[Entry]:
+        """All that is known of a UID, the oldest first."""
+
+    def purge(self, before: datetime, limit: int) -> int:
+        """Forget the oldest entries, as many as `limit`, if they are older than `before`; returns how many."""
 
 
 class Meta(Protocol):
@@ -550,6 +570,7 @@ class Transaction(Protocol):
     changes: ChangeLog
     locks: Locks
     tasks: Tasks
+    journal: Journal
     meta: Meta
 
 

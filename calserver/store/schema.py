@@ -262,6 +262,20 @@ task = Table(
 )
 """What must happen after a commit (`calserver.store.interface.Tasks`)."""
 
+journal = Table(
+    "journal",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("uid", Text, nullable=False, index=True),
+    Column("method", Text, nullable=False),
+    Column("originator", Text, nullable=False),
+    Column("recipients", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+)
+"""Scheduling messages and what became of them, in the order in which they were delivered."""
+
 share = Table(
     "share",
     metadata,

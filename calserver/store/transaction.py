@@ -5,7 +5,19 @@ from datetime import datetime
 from calserver.store.changes import SqlChangeLog
 from calserver.store.collections import SqlCollections
 from calserver.store.copies import SqlCopies
-from calserver.store.interface import ChangeLog, Collections, Copies, Locks, Meta, Objects, Principals, Shares, Tasks
+from calserver.store.interface import (
+    ChangeLog,
+    Collections,
+    Copies,
+    Journal,
+    Locks,
+    Meta,
+    Objects,
+    Principals,
+    Shares,
+    Tasks,
+)
+from calserver.store.journal import SqlJournal
 from calserver.store.locks import SqlLocks
 from calserver.store.meta import SqlMeta
 from calserver.store.objects import SqlObjects
@@ -23,6 +35,7 @@ class SqlTransaction:
         "collections",
         "connection",
         "copies",
+        "journal",
         "locks",
         "meta",
         "now",
@@ -43,4 +56,5 @@ class SqlTransaction:
         self.changes: ChangeLog = SqlChangeLog(connection)
         self.locks: Locks = SqlLocks(connection, now)
         self.tasks: Tasks = SqlTasks(connection, now)
+        self.journal: Journal = SqlJournal(connection)
         self.meta: Meta = SqlMeta(connection)

@@ -255,6 +255,22 @@ class Task:
 
 
 @attrs.frozen(slots=True, kw_only=True)
+class Entry:
+    """A scheduling message, as the journal has it: one entry for the recipients with whom it went alike."""
+
+    at: datetime
+    uid: str
+    method: str
+    """Of iTIP: ``REQUEST``, ``REPLY`` and so on."""
+    originator: str
+    recipients: tuple[str, ...]
+    status: str
+    """The delivery status (RFC 6638 section 3.2.9)."""
+    reason: str
+    """Why it was sent or came to this, in a few words for people."""
+
+
+@attrs.frozen(slots=True, kw_only=True)
 class Tombstone:
     """A member that was removed."""
 

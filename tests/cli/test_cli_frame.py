@@ -39,11 +39,11 @@ ALL = leaves(verbs)
 
 def test_the_verbs_of_the_manual_are_there() -> None:
     wanted = """
-    init / demo / serve / config check / config show / user add / user list / user show / user password / user remove /
-    principals import / principals export / calendar list / calendar create / calendar delete / calendar export /
-    calendar import / calendar publish / calendar unpublish / acl show / acl grant / acl revoke / acl reset /
-    delegate list / delegate add / delegate remove / db upgrade / db check / dns records / dns check / dns serve /
-    keys generate / keys list / keys publish / keys rotate / keys retire
+    init / demo / serve / config check / config show / user add / user list / user show / user password /
+    user remove / principals import / principals export / calendar list / calendar create / calendar delete /
+    calendar export / calendar import / calendar publish / calendar unpublish / schedule explain / schedule check /
+    acl show / acl grant / acl revoke / acl reset / delegate list / delegate add / delegate remove / db upgrade /
+    db check / dns records / dns check / dns serve / keys generate / keys list / keys publish / keys rotate / keys retire
     """
     assert {" ".join(names) for names, _ in ALL} == {" ".join(each.split()) for each in wanted.split("/")}
 

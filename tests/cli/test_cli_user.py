@@ -49,10 +49,13 @@ def test_every_fact_can_be_given(verb: Verb, site: Path) -> None:
 
 def test_rooms_things_and_groups_need_no_password(verb: Verb, site: Path) -> None:
     for kind in ("location", "resource", "group"):
-        assert verb("user", "add", f"x-{kind}", "--type", kind, "--auto-schedule", "automatic").status == 0
+        options = ("--type", kind, "--auto-schedule", "automatic", "--capacity", "3")
+        assert verb("user", "add", f"x-{kind}", *options).status == 0
     listed = verb("user", "list", "--type", "location", "--json").json
     assert [each["uid"] for each in listed] == ["room", "x-location"]
-    assert verb("user", "show", "location/x-location", "--json").json["auto_schedule"] == "automatic"
+    shown = verb("user", "show", "location/x-location", "--json").json
+    assert (shown["auto_schedule"], shown["capacity"]) == ("automatic", 3)
+    assert "bookings at once:  3" in verb("user", "show", "location/x-location").out
     assert verb("calendar", "list", "x-group").err == "calserver: the group x-group has no calendars\n"
 
 

@@ -8,12 +8,12 @@ from calserver.directory.table import Imported
 from calserver.store import Principal, Store, Transaction
 
 TABLE = """\
-uid,password,name,email,guid,type,admin,groups,members,write_proxies,read_proxies,auto_schedule,auto_accept_group,scheduling
-ann,secret,Ann Lee,ann@example.com al@x.org,0C8BDE62-E600-4696-83D3-8B5ECABDFD2E,,yes,late,,,,,,
-bob,,"Berg, Bob",,,user,,staff,,,,,,
-hall,,Big hall,,,location,,,,staff,ann,automatic,staff,
-staff,,All staff,,,group,,,ann late,,,,,
-late,,Latecomers,,,group,,,,,,,,no
+uid,password,name,email,guid,type,admin,groups,members,write_proxies,read_proxies,auto_schedule,auto_accept_group,capacity,scheduling
+ann,secret,Ann Lee,ann@example.com al@x.org,0C8BDE62-E600-4696-83D3-8B5ECABDFD2E,,yes,late,,,,,,,
+bob,,"Berg, Bob",,,user,,staff,,,,,,,
+hall,,Big hall,,,location,,,,staff,ann,automatic,staff,3,
+staff,,All staff,,,group,,,ann late,,,,,,
+late,,Latecomers,,,group,,,,,,,,,no
 """
 
 
@@ -54,7 +54,7 @@ def test_a_table_makes_everybody_with_all_relations(store: Store) -> None:
         assert (ann.guid, ann.password_hash) == ("0C8BDE62-E600-4696-83D3-8B5ECABDFD2E", "$argon2id$of-secret")
         assert one("user", "bob").addresses == ("mailto:bob@example.com",)
         assert one("user", "bob").password_hash is None
-        assert (hall.auto_schedule, hall.auto_accept_group) == ("automatic", "staff")
+        assert (hall.auto_schedule, hall.auto_accept_group, hall.capacity) == ("automatic", "staff", 3)
         assert one("group", "late").scheduling is False
         assert uids(txn.principals.members(staff.id)) == {"ann", "late", "bob"}
         assert uids(txn.principals.members(one("group", "late").id)) == {"ann"}
@@ -127,6 +127,8 @@ def test_every_row_that_is_wrong_is_told_with_its_line(store: Store) -> None:
     assert problems(store, "uid,type,members\na,user,b\nb,user,\n") == [2]
     assert problems(store, "uid,write_proxies\na,nobody\n") == [2]
     assert problems(store, "uid,auto_accept_group\na,nobody\n") == [2]
+    assert problems(store, "uid,capacity\na,many\nb,-1\nc,2\n") == [2, 3]
+    assert problems(store, "uid,capacity\na,0\nb,10001\nc,2\n") == [2, 3]
 
 
 @pytest.mark.parametrize("text", ["", "\n", "name\nx\n", "uid,uid\n", "uid,size\n", 'uid\n"a\n'])

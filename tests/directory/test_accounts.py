@@ -84,6 +84,7 @@ def test_other_uids_are_taken(store: Store, uid: str) -> None:
         {"addresses": ("x@" + "y" * 255,)},
         {"name": "a\x00b"},
         {"auto_schedule": "sometimes"},
+        {"capacity": 0},
     ],
 )
 def test_what_is_not_valid_is_refused(store: Store, facts: dict[str, object]) -> None:

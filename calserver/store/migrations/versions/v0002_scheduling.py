@@ -1,4 +1,4 @@
-"""What scheduling keeps: memories beside objects, invited groups, tasks; how many bookings a room takes.
+"""What scheduling keeps: memories beside objects, invited groups, tasks, a journal; how many bookings a room takes.
 
 Revision ID: 0002
 Revises: 0001
@@ -47,3 +47,16 @@ def upgrade() -> None:
     )
     op.create_index("ix_task_due", "task", ["due"])
     op.create_index("uq_task_kind_key", "task", ["kind", "key"], unique=True)
+    op.create_table(
+        "journal",
+        sa.Column("id", ID, nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("uid", sa.Text(), nullable=False),
+        sa.Column("method", sa.Text(), nullable=False),
+        sa.Column("originator", sa.Text(), nullable=False),
+        sa.Column("recipients", sa.Text(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_journal"),
+    )
+    op.create_index("ix_journal_uid", "journal", ["uid"])
