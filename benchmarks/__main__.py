@@ -196,13 +196,13 @@ def _slices(repeat: int) -> Iterator[int]:
 def _table(figures: Sequence[Figure], sizes: Sequence[int]) -> None:
     names = list(dict.fromkeys(each.row for each in figures))
     heads = ("events", "CPU", "target", "Cyrus", "median", "p99", "bytes")
-    print("\n{:40} {:>7} {:>8} {:>7} {:>6} {:>8} {:>8} {:>9}".format("CPU ms per request", *heads))
+    print("\n{:46} {:>7} {:>8} {:>7} {:>6} {:>8} {:>8} {:>9}".format("CPU ms per request", *heads))
     for each in sorted(figures, key=lambda one: (names.index(one.row), one.size)):
         target = f"{each.target_ms:7.2f}" if each.target_ms else " " * 7
         peer = f"{each.peer_ms:6.1f}" if each.peer_ms else " " * 6
         missed = " *" if each.target_ms and each.cpu_ms > each.target_ms else ""
         print(
-            f"{each.row:40} {each.size:7} {each.cpu_ms:8.3f} {target} {peer} {each.median_ms:8.2f} {each.worst_ms:8.2f}"
+            f"{each.row:46} {each.size:7} {each.cpu_ms:8.3f} {target} {peer} {each.median_ms:8.2f} {each.worst_ms:8.2f}"
             f" {each.answer_bytes:9}{missed}"
         )
     print("\n(* over the target; Cyrus: httpd 3.6 on a machine of the same size. Wall clock in ms, one connection.)")
@@ -211,7 +211,7 @@ def _table(figures: Sequence[Figure], sizes: Sequence[int]) -> None:
         for name in names:
             cost = {each.size: each.cpu_ms for each in figures if each.row == name}
             if cost.keys() >= {sizes[0], sizes[-1]}:
-                print(f"{name:40} x {cost[sizes[-1]] / cost[sizes[0]]:.2f}")
+                print(f"{name:46} x {cost[sizes[-1]] / cost[sizes[0]]:.2f}")
 
 
 if __name__ == "__main__":

@@ -37,9 +37,10 @@ class Row:
 
 
 POLL = "PROPFIND Depth 0: the poll"
+SHARED_POLL = "PROPFIND Depth 0: the shared poll"
 POLLS = {
-    f"{POLL} of a shared calendar": POLL,
-    f"{POLL} of a shared calendar, worked out": f"{POLL}, worked out",
+    SHARED_POLL: POLL,
+    f"{SHARED_POLL}, worked out": f"{POLL}, worked out",
 }
 """What polls of a calendar of somebody else are compared with: those of an own one, from memory and worked out anew."""
 MOST_FOR_SHARED = 1.2
@@ -82,7 +83,7 @@ def rows(client: Client, user: str, size: int, shared: str = "") -> Iterator[Row
         return answer.status == 207 and b"getctag" in answer.body and b"404 Not Found" not in answer.body
 
     for target in (path, shared):
-        name = POLL if target == path else f"{POLL} of a shared calendar"
+        name = POLL if target == path else SHARED_POLL
         if not target:
             continue
         yield Row(
@@ -98,7 +99,7 @@ def rows(client: Client, user: str, size: int, shared: str = "") -> Iterator[Row
             requests=(xml("PROPFIND", target, poll, Depth="0", X_Number=str(n)) for n in itertools.count()),
             check=answers_poll,
             repeat=400,
-            target=0.6,
+            target=None,
             peer=None,
         )
     yield Row(

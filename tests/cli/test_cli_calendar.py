@@ -52,6 +52,29 @@ def test_calendars_are_made_listed_and_deleted(verb: Verb, site: Path) -> None:
     assert verb("calendar", "list", "room").out.split()[:4] == ["CALENDAR", "TITLE", "COMPONENTS", "OBJECTS"]
 
 
+def test_calendars_are_published_and_are_not(verb: Verb, site: Path) -> None:
+    def public() -> str | None:
+        (found,) = [each for each in verb("calendar", "list", "ann", "--json").json if each["name"] == "Default"]
+        return found["published"]
+
+    assert public() is None
+    assert (
+        verb("calendar", "publish", "ann", "Default").out == "/dav/calendars/user/ann/Default/: anybody may read it\n"
+    )
+    assert public() == "read"
+    assert verb("acl", "show", "calendars/user/ann/Default/").out.count("anonymous") == 1
+    assert verb("calendar", "publish", "ann", "Default", "--free-busy", "--json").json["published"] == "free-busy"
+    assert "free-busy" in verb("calendar", "list", "ann").out
+    assert verb("calendar", "unpublish", "ann", "Default").out == "/dav/calendars/user/ann/Default/: not public\n"
+    assert public() is None
+    assert verb("calendar", "publish", "ann", "none").status == 1
+    config = site / "calserver.toml"
+    config.write_text(config.read_text().replace("#anonymous = true", "anonymous = false"))
+    refused = verb("calendar", "publish", "ann", "Default")
+    assert (refused.status, refused.err) == (1, "calserver: nothing is public on this server: dav.anonymous is false\n")
+    assert verb("calendar", "unpublish", "ann", "Default").status == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

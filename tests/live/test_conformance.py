@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conformance import SUITE, accounts, measure, passed_fairly, passing
+from conformance import SUITE, accounts, configure, measure, passed_fairly, passing
 from daemon import Daemon
 
 
@@ -14,6 +14,7 @@ def test_what_passed_passes_still(make_daemon: Callable[..., Daemon], tmp_path: 
     suites = sorted({line.partition("\t")[0] for line in listed})
     assert suites
     daemon = make_daemon(accounts())
+    configure(daemon)
     daemon.start()
     tests, printed = measure(daemon, suites, tmp_path)
     passed = passed_fairly(tests)

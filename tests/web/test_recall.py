@@ -69,6 +69,12 @@ def test_another_stamp_proves_nothing(recall, facts, stamp):
     assert recall.find(key("a"), LOGIN, 11) is None
 
 
+def test_what_says_that_it_depends_on_the_time_is_not_kept(recall):
+    for value, kept in (("no-store", False), ("no-cache", True)):
+        keep(recall, value, Response(headers=(("Cache-Control", value),), body=b"x"))
+        assert (recall.find(key(value), LOGIN, 10) is not None) is kept
+
+
 def test_other_rights_prove_nothing(recall):
     keep(recall, "a", Response(body=b"x"))
     assert recall.find(key("a"), attrs.evolve(LOGIN, revision=4), 10) is None
