@@ -265,10 +265,8 @@ def _own(new: Property, had: Property) -> Property:
 
 def _client_status(new: Component, had: Property) -> Property:
     """Another ATTENDEE: the client keeps SCHEDULE-STATUS where it is the agent (RFC 6638 section 3.2.2.1, item 10)."""
-    found = attendee(new, (ical.address(had.value),))
-    if agent(had) == "CLIENT" and found is not None:
-        return had.with_param("SCHEDULE-STATUS", found.param("SCHEDULE-STATUS"))
-    return had
+    found = attendee(new, (ical.address(had.value),)) if agent(had) == "CLIENT" else None
+    return had if found is None else had.with_param("SCHEDULE-STATUS", found.param("SCHEDULE-STATUS"))
 
 
 def _answering(component: Component, mine: Property) -> Component:

@@ -186,7 +186,13 @@ def calendar(like: Component | None, components: list[Component], zones: tuple[C
     properties = () if like is None else tuple(each for each in like.properties if each.name != "METHOD")
     if like is None:
         properties = (Property("VERSION", "2.0"), Property("PRODID", "-//calserver//itip//EN"))
-    named = {prop.param("TZID") for each in components for part in each.walk() for prop in part.properties}
+    named = {
+        prop.param("TZID")
+        for each in components
+        for part in each.walk()
+        for prop in part.properties
+        if prop.params and prop.name not in PEOPLE
+    }
     needed = tuple(each for each in zones if ical.unescape(each.value("TZID") or "") in named)
     return CalendarObject.of(Component("VCALENDAR", properties, (*needed, *components)))
 

@@ -7,7 +7,9 @@ of all components where the master changed and of the changed overrides otherwis
 ever sent. At last each attendee gets what changed between the old and the new meeting as it sees them.
 """
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Final
 
 import attrs
@@ -26,6 +28,7 @@ from calserver.itip.people import (
     agent,
     answered,
     attendee,
+    attendees,
     each_attendee,
     organizer,
     partstat,
@@ -33,7 +36,7 @@ from calserver.itip.people import (
 )
 from calserver.itip.plan import Plan, Role
 from calserver.itip.series import adds_instances
-from calserver.itip.view import Mailing, invited, ordered, view
+from calserver.itip.view import Mailing, Views, ordered
 
 _IGNORED: Final = BOOKKEEPING | {"TRANSP"}
 _MOST_SPLIT: Final = 50
@@ -135,19 +138,20 @@ class _Change:
         self._set(components)
 
     def _merge(self) -> None:
+        merged = {}
         for key in self.after.keys:
             new, base = self.after.components[key], self.before.governing(key)
             moved = base is None or times(base, self.before.zones) != times(new, self.after.zones)
             if key is None and not moved:
                 moved = adds_instances(self.before, self.after)
-            merged = each_attendee(new, lambda prop, k=key, b=base, m=moved: self._merged(prop, k, b, m))  # type: ignore[misc] # bound at once
-            self._set({**self.after.components, key: merged})
+            merged[key] = each_attendee(new, partial(self._merged, key, attendees(base), moved))
+        self._set(merged)
 
-    def _merged(self, prop: Property, key: Key, base: Component | None, moved: bool) -> Property:
+    def _merged(self, key: Key, known: Mapping[str, Property], moved: bool, prop: Property) -> Property:
         address = ical.address(prop.value)
         if address in self.addresses or agent(prop) != SERVER:
             return prop
-        had = None if base is None else attendee(base, (address,))
+        had = known.get(address)
         had = None if agent(had) != SERVER else had
         prop = prop.with_param("SCHEDULE-STATUS", None if had is None else had.param("SCHEDULE-STATUS"))
         asked_anew = partstat(prop) == NEEDS_ACTION != partstat(had)
@@ -208,15 +212,16 @@ class _Change:
         sequence = max(highest + 1 if bump and highest >= 0 else highest, asked, 0)
         if None in self.touched:
             self.touched |= set(self.after.components)
+        versioned = {}
         for key, each in self.after.components.items():
             base = self.before.components.get(key)
             least = max(sequence_of(each), 0 if base is None else sequence_of(base))
             if key not in self.touched:
                 had = each.value("DTSTAMP", "") if base is None else base.value("DTSTAMP")
-                versioned = stamped(each, least, had or self.stamp)
+                versioned[key] = stamped(each, least, had or self.stamp)
             else:
-                versioned = stamped(each, sequence, self.stamp)
-            self._set({**self.after.components, key: versioned})
+                versioned[key] = stamped(each, sequence, self.stamp)
+        self._set(versioned)
         return sequence
 
     def _find_changes(self) -> bool:
@@ -247,8 +252,12 @@ class _Change:
         mailing = Mailing(found.organizer or "", found.calendar, (*self.after.timezones, *self.before.timezones))
         if self.silent:
             return mailing
-        for who in sorted(invited(self.before, self.addresses) | invited(self.after, self.addresses)):
-            _tell(mailing, who, view(self.before, who), view(self.after, who), self, sequence)
+        before, after = Views(self.before, self.addresses), Views(self.after, self.addresses)
+        alike: dict[tuple[frozenset[Key], frozenset[Key], bool], list[str]] = {}
+        for who in sorted(before.invited.keys() | after.invited.keys()):
+            alike.setdefault((before.keys(who), after.keys(who), who in self.forced), []).append(who)
+        for (had, has, forced), some in alike.items():
+            _tell(mailing, some, before.of(had), after.of(has), self, sequence, forced)
         return mailing
 
     # -- what is kept
@@ -256,7 +265,7 @@ class _Change:
     def _told(self, mailing: Mailing) -> dict[Key, set[str]]:
         """Who is told of each component."""
         told: dict[Key, set[str]] = {}
-        for (_, content), recipients in mailing.found.items():
+        for content, recipients in mailing.sent():
             for each in content:
                 told.setdefault(key_of(each, self.after.zones, self.after.start), set()).update(recipients)
         return told
@@ -283,28 +292,26 @@ class _Change:
         return attrs.evolve(self.memory, sent=sent, answers=answers)
 
 
-def _tell(mailing: Mailing, who: str, before: Meeting, after: Meeting, change: _Change, sequence: int) -> None:
-    """Send one attendee what changed for it (RFC 6638 section 3.2.1.2, table)."""
+def _tell(
+    mailing: Mailing, some: list[str], before: Meeting, after: Meeting, change: _Change, sequence: int, forced: bool
+) -> None:
+    """Send some attendees who saw and see the same what changed for them (RFC 6638 section 3.2.1.2, table)."""
     gone = [] if not before.components else _cancelled(before, after, change)
-    mailing.add(Method.CANCEL, who, [_as_cancelled(each, sequence, change.stamp) for each in gone])
+    mailing.add(Method.CANCEL, some, [mailing.same(_as_cancelled(each, sequence, change.stamp)) for each in gone])
     if not after.components:
         return
     news = set(after.components)
-    if (
-        before.components
-        and who not in change.forced
-        and not (None in after.components and None not in before.components)
-    ):
+    if before.components and not forced and not (None in after.components and None not in before.components):
         news &= change.touched | (set(after.components) - set(before.components))
         if None in before.components and None not in after.components:
             news = set(after.components)
     if None in news:
         news = set(after.components)
-    dead = {key for key in news if _is_cancelled(after.components[key]) and who not in change.forced}
+    dead = {key for key in news if _is_cancelled(after.components[key]) and not forced}
     if None in dead:
         dead = news
-    mailing.add(Method.CANCEL, who, [after.components[key] for key in after.keys if key in dead])
-    mailing.add(Method.REQUEST, who, [after.components[key] for key in after.keys if key in news - dead])
+    mailing.add(Method.CANCEL, some, [after.components[key] for key in after.keys if key in dead])
+    mailing.add(Method.REQUEST, some, [after.components[key] for key in after.keys if key in news - dead])
 
 
 def _cancelled(before: Meeting, after: Meeting, change: _Change) -> list[Component]:

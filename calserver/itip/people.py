@@ -32,6 +32,13 @@ def attendee(component: Component, addresses: Addresses) -> Property | None:
     return None
 
 
+def attendees(component: Component | None) -> dict[str, Property]:
+    """All attendees by address, the first of each."""
+    if component is None:
+        return {}
+    return {ical.address(each.value): each for each in reversed(component.properties) if each.name == "ATTENDEE"}
+
+
 def agent(prop: Property | None) -> str:
     """SERVER, CLIENT or NONE, which any other value counts as (RFC 6638 section 7.1)."""
     value = SERVER if prop is None else (prop.param("SCHEDULE-AGENT") or SERVER).upper()
