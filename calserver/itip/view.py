@@ -1,12 +1,13 @@
 """What each attendee may see of a meeting: the instances that it is invited to (RFC 6638 section 3.2.6)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import attrs
 
 from calserver import ical
 from calserver.ical import CalendarObject, Component
+from calserver.itip import reasons
 from calserver.itip.meeting import Key, Meeting, calendar, written_like
 from calserver.itip.message import Message, Method
 from calserver.itip.people import SERVER, agent, without_agent_parameters
@@ -92,21 +93,24 @@ class Mailing:
     originator: str
     like: Component | None
     timezones: tuple[Component, ...]
-    _found: dict[tuple[Method, tuple[int, ...]], tuple[tuple[Component, ...], list[str]]] = attrs.field(factory=dict)
+    _found: dict[tuple[Method, tuple[int, ...]], tuple[tuple[Component, ...], dict[str, str]]] = attrs.field(
+        factory=dict
+    )
     _known: dict[Component, Component] = attrs.field(factory=dict)
 
     def same(self, component: Component) -> Component:
         """The object that stands for all components that are equal to one."""
         return self._known.setdefault(component, component)
 
-    def add(self, method: Method, recipients: Iterable[str], components: Iterable[Component]) -> None:
-        """Send some components to some recipients; nothing where there are none."""
+    def add(self, method: Method, recipients: Iterable[str], components: Iterable[Component], reason: str) -> None:
+        """Send some components to some recipients for a reason; nothing where there are none."""
         content = tuple(components)
         if content:
-            self._found.setdefault((method, tuple(map(id, content))), (content, []))[1].extend(recipients)
+            told = self._found.setdefault((method, tuple(map(id, content))), (content, {}))[1]
+            told.update(dict.fromkeys(recipients, reason))
 
-    def sent(self) -> Iterable[tuple[tuple[Component, ...], list[str]]]:
-        """What is sent, and to whom."""
+    def sent(self) -> Iterable[tuple[tuple[Component, ...], Mapping[str, str]]]:
+        """What is sent, to whom and why."""
         return self._found.values()
 
     def messages(self) -> tuple[Message, ...]:
@@ -115,10 +119,11 @@ class Mailing:
             Message(
                 method=method,
                 originator=self.originator,
-                recipients=tuple(sorted(recipients)),
+                recipients=tuple(sorted(told)),
                 calendar=calendar(self.like, list(content), self.timezones),
+                reasons=told,
             )
-            for (method, _), (content, recipients) in self._found.items()
+            for (method, _), (content, told) in self._found.items()
         )
 
 
@@ -133,6 +138,7 @@ def refresh(
     *,
     excluding: Iterable[str] = (),
     only: Iterable[str] | None = None,
+    reason: str = reasons.PARTICIPATION,
 ) -> tuple[Message, ...]:
     """Messages that tell attendees how an organizer's copy is now, such as after somebody replied.
 
@@ -141,10 +147,11 @@ def refresh(
         addresses: of its owner.
         excluding: attendees that need not be told.
         only: the attendees to tell; None for all.
+        reason: why they are told.
     """
     meeting = Meeting.of(stored)
     views, mailing = Views(meeting, addresses), Mailing(stored.organizer or "", stored.calendar, meeting.timezones)
     told = views.invited.keys() - set(excluding)
     for who in sorted(told if only is None else told & set(only)):
-        mailing.add(Method.REQUEST, (who,), ordered(views.of(views.keys(who))))
+        mailing.add(Method.REQUEST, (who,), ordered(views.of(views.keys(who))), reason)
     return mailing.messages()
