@@ -51,7 +51,7 @@ def validate(calendar: Component, limits: Limits) -> None:
         SupportedRscale: a rule counts in an unknown calendar.
     """
     _check_calendar(calendar)
-    validation = _Validation(Zones(calendar, strict=True), limits)
+    validation = _Validation(Zones(calendar, strict=True), limits, is_message=calendar.first("METHOD") is not None)
     for component in calendar.components:
         if component.name == "VTIMEZONE":
             if len(component.all("TZID")) != 1:
@@ -75,9 +75,10 @@ def _check_calendar(calendar: Component) -> None:
 class _Validation:
     """The checks of one VCALENDAR, with what they need to know."""
 
-    def __init__(self, zones: Zones, limits: Limits) -> None:
+    def __init__(self, zones: Zones, limits: Limits, *, is_message: bool) -> None:
         self.zones = zones
         self.limits = limits
+        self.is_message = is_message
         self.earliest = limits.min_date_time.timestamp()
         self.latest = limits.max_date_time.timestamp()
         self.times: dict[str, When] = {}
@@ -117,9 +118,12 @@ class _Validation:
                 self.check(each)
 
     def check_span(self, component: Component, found: dict[str, Property]) -> None:
-        """Check what properties say together: required ones, start and end."""
+        """Check what properties say together: required ones, start and end.
+
+        A message need not have DTSTART (RFC 5545 section 3.6.1).
+        """
         for required in _REQUIRED.get(component.name, ()):
-            if required not in found:
+            if required not in found and not (self.is_message and required == "DTSTART"):
                 raise ValidCalendarData(f"{component.name}: {required} is missing")
         end_name = _END.get(component.name)
         if end_name is None:

@@ -26,9 +26,10 @@ from calserver.itip.conditions import (
     AllowedOrganizerSchedulingObjectChange,
     SameOrganizerInAllComponents,
 )
-from calserver.itip.decide import apply, delivered, is_served, plan, role_of
+from calserver.itip.decide import apply, delivered, plan, role_of
 from calserver.itip.memory import Memory
 from calserver.itip.message import Message, Method, Version, sequence_of
+from calserver.itip.people import is_served
 from calserver.itip.plan import Applied, Plan, Role
 from calserver.itip.requests import seeded
 from calserver.itip.view import refresh

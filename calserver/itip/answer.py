@@ -4,10 +4,9 @@ from collections.abc import Mapping
 
 import attrs
 
-from calserver import ical
 from calserver.ical import CalendarObject, Component, Property
 from calserver.itip.meeting import Key, Meeting, calendar, written_like
-from calserver.itip.people import DECLINED, Addresses, answered
+from calserver.itip.people import DECLINED, Addresses, with_partstat
 from calserver.itip.view import ordered
 
 
@@ -32,11 +31,7 @@ def with_answers(found: CalendarObject, addresses: Addresses, answers: Mapping[K
 
 
 def _answered(component: Component, addresses: Addresses, status: str) -> Component:
-    changed = tuple(
-        answered(each, status) if each.name == "ATTENDEE" and ical.address(each.value) in addresses else each
-        for each in component.properties
-    )
-    component = attrs.evolve(component, properties=changed)
+    component = with_partstat(component, addresses, status)
     if status == DECLINED:
         return component.replacing("TRANSP", Property("TRANSP", "TRANSPARENT"))
     return component

@@ -5,6 +5,7 @@ differently, and is then stored as the organizer sent it. Where clients are know
 asked to remove, these are kept.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
@@ -12,9 +13,10 @@ import attrs
 
 from calserver import ical
 from calserver.ical import CalendarObject, Component, Property
+from calserver.itip import reasons
 from calserver.itip.conditions import AllowedAttendeeSchedulingObjectChange
-from calserver.itip.meaning import BOOKKEEPING, OWN, PEOPLE, instants, meaning
-from calserver.itip.meeting import Key, Meeting, calendar
+from calserver.itip.meaning import BOOKKEEPING, OWN, PEOPLE, PROGRESS, instants, meaning
+from calserver.itip.meeting import Key, Meeting, alone, calendar, is_era
 from calserver.itip.memory import Memory
 from calserver.itip.message import Message, Method, Version, sequence_of, stamped
 from calserver.itip.organizer import next_stamp
@@ -22,11 +24,13 @@ from calserver.itip.people import (
     DECLINED,
     NEEDS_ACTION,
     PENDING,
-    SERVER,
     agent,
-    answered,
     attendee,
+    attendees,
+    is_served,
     partstat,
+    unforced,
+    with_partstat,
     with_status,
     without_agent_parameters,
 )
@@ -71,6 +75,8 @@ class _Change:
     def plan(self) -> Plan:
         if self.new is None:
             return self._removed()
+        if not self._serves() and (self.old is None or not is_served(self.old)):
+            return self._left_alone(self.new)
         if self.old is not None:
             self._keep_lost()
             self._check()
@@ -93,8 +99,19 @@ class _Change:
 
     def _serves(self) -> bool:
         """Whether this server replies, and not the client (RFC 6638 section 3.2.2.3)."""
-        found = self.after if self.new is not None else self.before
-        return all(agent(each.first("ORGANIZER")) == SERVER for each in found.components.values())
+        found = self.new or self.old
+        return found is not None and is_served(found)
+
+    def _left_alone(self, new: CalendarObject) -> Plan:
+        """What a client handles by itself is stored as it is (RFC 6638 section 3.2.2.2, table)."""
+        found = new.calendar.map(unforced)
+        same = found == new.calendar
+        return Plan(
+            calendar=new if same else CalendarObject.of(found),
+            memory=self.memory,
+            role=Role.ATTENDEE,
+            schedule_tag_changes=True,
+        )
 
     # -- what may be
 
@@ -103,12 +120,17 @@ class _Change:
         components = dict(self.after.components)
         for key, stored in self.before.components.items():
             lost = key not in components and (key is None or self.before.master is not None)
-            if lost and key not in self._excluded():
+            if lost and key not in self._excluded() and not self._is_own(key):
                 components[key] = self._following(key, stored)
         self.after = self.after.with_components(components)
         if self.after.timezones != self.before.timezones:
             zones = _distinct((*self.after.timezones, *self.before.timezones))
             self.after = Meeting.made_of(ordered(self.after), zones)
+
+    def _is_own(self, key: Key) -> bool:
+        """Whether an override is neither the organizer's nor an answer, but for alarms and the like."""
+        known = self.memory.entries
+        return key is not None and None in known and key not in known and ("", key) not in self.memory.answers
 
     def _following(self, key: Key, stored: Component) -> Component:
         """A component that the client left out; the answer to the series counts for one that had no other."""
@@ -118,7 +140,7 @@ class _Change:
             return stored
         if partstat(mine) != partstat(attendee(series, self.addresses)):
             return stored
-        return _answering(stored, answered(mine, partstat(answer)))
+        return with_partstat(stored, self.addresses, partstat(answer))
 
     def _excluded(self) -> frozenset[int]:
         return self.after.excluded - self.before.excluded
@@ -133,16 +155,16 @@ class _Change:
         base = self.before.governing(key)
         if base is None:
             raise AllowedAttendeeSchedulingObjectChange("an attendee does not add instances")
-        ignored = _IGNORED | {"EXDATE"}
+        ignored = _IGNORED | {"EXDATE"} | _own_status(base, new)
         if meaning(base, self.before.zones, ignored) != meaning(new, self.after.zones, ignored):
             raise AllowedAttendeeSchedulingObjectChange("what the organizer decides cannot be changed")
-        if _people(base) != _people(new):
+        if _people(base, self.addresses) != _people(new, self.addresses):
             raise AllowedAttendeeSchedulingObjectChange("an attendee changes neither organizer nor attendees")
         return self._people_restored(new, base)
 
     def _people_restored(self, new: Component, base: Component) -> Component:
         """Organizer and attendees as the organizer sent them, but for the owner's answer and the client's agent."""
-        mine, organizer = attendee(new, self.addresses), new.first("ORGANIZER")
+        mine, organizer = self._mine(new, base), new.first("ORGANIZER")
         had = base.first("ORGANIZER")
         if organizer is not None and had is not None:
             for name in ("SCHEDULE-AGENT", "SCHEDULE-FORCE-SEND"):
@@ -157,6 +179,13 @@ class _Change:
         new = new.replacing("ATTENDEE", *people)
         return stamped(new, sequence_of(base), new.value("DTSTAMP") or self.stamp)
 
+    def _mine(self, new: Component, base: Component) -> Property | None:
+        """The owner's ATTENDEE; of several that whose answer was changed."""
+        own = [each for each in new.all("ATTENDEE") if ical.address(each.value) in self.addresses]
+        had = attendees(base)
+        changed = (each for each in own if partstat(each) != partstat(had.get(ical.address(each.value))))
+        return next(changed, own[0] if own else None)
+
     # -- what is said
 
     def _forced(self) -> str | None:
@@ -169,15 +198,17 @@ class _Change:
 
     def _said(self) -> dict[Key, Component]:
         """The components that a reply is sent for, with the answer of the owner in them."""
+        told = {key: each for key, each in self.after.components.items() if not _is_cancelled(each)}
         if self._forced() == "reply":
-            return dict(self.after.components)
-        changed = {key: each for key, each in self.after.components.items() if self._answer_changed(key, each)}
-        if None in changed:
-            changed = dict(self.after.components)
+            return told
+        changed = {key: each for key, each in told.items() if self._answer_changed(key, each)}
+        first = min((_order(key) for key, each in changed.items() if key is None or is_era(each)), default=None)
+        if first is not None:
+            changed |= {key: each for key, each in told.items() if _order(key) > first}
         for key in sorted(self._excluded()):
             gone = self.before.governing(key)
             if gone is not None and self._attends(gone):
-                changed[key] = self._declined(gone)
+                changed[key] = self._declined(alone(gone))
         if self.before.master is None:
             for lost in set(self.before.components) - set(self.after.components):
                 if self._attends(self.before.components[lost]):
@@ -187,18 +218,15 @@ class _Change:
     def _answer_changed(self, key: Key, new: Component) -> bool:
         base = self.before.governing(key)
         had = NEEDS_ACTION if base is None else partstat(attendee(base, self.addresses))
-        return partstat(attendee(new, self.addresses)) != had
+        return partstat(attendee(new, self.addresses)) != had or _progress(new) != _progress(base)
 
     def _attends(self, component: Component) -> bool:
         """Whether removing an instance declines it: it is not cancelled, nor declined already."""
         prop = attendee(component, self.addresses)
-        cancelled = (component.value("STATUS") or "").upper() == "CANCELLED"
-        return prop is not None and partstat(prop) != DECLINED and not cancelled
+        return prop is not None and partstat(prop) != DECLINED and not _is_cancelled(component)
 
     def _declined(self, component: Component) -> Component:
-        prop = attendee(component, self.addresses)
-        assert prop is not None
-        return _answering(component, answered(prop, DECLINED))
+        return with_partstat(component, self.addresses, DECLINED)
 
     def _removed(self) -> Plan:
         said: dict[Key, Component] = {}
@@ -211,17 +239,30 @@ class _Change:
         found = self.new or self.old
         if not said or found is None or found.organizer is None:
             return ()
-        content, who = [], ""
-        for key in sorted(said, key=lambda key: (key is not None, key or 0)):
-            mine = attendee(said[key], self.addresses)
-            if mine is not None:
-                who = ical.address(mine.value)
-                content.append(_reply(said[key], mine, self.stamp))
-        if not content:
-            return ()
         zones = _distinct((*self.after.timezones, *self.before.timezones))
-        sent = calendar(found.calendar, content, zones)
-        return (Message(method=Method.REPLY, originator=who, recipients=(found.organizer,), calendar=sent),)
+        why = reasons.ANSWERED if self.new is not None else reasons.REMOVED_BY_ATTENDEE
+        sent = []
+        for who in self._names(said.values()):
+            content = [
+                _reply(each, mine, self.stamp)
+                for _, each in sorted(said.items(), key=lambda pair: _order(pair[0]))
+                if (mine := attendee(each, (who,))) is not None
+            ]
+            sent.append(
+                Message(
+                    method=Method.REPLY,
+                    originator=who,
+                    recipients=(found.organizer,),
+                    calendar=calendar(found.calendar, content, zones),
+                    reasons={found.organizer: why},
+                )
+            )
+        return tuple(sent)
+
+    def _names(self, components: Iterable[Component]) -> list[str]:
+        """The addresses by which the owner is invited."""
+        named = {ical.address(prop.value) for each in components for prop in each.all("ATTENDEE")}
+        return sorted(named & self.addresses)
 
     def _remembered(self, said: dict[Key, Component]) -> Memory:
         answers = dict(self.memory.answers)
@@ -248,10 +289,34 @@ def _put_right(before: Meeting, after: Meeting) -> Meeting:
     return after
 
 
-def _people(component: Component) -> tuple[object, ...]:
+def _order(key: Key) -> tuple[bool, int]:
+    return key is not None, key or 0
+
+
+def _people(component: Component, own: frozenset[str]) -> tuple[object, ...]:
+    """Organizer and attendees; the owner is one of them by whichever address."""
     organizer = component.first("ORGANIZER")
-    known = sorted({ical.address(each.value) for each in component.all("ATTENDEE")})
-    return (None if organizer is None else ical.address(organizer.value), *known)
+    known = {ical.address(each.value) for each in component.all("ATTENDEE")}
+    others = sorted(known - own)
+    return (None if organizer is None else ical.address(organizer.value), bool(known & own), *others)
+
+
+def _own_status(base: Component, new: Component) -> frozenset[str]:
+    """STATUS of a task, which its attendees set as they go along, unless it is cancelled (RFC 5546 section 3.4.3)."""
+    if base.name != "VTODO" or _is_cancelled(base) or _is_cancelled(new):
+        return frozenset()
+    return frozenset({"STATUS"})
+
+
+def _progress(component: Component | None) -> tuple[str | None, ...]:
+    """How far an attendee is with a task, which the organizer is told (RFC 5546 section 3.4.3)."""
+    if component is None or component.name != "VTODO":
+        return ()
+    return tuple(component.value(name) for name in PROGRESS)
+
+
+def _is_cancelled(component: Component) -> bool:
+    return (component.value("STATUS") or "").upper() == "CANCELLED"
 
 
 def _own(new: Property, had: Property) -> Property:
@@ -259,40 +324,33 @@ def _own(new: Property, had: Property) -> Property:
     status = partstat(new)
     found = had.with_param("PARTSTAT", new.param("PARTSTAT")) if status != partstat(had) else had
     found = found.with_param("RSVP", new.param("RSVP") if status != NEEDS_ACTION else had.param("RSVP"))
-    extra = tuple(pair for pair in new.params if pair[0].startswith("X-") and found.param(pair[0]) is None)
+    extra = tuple(pair for pair in new.params if _is_extra(pair[0]) and found.param(pair[0]) is None)
     return attrs.evolve(found, params=(*found.params, *extra)) if extra else found
+
+
+def _is_extra(name: str) -> bool:
+    """Whether a client may add a parameter: X- ones, and who acts for the attendee (RFC 5545 section 3.2.18)."""
+    return name.startswith("X-") or name == "SENT-BY"
 
 
 def _client_status(new: Component, had: Property) -> Property:
     """Another ATTENDEE: the client keeps SCHEDULE-STATUS where it is the agent (RFC 6638 section 3.2.2.1, item 10)."""
-    found = attendee(new, (ical.address(had.value),))
-    if agent(had) == "CLIENT" and found is not None:
-        return had.with_param("SCHEDULE-STATUS", found.param("SCHEDULE-STATUS"))
-    return had
-
-
-def _answering(component: Component, mine: Property) -> Component:
-    changed = tuple(
-        mine if each.name == "ATTENDEE" and ical.address(each.value) == ical.address(mine.value) else each
-        for each in component.properties
-    )
-    return attrs.evolve(component, properties=changed)
+    found = attendee(new, (ical.address(had.value),)) if agent(had) == "CLIENT" else None
+    return had if found is None else had.with_param("SCHEDULE-STATUS", found.param("SCHEDULE-STATUS"))
 
 
 def _unforced(component: Component, unknown: bool = False) -> Component:
     prop = component.first("ORGANIZER")
-    if prop is None or prop.param("SCHEDULE-FORCE-SEND") is None:
-        return component
-    if unknown:
-        prop = prop.with_param("SCHEDULE-STATUS", "2.3")
-    return component.replacing("ORGANIZER", prop.with_param("SCHEDULE-FORCE-SEND", None))
+    if unknown and prop is not None and prop.param("SCHEDULE-FORCE-SEND") is not None:
+        component = component.replacing("ORGANIZER", prop.with_param("SCHEDULE-STATUS", "2.3"))
+    return unforced(component)
 
 
 def _reply(component: Component, mine: Property, stamp: str) -> Component:
     """What a reply says of an instance (RFC 5546 section 3.2.3)."""
     kept = [each for each in component.properties if each.name in _REPLIED or each.name == "ORGANIZER"]
     if component.name == "VTODO":
-        kept += [each for each in component.properties if each.name in ("PERCENT-COMPLETE", "COMPLETED", "STATUS")]
+        kept += [each for each in component.properties if each.name in PROGRESS]
     kept += [mine.with_param("RSVP", None), Property("REQUEST-STATUS", "2.0;Success")]
     reply = Component(component.name, tuple(kept))
     return without_agent_parameters(stamped(reply, sequence_of(component), stamp))

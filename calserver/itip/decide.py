@@ -17,13 +17,15 @@ from calserver.itip.conditions import (
 from calserver.itip.memory import Memory
 from calserver.itip.message import Message, Method
 from calserver.itip.organizer import plan_organizer
-from calserver.itip.people import PENDING, SERVER, agent, organizer
+from calserver.itip.people import PENDING, agent, is_served, organizer
 from calserver.itip.plan import Applied, Plan, Role
 from calserver.itip.replies import apply_refresh, apply_reply
 from calserver.itip.requests import apply_request
 
 _REFUSED = "3.8"
 _INVALID = "3.7"
+_UNSUPPORTED = "3.14"
+_PROCESSED = frozenset({Method.REQUEST, Method.ADD, Method.CANCEL, Method.REPLY, Method.REFRESH})
 
 
 def role_of(found: CalendarObject | None, addresses: frozenset[str]) -> Role | None:
@@ -33,11 +35,6 @@ def role_of(found: CalendarObject | None, addresses: frozenset[str]) -> Role | N
     if found.organizer in addresses:
         return Role.ORGANIZER
     return Role.ATTENDEE if found.attendees & addresses else None
-
-
-def is_served(found: CalendarObject) -> bool:
-    """Whether this server acts for an attendee, and not the client or nobody (RFC 6638 section 7.1)."""
-    return all(agent(each.first("ORGANIZER")) == SERVER for each in found.components)
 
 
 def plan(
@@ -92,6 +89,8 @@ def _check_roles(
 ) -> None:
     """Nobody takes a meeting over, leaves it without a head, or stays in it without being invited."""
     refusal: type[ConditionFailed] | None = None
+    if was is Role.ATTENDEE and old is not None and not is_served(old):
+        return
     if was is Role.ATTENDEE and will is not Role.ATTENDEE:
         refusal = AllowedAttendeeSchedulingObjectChange
     elif was is Role.ORGANIZER and (will is Role.ATTENDEE or (will is None and (new.attendees or new.organizer))):
@@ -137,6 +136,8 @@ def apply(
 
 def _problem(stored: CalendarObject | None, message: Message, addresses: frozenset[str]) -> str | None:
     """Why a message is not for a copy: UID *and* organizer are to match, and the originator to be who it speaks for."""
+    if message.method not in _PROCESSED:
+        return _UNSUPPORTED
     organizer = message.organizer
     if organizer is None or (
         stored is not None and (stored.uid, stored.component) != (message.uid, message.calendar.component)
@@ -150,7 +151,8 @@ def _problem(stored: CalendarObject | None, message: Message, addresses: frozens
         return None if message.originator in message.calendar.attendees else _REFUSED
     if organizer in addresses or message.originator != organizer:
         return _REFUSED
-    return None
+    uninvited = message.method is not Method.CANCEL and not message.calendar.attendees & addresses
+    return _INVALID if uninvited else None
 
 
 def delivered(found: CalendarObject, statuses: Mapping[str, str], *, pending: bool = True) -> CalendarObject:

@@ -6,13 +6,14 @@ without order. So a client that writes a property differently has changed nothin
 
 from collections import Counter
 from collections.abc import Collection, Hashable
+from datetime import UTC, timedelta
 from typing import Final
 
 from calserver import ical
 from calserver.ical import Component, Period, Property, Zones
 from calserver.itip.people import partstat
 
-Meaning = Counter[Hashable]
+Meaning = Counter[tuple[Hashable, ...]]
 
 TIMES: Final = frozenset({"DTSTART", "DTEND", "DURATION", "DUE"})
 RECURRENCE: Final = frozenset({"RRULE", "RDATE", "EXDATE", "EXRULE"})
@@ -20,6 +21,8 @@ BOOKKEEPING: Final = frozenset({"CREATED", "DTSTAMP", "LAST-MODIFIED", "SEQUENCE
 """Properties that are about the component and not about what it stands for."""
 OWN: Final = frozenset({"TRANSP", "PERCENT-COMPLETE", "COMPLETED"})
 """Properties that an attendee has for itself (RFC 6638 section 3.2.2.1)."""
+PROGRESS: Final = ("PERCENT-COMPLETE", "COMPLETED", "STATUS")
+"""What says how far somebody is with a task (RFC 5546 section 3.4.3)."""
 PEOPLE: Final = frozenset({"ORGANIZER", "ATTENDEE"})
 _MOMENTS: Final = frozenset({"DTSTART", "DTEND", "DUE", "RECURRENCE-ID"})
 _DEFAULTS: Final = {"PRIORITY": "0", "CLASS": "PUBLIC"}
@@ -39,6 +42,8 @@ def meaning(component: Component, zones: Zones, ignoring: Collection[str] = froz
                 found[prop.name, value] = 1 if prop.name in RECURRENCE else found[prop.name, value] + 1
     if not set(ignoring) >= TIMES:
         found.update(times(component, zones))
+        if offsets := clock(component, zones):
+            found["CLOCK", offsets] = 1
     return found
 
 
@@ -65,6 +70,40 @@ def times(component: Component, zones: Zones) -> Meaning:
         ends = begins.plus(ical.Duration(1))
         found["END", True, ends.epoch()] += 1
     return found
+
+
+def clock(component: Component, zones: Zones) -> tuple[int, ...]:
+    """How the clock runs by which a series repeats: offsets from UTC in the months after its start, in seconds.
+
+    Two zones by which it repeats in the same way are the same, whatever they are called. Empty where nothing repeats,
+    or where it floats or never changes from UTC.
+
+    Raises:
+        ValueError: a property is malformed.
+    """
+    start = component.first("DTSTART") or component.first("DUE")
+    if start is None or (component.first("RRULE") is None and component.first("RDATE") is None):
+        return ()
+    at = ical.when(start, zones)
+    if at.zone is None or at.zone is UTC or at.local.year > 9997:
+        return ()
+    month = at.local.year * 12 + at.local.month
+    walls = (at.local.replace(year=each // 12, month=each % 12 + 1, day=1) for each in range(month, month + 12))
+    found = tuple(at.zone.utcoffset(wall.replace(tzinfo=at.zone)) or timedelta() for wall in walls)
+    return tuple(int(each.total_seconds()) for each in found) if any(found) else ()
+
+
+def dates(component: Component, zones: Zones) -> frozenset[tuple[int, int | None]]:
+    """The RDATEs: start, and end where one is given.
+
+    Raises:
+        ValueError: a property is malformed.
+    """
+    return frozenset(
+        (at.start.epoch(), at.end.epoch()) if isinstance(at, Period) else (at.epoch(), None)
+        for prop in component.all("RDATE")
+        for at in ical.whens(prop, zones)
+    )
 
 
 def instants(component: Component, name: str, zones: Zones) -> frozenset[int]:

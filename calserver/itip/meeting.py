@@ -84,10 +84,19 @@ class Meeting:
 
     def makes(self, key: int) -> bool:
         """Whether the master makes the instance."""
+        if key not in self._made:
+            self._made[key] = self._makes(key)
+        return self._made[key]
+
+    @cached_property
+    def _made(self) -> dict[int, bool]:
+        return {}
+
+    def _makes(self, key: int) -> bool:
         master = self.master
-        if master is None or not is_recurring(master):
+        if master is None or not is_recurring(master) or key in self.excluded:
             return False
-        alone = CalendarObject.of(Component("VCALENDAR", (), (*self.timezones, master)))
+        alone = CalendarObject.of(Component("VCALENDAR", (), (*self.timezones, master)), b"")
         try:
             at = datetime.fromtimestamp(key, UTC)
             found = ical.expand(alone, at - timedelta(seconds=1), at + timedelta(seconds=1), zone=UTC, limit=100)
@@ -116,7 +125,7 @@ class Meeting:
     def only_participation(self, key: int) -> bool:
         """Whether an override says of its instance what the series says, but for who takes part."""
         own, series = self.components.get(key), self.like_series_or_none(key)
-        if own is None or series is None or own.components or _is_era(own):
+        if own is None or series is None or own.components:
             return False
         ignored = BOOKKEEPING | PEOPLE | {"TRANSP"}
         return meaning(own, self.zones, ignored) == meaning(series, self.zones, ignored)
@@ -126,8 +135,8 @@ class Meeting:
         return self.like_series(key) if self.makes(key) else None
 
     def _era(self, key: int) -> Component | None:
-        """The last override up to an instance that stands for this and future ones, else the master."""
-        eras = [each for each in self.components if each is not None and each <= key and _is_era(self.components[each])]
+        """The last override before an instance that stands for it and future ones, else the master."""
+        eras = [each for each in self.components if each is not None and each < key and is_era(self.components[each])]
         return self.components[max(eras)] if eras else self.master
 
     def _era_start(self, governing: Component, start: When) -> When:
@@ -155,6 +164,14 @@ def key_of(component: Component, zones: Zones, start: When | None = None) -> Key
     if at.is_date:
         return start.moved(at.local.replace(hour=start.local.hour, minute=start.local.minute)).epoch()
     return start.moved(at.local.replace(hour=0, minute=0, second=0)).epoch()
+
+
+def alone(component: Component) -> Component:
+    """An override that stands for its instance only."""
+    prop = component.first("RECURRENCE-ID")
+    if prop is None or prop.param("RANGE") is None:
+        return component
+    return component.replacing("RECURRENCE-ID", prop.with_param("RANGE", None))
 
 
 def is_recurring(component: Component) -> bool:
@@ -186,7 +203,13 @@ def calendar(like: Component | None, components: list[Component], zones: tuple[C
     properties = () if like is None else tuple(each for each in like.properties if each.name != "METHOD")
     if like is None:
         properties = (Property("VERSION", "2.0"), Property("PRODID", "-//calserver//itip//EN"))
-    named = {prop.param("TZID") for each in components for part in each.walk() for prop in part.properties}
+    named = {
+        prop.param("TZID")
+        for each in components
+        for part in each.walk()
+        for prop in part.properties
+        if prop.params and prop.name not in PEOPLE
+    }
     needed = tuple(each for each in zones if ical.unescape(each.value("TZID") or "") in named)
     return CalendarObject.of(Component("VCALENDAR", properties, (*needed, *components)))
 
@@ -197,9 +220,18 @@ def start_of(master: Component | None, zones: Zones) -> When | None:
     return None if prop is None else ical.when(prop, zones)
 
 
-def _is_era(component: Component) -> bool:
+def is_era(component: Component) -> bool:
+    """Whether an override stands for its instance and all that follow (RFC 5545 section 3.2.13)."""
     prop = component.first("RECURRENCE-ID")
     return prop is not None and (prop.param("RANGE") or "").upper() == "THISANDFUTURE"
+
+
+def ranging_like(component: Component, other: Component) -> Component:
+    """An override that stands for as many instances as another does."""
+    prop, had = component.first("RECURRENCE-ID"), other.first("RECURRENCE-ID")
+    if prop is None or had is None or is_era(component) == is_era(other):
+        return component
+    return component.replacing("RECURRENCE-ID", prop.with_param("RANGE", had.param("RANGE")))
 
 
 def _order(key: Key) -> tuple[bool, int]:

@@ -1,22 +1,26 @@
 """Scheduling messages (RFC 5546 section 1.4) and the versions by which they are ordered."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 import attrs
 
 from calserver import ical
-from calserver.ical import CalendarObject, Component, Property
+from calserver.ical import CalendarObject, Component, Limits, Property
 from calserver.itip.people import organizer
 
 
 class Method(StrEnum):
-    """What a message wants (RFC 5546 section 1.4)."""
+    """What a message wants (RFC 5546 section 1.4); the last three are known, and not processed."""
 
     REQUEST = "REQUEST"
     ADD = "ADD"
     CANCEL = "CANCEL"
     REPLY = "REPLY"
     REFRESH = "REFRESH"
+    COUNTER = "COUNTER"
+    DECLINECOUNTER = "DECLINECOUNTER"
+    PUBLISH = "PUBLISH"
 
 
 @attrs.frozen(kw_only=True)
@@ -30,17 +34,36 @@ class Message:
     originator: str
     recipients: tuple[str, ...]
     calendar: CalendarObject
+    reasons: Mapping[str, str] = attrs.field(factory=dict, eq=False, repr=False)
+    """Why it is sent, in words, by recipient; a message from elsewhere has none."""
+
+    @classmethod
+    def received(
+        cls, content: bytes, originator: str, recipients: tuple[str, ...], limits: Limits | None = None
+    ) -> "Message":
+        """A message from elsewhere, checked like what clients send.
+
+        Raises:
+            ValidCalendarData, MaxResourceSize, MinDateTime, MaxDateTime, MaxInstances, MaxAttendeesPerInstance,
+            SupportedRscale: see `calserver.ical.message`.
+            ValidCalendarObjectResource: its components do not belong together.
+            ValueError: it has no METHOD that is known.
+        """
+        return cls._of(ical.message(content, limits=limits or Limits()), originator, recipients)
 
     @classmethod
     def parse(cls, text: bytes, originator: str, recipients: tuple[str, ...]) -> "Message":
-        """A message as it was received.
+        """A message as `text` wrote it.
 
         Raises:
             ValidCalendarData: it is not iCalendar.
             ValidCalendarObjectResource: its components do not belong together.
-            ValueError: it has no METHOD that is processed here.
+            ValueError: it has no METHOD that is known.
         """
-        found = ical.parse(text)
+        return cls._of(ical.parse(text), originator, recipients)
+
+    @classmethod
+    def _of(cls, found: Component, originator: str, recipients: tuple[str, ...]) -> "Message":
         method = Method((found.value("METHOD") or "").upper())
         content = CalendarObject.of(found.replacing("METHOD"))
         return cls(method=method, originator=ical.address(originator), recipients=recipients, calendar=content)
@@ -53,6 +76,10 @@ class Message:
         at = next((at + 1 for at, each in enumerate(properties) if each.name == "PRODID"), len(properties))
         properties.insert(at, Property("METHOD", self.method.value))
         return ical.serialize(attrs.evolve(found, properties=tuple(properties)))
+
+    def reason(self, recipient: str) -> str:
+        """Why it is sent to a recipient, in words; empty where that is not known."""
+        return self.reasons.get(recipient, "")
 
     @property
     def uid(self) -> str:

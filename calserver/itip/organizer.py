@@ -7,16 +7,19 @@ of all components where the master changed and of the changed overrides otherwis
 ever sent. At last each attendee gets what changed between the old and the new meeting as it sees them.
 """
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Final
 
 import attrs
 
 from calserver import ical
 from calserver.ical import CalendarObject, Component, Property
+from calserver.itip import reasons
 from calserver.itip.conditions import AllowedOrganizerSchedulingObjectChange
-from calserver.itip.meaning import BOOKKEEPING, RECURRENCE, instants, meaning, times
-from calserver.itip.meeting import Key, Meeting, calendar, key_of
+from calserver.itip.meaning import BOOKKEEPING, RECURRENCE, Meaning, dates, meaning, times
+from calserver.itip.meeting import Key, Meeting, alone, calendar, key_of, ranging_like
 from calserver.itip.memory import Memory
 from calserver.itip.message import Method, sequence_of, stamped
 from calserver.itip.people import (
@@ -26,19 +29,25 @@ from calserver.itip.people import (
     agent,
     answered,
     attendee,
+    attendees,
     each_attendee,
     organizer,
     partstat,
+    unforced,
     with_status,
 )
 from calserver.itip.plan import Plan, Role
 from calserver.itip.series import adds_instances
-from calserver.itip.view import Mailing, invited, ordered, view
+from calserver.itip.view import Mailing, Views, ordered
 
 _IGNORED: Final = BOOKKEEPING | {"TRANSP"}
+_ADDED: Final = "added"
+_REMOVED: Final = "removed"
 _MOST_SPLIT: Final = 50
 """Instances brought back at once that get components of their own; where there are more, all are asked anew."""
 _IGNORED_FORCE: Final = "2.3"
+_SCHEDULE: Final = frozenset({"DTSTART", "END", "CLOCK", "STATUS", _REMOVED}) | RECURRENCE
+"""What raises SEQUENCE where it changes (RFC 5546 section 2.1.4)."""
 
 
 def plan_organizer(
@@ -74,6 +83,8 @@ class _Change:
         """Components in which somebody is asked anew."""
         self.touched: set[Key] = set()
         """Components that others are to hear of."""
+        self.differences: dict[Key, frozenset[str]] = {}
+        """What changed in each of them."""
         self.forced: set[str] = set()
         self.unknown: set[str] = set()
 
@@ -87,7 +98,8 @@ class _Change:
         sequence = self._version()
         mailing = self._mail(sequence)
         if self.new is None:
-            return Plan(calendar=None, memory=self.memory, messages=mailing.messages(), role=Role.ORGANIZER)
+            gone = attrs.evolve(self.memory, sent={None: sequence + 1})
+            return Plan(calendar=None, memory=gone, messages=mailing.messages(), role=Role.ORGANIZER)
         return Plan(
             calendar=self._stored(self._told(mailing)),
             memory=self._remembered(),
@@ -102,10 +114,8 @@ class _Change:
         master = self.after.master
         if master is None:
             raise AllowedOrganizerSchedulingObjectChange("an organizer's object has its master component")
-        if self.old is None:
-            return
-        had = next(each.first("ORGANIZER") for each in self.old.components if each.first("ORGANIZER") is not None)
-        assert had is not None
+        organizers = (each.first("ORGANIZER") for found in (self.old, self.new) if found for each in found.components)
+        had = next(each for each in organizers if each is not None)
         self._set({key: _with_organizer(each, had) for key, each in self.after.components.items()})
 
     def _set(self, components: dict[Key, Component]) -> None:
@@ -120,7 +130,7 @@ class _Change:
                 (self.forced if force.upper() == "REQUEST" else self.unknown).add(ical.address(prop.value))
             return prop if force is None else prop.with_param("SCHEDULE-FORCE-SEND", None)
 
-        self._set({key: each_attendee(each, taken) for key, each in self.after.components.items()})
+        self._set({key: unforced(each_attendee(each, taken)) for key, each in self.after.components.items()})
 
     # -- participation
 
@@ -131,28 +141,31 @@ class _Change:
             if key is not None and key not in components and self.before.only_participation(key):
                 again = self.after.derived(key)
                 if again is not None:
+                    again = ranging_like(again, stored)
                     components[key] = each_attendee(again, lambda prop, had=stored: _status_of(prop, had))  # type: ignore[misc] # bound at once
         self._set(components)
 
     def _merge(self) -> None:
+        merged = {}
         for key in self.after.keys:
             new, base = self.after.components[key], self.before.governing(key)
             moved = base is None or times(base, self.before.zones) != times(new, self.after.zones)
             if key is None and not moved:
                 moved = adds_instances(self.before, self.after)
-            merged = each_attendee(new, lambda prop, k=key, b=base, m=moved: self._merged(prop, k, b, m))  # type: ignore[misc] # bound at once
-            self._set({**self.after.components, key: merged})
+            asks = base is None or (moved and not self.silent)
+            merged[key] = each_attendee(new, partial(self._merged, key, attendees(base), asks))
+        self._set(merged)
 
-    def _merged(self, prop: Property, key: Key, base: Component | None, moved: bool) -> Property:
+    def _merged(self, key: Key, known: Mapping[str, Property], asks: bool, prop: Property) -> Property:
         address = ical.address(prop.value)
         if address in self.addresses or agent(prop) != SERVER:
             return prop
-        had = None if base is None else attendee(base, (address,))
+        had = known.get(address)
         had = None if agent(had) != SERVER else had
         prop = prop.with_param("SCHEDULE-STATUS", None if had is None else had.param("SCHEDULE-STATUS"))
         asked_anew = partstat(prop) == NEEDS_ACTION != partstat(had)
         asked_anew = asked_anew and (not self.matched_tag or address in self.forced)
-        if had is None or moved or asked_anew:
+        if had is None or asks or asked_anew:
             if had is not None:
                 self.reset.add(key)
             explicit = prop.param("RSVP") is not None and partstat(prop) == NEEDS_ACTION
@@ -163,11 +176,11 @@ class _Change:
 
     def _split(self) -> None:
         """Instances that are back in the series, or new in it, need action while the others stay as they are."""
-        if self.old is None or None in self.reset or self.after.master is None or self.before.master is None:
+        if self.silent or None in self.reset or self.after.master is None or self.before.master is None:
             return
         back = self.before.excluded - self.after.excluded
-        zones = self.before.zones, self.after.zones
-        back |= instants(self.after.master, "RDATE", zones[1]) - instants(self.before.master, "RDATE", zones[0])
+        added = dates(self.after.master, self.after.zones) - dates(self.before.master, self.before.zones)
+        back |= {start for start, _ in added}
         back |= {key for key in self.before.components if key is not None and self._fell_back(key)}
         wanted = sorted(key for key in back if key not in self.after.components and self.after.makes(key))
         if len(wanted) > _MOST_SPLIT:
@@ -176,7 +189,7 @@ class _Change:
             return
         for key in wanted:
             again = self.after.like_series(key)
-            if again is not None and self._others(again):
+            if again is not None and self._answered(again):
                 self.reset.add(key)
                 self._set({**self.after.components, key: self._asked(again)})
 
@@ -187,8 +200,12 @@ class _Change:
             again, self.after.zones
         )
 
-    def _others(self, component: Component) -> bool:
-        return any(ical.address(each.value) not in self.addresses for each in component.all("ATTENDEE"))
+    def _answered(self, component: Component) -> bool:
+        """Whether somebody has an answer to lose."""
+        return any(
+            partstat(each) != NEEDS_ACTION and ical.address(each.value) not in self.addresses and agent(each) == SERVER
+            for each in component.all("ATTENDEE")
+        )
 
     def _asked(self, component: Component) -> Component:
         def asked(prop: Property) -> Property:
@@ -208,35 +225,45 @@ class _Change:
         sequence = max(highest + 1 if bump and highest >= 0 else highest, asked, 0)
         if None in self.touched:
             self.touched |= set(self.after.components)
+        versioned = {}
         for key, each in self.after.components.items():
             base = self.before.components.get(key)
             least = max(sequence_of(each), 0 if base is None else sequence_of(base))
             if key not in self.touched:
                 had = each.value("DTSTAMP", "") if base is None else base.value("DTSTAMP")
-                versioned = stamped(each, least, had or self.stamp)
+                versioned[key] = stamped(each, least, had or self.stamp)
             else:
-                versioned = stamped(each, sequence, self.stamp)
-            self._set({**self.after.components, key: versioned})
+                versioned[key] = stamped(each, sequence, self.stamp)
+        self._set(versioned)
         return sequence
 
     def _find_changes(self) -> bool:
-        """Fill `touched`; returns whether SEQUENCE must be raised."""
+        """Fill `touched` and `differences`; returns whether SEQUENCE must be raised."""
         bump = bool(self.reset)
         for key, each in self.after.components.items():
             base = self.before.governing(key)
             if base is None:
-                self.touched.add(key)
                 bump = bump or self.old is not None
-            elif _meaning(base, self.before) != _meaning(each, self.after):
+                names = {_ADDED}
+            else:
+                had, has = _served(base), _served(each)
+                names = _differences(_meaning(base, self.before), _meaning(each, self.after))
+                names |= {"ATTENDEE"} if had != has else set()
+                bump = bump or bool(names & _SCHEDULE) or not had <= has
+            if names or not self.forced.isdisjoint(_served(each)):
                 self.touched.add(key)
-                bump = bump or _schedule(base, self.before) != _schedule(each, self.after)
-                bump = bump or not _attendees(base) <= _attendees(each)
-        for key in self.before.components:
+                self.differences[key] = frozenset(names)
+        for key, each in self.before.components.items():
             if key is not None and key not in self.after.components:
                 self.touched.add(None)
-                bump = bump or _schedule(self.before.components[key], self.before) != _of(
-                    self.after.derived(key), self.after
+                again = self.after.derived(key)
+                names = (
+                    {_REMOVED}
+                    if again is None
+                    else _differences(_meaning(each, self.before), _meaning(again, self.after))
                 )
+                self.differences[None] = self.differences.get(None, frozenset()) | names
+                bump = bump or bool(names & _SCHEDULE)
         return bump
 
     # -- messages
@@ -247,8 +274,12 @@ class _Change:
         mailing = Mailing(found.organizer or "", found.calendar, (*self.after.timezones, *self.before.timezones))
         if self.silent:
             return mailing
-        for who in sorted(invited(self.before, self.addresses) | invited(self.after, self.addresses)):
-            _tell(mailing, who, view(self.before, who), view(self.after, who), self, sequence)
+        before, after = Views(self.before, self.addresses), Views(self.after, self.addresses)
+        alike: dict[tuple[frozenset[Key], frozenset[Key], bool], list[str]] = {}
+        for who in sorted(before.invited.keys() | after.invited.keys()):
+            alike.setdefault((before.keys(who), after.keys(who), who in self.forced), []).append(who)
+        for (had, has, forced), some in alike.items():
+            _tell(mailing, some, before.of(had), after.of(has), self, sequence, forced)
         return mailing
 
     # -- what is kept
@@ -256,7 +287,7 @@ class _Change:
     def _told(self, mailing: Mailing) -> dict[Key, set[str]]:
         """Who is told of each component."""
         told: dict[Key, set[str]] = {}
-        for (_, content), recipients in mailing.found.items():
+        for content, recipients in mailing.sent():
             for each in content:
                 told.setdefault(key_of(each, self.after.zones, self.after.start), set()).update(recipients)
         return told
@@ -283,28 +314,28 @@ class _Change:
         return attrs.evolve(self.memory, sent=sent, answers=answers)
 
 
-def _tell(mailing: Mailing, who: str, before: Meeting, after: Meeting, change: _Change, sequence: int) -> None:
-    """Send one attendee what changed for it (RFC 6638 section 3.2.1.2, table)."""
+def _tell(
+    mailing: Mailing, some: list[str], before: Meeting, after: Meeting, change: _Change, sequence: int, forced: bool
+) -> None:
+    """Send some attendees who saw and see the same what changed for them (RFC 6638 section 3.2.1.2, table)."""
     gone = [] if not before.components else _cancelled(before, after, change)
-    mailing.add(Method.CANCEL, who, [_as_cancelled(each, sequence, change.stamp) for each in gone])
+    why = reasons.cancelled(change.new is None, bool(after.components))
+    mailing.add(Method.CANCEL, some, [mailing.same(_as_cancelled(each, sequence, change.stamp)) for each in gone], why)
     if not after.components:
         return
     news = set(after.components)
-    if (
-        before.components
-        and who not in change.forced
-        and not (None in after.components and None not in before.components)
-    ):
+    if before.components and not forced and not (None in after.components and None not in before.components):
         news &= change.touched | (set(after.components) - set(before.components))
         if None in before.components and None not in after.components:
             news = set(after.components)
     if None in news:
         news = set(after.components)
-    dead = {key for key in news if _is_cancelled(after.components[key]) and who not in change.forced}
+    dead = {key for key in news if _is_cancelled(after.components[key]) and not forced}
     if None in dead:
         dead = news
-    mailing.add(Method.CANCEL, who, [after.components[key] for key in after.keys if key in dead])
-    mailing.add(Method.REQUEST, who, [after.components[key] for key in after.keys if key in news - dead])
+    why = reasons.told(before.components.keys(), after.components.keys(), news, change.differences, forced=forced)
+    mailing.add(Method.CANCEL, some, [after.components[key] for key in after.keys if key in dead], reasons.CALLED_OFF)
+    mailing.add(Method.REQUEST, some, [after.components[key] for key in after.keys if key in news - dead], why)
 
 
 def _cancelled(before: Meeting, after: Meeting, change: _Change) -> list[Component]:
@@ -318,7 +349,7 @@ def _cancelled(before: Meeting, after: Meeting, change: _Change) -> list[Compone
         if key is not None and key not in after.components and (None not in after.components or key in after.excluded):
             keys.add(key)
     found = [before.governing(key) for key in sorted(keys)]
-    return [each for each in found if each is not None and not _is_cancelled(each)]
+    return [alone(each) for each in found if each is not None and not _is_cancelled(each)]
 
 
 def _as_cancelled(component: Component, sequence: int, stamp: str) -> Component:
@@ -343,9 +374,11 @@ def next_stamp(meeting: Meeting, now: datetime) -> str:
 
 
 def _with_organizer(component: Component, had: Property) -> Component:
-    """A component with the address that the organizer had, whichever of its own the client wrote."""
+    """A component with the address that the organizer had, whichever of its own the client wrote, or none."""
     found = component.first("ORGANIZER")
-    if found is None or organizer(component) == ical.address(had.value):
+    if found is None:
+        return component.replacing("ORGANIZER", had)
+    if organizer(component) == ical.address(had.value):
         return component
     return component.replacing("ORGANIZER", found.with_value(had.value))
 
@@ -358,18 +391,13 @@ def _status_of(prop: Property, stored: Component) -> Property:
     return found.with_param("SCHEDULE-STATUS", had.param("SCHEDULE-STATUS"))
 
 
-def _meaning(component: Component, meeting: Meeting) -> object:
+def _meaning(component: Component, meeting: Meeting) -> Meaning:
     return meaning(component, meeting.zones, _IGNORED)
 
 
-def _schedule(component: Component, meeting: Meeting) -> object:
-    rest = {each.name for each in component.properties} - RECURRENCE - {"STATUS"}
-    return meaning(component, meeting.zones, rest - {"DTSTART", "DTEND", "DURATION", "DUE"})
+def _differences(one: Meaning, other: Meaning) -> set[str]:
+    return set() if one == other else {str(each[0]) for each in (one - other) + (other - one)}
 
 
-def _of(component: Component | None, meeting: Meeting) -> object:
-    return None if component is None else _schedule(component, meeting)
-
-
-def _attendees(component: Component) -> set[str]:
+def _served(component: Component) -> set[str]:
     return {ical.address(each.value) for each in component.all("ATTENDEE") if agent(each) == SERVER}

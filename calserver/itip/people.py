@@ -6,7 +6,7 @@ from typing import Final
 import attrs
 
 from calserver import ical
-from calserver.ical import Component, Property
+from calserver.ical import CalendarObject, Component, Property
 
 SERVER: Final = "SERVER"
 NEEDS_ACTION: Final = "NEEDS-ACTION"
@@ -32,10 +32,22 @@ def attendee(component: Component, addresses: Addresses) -> Property | None:
     return None
 
 
+def attendees(component: Component | None) -> dict[str, Property]:
+    """All attendees by address, the first of each."""
+    if component is None:
+        return {}
+    return {ical.address(each.value): each for each in reversed(component.properties) if each.name == "ATTENDEE"}
+
+
 def agent(prop: Property | None) -> str:
     """SERVER, CLIENT or NONE, which any other value counts as (RFC 6638 section 7.1)."""
     value = SERVER if prop is None else (prop.param("SCHEDULE-AGENT") or SERVER).upper()
     return value if value in (SERVER, "CLIENT") else "NONE"
+
+
+def is_served(found: CalendarObject) -> bool:
+    """Whether this server acts for an attendee, and not the client or nobody (RFC 6638 section 7.1)."""
+    return all(agent(each.first("ORGANIZER")) == SERVER for each in found.components)
 
 
 def partstat(prop: Property | None) -> str:
@@ -69,6 +81,23 @@ def without_agent_parameters(component: Component) -> Component:
         without_local(each) if each.name in ("ORGANIZER", "ATTENDEE") else each for each in component.properties
     )
     return attrs.evolve(component, properties=changed)
+
+
+def unforced(component: Component) -> Component:
+    """A component without SCHEDULE-FORCE-SEND, which is not kept (RFC 6638 section 7.2)."""
+    if not any(name == "SCHEDULE-FORCE-SEND" for prop in component.properties for name, _ in prop.params):
+        return component
+    changed = tuple(
+        each.with_param("SCHEDULE-FORCE-SEND", None) if each.params else each for each in component.properties
+    )
+    return attrs.evolve(component, properties=changed)
+
+
+def with_partstat(component: Component, addresses: Addresses, status: str) -> Component:
+    """A component in which somebody, by whichever addresses, has answered."""
+    return each_attendee(
+        component, lambda prop: answered(prop, status) if ical.address(prop.value) in addresses else prop
+    )
 
 
 def with_status(component: Component, name: str, addresses: Addresses, status: str | None) -> Component:

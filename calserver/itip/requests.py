@@ -11,12 +11,23 @@ import attrs
 
 from calserver import ical
 from calserver.ical import CalendarObject, Component, Property
+from calserver.itip import reasons
 from calserver.itip.attendee import own_exclusions
 from calserver.itip.meaning import BOOKKEEPING, meaning
-from calserver.itip.meeting import Key, Meeting, calendar, key_of, start_of, written_like
+from calserver.itip.meeting import (
+    Key,
+    Meeting,
+    calendar,
+    is_era,
+    is_recurring,
+    key_of,
+    ranging_like,
+    start_of,
+    written_like,
+)
 from calserver.itip.memory import Memory
 from calserver.itip.message import Message, Method, Version
-from calserver.itip.people import DECLINED, NEEDS_ACTION, answered, attendee, partstat
+from calserver.itip.people import DECLINED, NEEDS_ACTION, attendee, partstat, with_partstat
 from calserver.itip.plan import Applied
 
 _OWN: Final = ("TRANSP", "COMPLETED", "PERCENT-COMPLETE")
@@ -27,19 +38,21 @@ def apply_request(
     stored: CalendarObject | None, message: Message, addresses: frozenset[str], memory: Memory
 ) -> Applied:
     """Make an attendee's copy say what the organizer says now."""
-    if message.method is Method.ADD and memory.entries.get(None) is None:
-        again = _ask_again(message, addresses, stored)
+    known = seeded(memory, stored)
+    if message.method is Method.ADD and not _can_add(known, message):
+        again = _ask_again(message, addresses)
         return Applied(calendar=stored, memory=memory, messages=again)
-    merged = _merged(seeded(memory, stored), message)
+    merged = _merged(known, message, addresses)
     if merged == memory:
         return Applied(calendar=stored, memory=memory)
-    found = _Copy(stored, merged, memory, addresses).made()
-    same = stored is not None and found is not None and _says(found) == _says(stored)
-    if found is None or same:
-        return Applied(calendar=stored if same else None, memory=merged)
-    quiet = stored is not None and _says_but_participation(found, addresses) == _says_but_participation(
-        stored, addresses
-    )
+    found = _Copy(stored, merged, known, addresses).made()
+    if found is None:
+        return Applied(calendar=None, memory=merged)
+    if stored is None:
+        return Applied(calendar=found, memory=merged, changed=True, inbox=message)
+    if _says(found) == _says(stored):
+        return Applied(calendar=stored, memory=merged, inbox=None if merged.entries == known.entries else message)
+    quiet = _says_but_participation(found, addresses) == _says_but_participation(stored, addresses)
     return Applied(
         calendar=found, memory=merged, changed=True, inbox=None if quiet else message, participation_only=quiet
     )
@@ -52,11 +65,16 @@ def seeded(memory: Memory, stored: CalendarObject | None) -> Memory:
     return attrs.evolve(memory, entries=Meeting.of(stored).components, zones=stored.calendar.children("VTIMEZONE"))
 
 
-def _ask_again(message: Message, addresses: frozenset[str], stored: CalendarObject | None) -> tuple[Message, ...]:
-    """A REFRESH: an instance was added to what is not known (RFC 5546 section 3.2.4)."""
+def _can_add(memory: Memory, message: Message) -> bool:
+    """Whether instances can be added one by one to what is known (RFC 5546 section 3.2.4)."""
+    return memory.entries.get(None) is not None and not any(map(is_recurring, message.calendar.components))
+
+
+def _ask_again(message: Message, addresses: frozenset[str]) -> tuple[Message, ...]:
+    """A REFRESH: something was added to what is not known (RFC 5546 section 3.2.4)."""
     component = message.calendar.components[0]
     mine, organizer = attendee(component, addresses), component.first("ORGANIZER")
-    if mine is None or organizer is None or message.organizer is None or stored is not None:
+    if mine is None or organizer is None or message.organizer is None:
         return ()
     kept = tuple(each for each in component.properties if each.name in ("UID", "DTSTAMP"))
     asking = Component(component.name, (*kept, organizer, mine.with_param("RSVP", None)))
@@ -66,6 +84,7 @@ def _ask_again(message: Message, addresses: frozenset[str], stored: CalendarObje
             originator=ical.address(mine.value),
             recipients=(message.organizer,),
             calendar=calendar(message.calendar.calendar, [asking], ()),
+            reasons={message.organizer: reasons.ASKS},
         ),
     )
 
@@ -73,7 +92,7 @@ def _ask_again(message: Message, addresses: frozenset[str], stored: CalendarObje
 # -- the organizer's revision
 
 
-def _merged(memory: Memory, message: Message) -> Memory:
+def _merged(memory: Memory, message: Message, addresses: frozenset[str]) -> Memory:
     """What is remembered after a message; the same value where it brings nothing new."""
     entries = dict(memory.entries)
     incoming = message.calendar.calendar.children("VTIMEZONE")
@@ -85,6 +104,8 @@ def _merged(memory: Memory, message: Message) -> Memory:
             key, each = _added(entries, each, message)
         if message.method is Method.CANCEL:
             each = _as_cancelled(each, entries.get(key))
+        elif attendee(each, addresses) is None:
+            each = _as_cancelled(each, None)
         if _wins(each, entries.get(key)):
             entries[key] = each
     master = entries.get(None)
@@ -140,6 +161,16 @@ def _is_cancelled(component: Component) -> bool:
     return (component.value("STATUS") or "").upper() == "CANCELLED"
 
 
+def _in_force(entries: dict[Key, Component]) -> list[Component]:
+    """What the organizer says, without the overrides that it said before it cancelled this and all future instances."""
+    ends = {key: each for key, each in entries.items() if key is not None and is_era(each) and _is_cancelled(each)}
+    return [
+        each
+        for key, each in entries.items()
+        if not any(end < (key or end) and Version.of(each) < Version.of(last) for end, last in ends.items())
+    ]
+
+
 # -- the copy
 
 
@@ -150,9 +181,9 @@ class _Copy:
         self, stored: CalendarObject | None, memory: Memory, before: Memory, addresses: frozenset[str]
     ) -> None:
         self.object, self.stored, self.memory, self.addresses = stored, Meeting.of(stored), memory, addresses
-        self.said = Meeting.made_of(memory.entries.values(), memory.zones)
+        self.said = Meeting.made_of(_in_force(memory.entries), memory.zones)
         self.before = before.entries
-        self.removed = own_exclusions(seeded(before, stored), self.stored)
+        self.removed = own_exclusions(before, self.stored)
 
     def made(self) -> CalendarObject | None:
         entries = dict(self.said.components)
@@ -188,12 +219,20 @@ class _Copy:
             series = self.stored.master
             return self._with_answer(found if series is None else _with_parameters(found, series), key)
         found = attrs.evolve(said, components=(*alarms, *had.children("VALARM")))
-        for name in _OWN:
+        for name in self._own_names(key, said, had):
             found = found.replacing(name, *had.all(name))
         if had.first("CREATED") is not None:
             found = found.replacing("CREATED", *had.all("CREATED"))
         found = _with_parameters(_with_extensions(found, had, self.before.get(key)), had)
         return self._with_answer(found, key)
+
+    def _own_names(self, key: Key, said: Component, had: Component) -> list[str]:
+        """The properties that are the attendee's own: those that it has made other than the organizer had them."""
+        before = self.before.get(key) or self.before.get(None)
+        names = [*_OWN]
+        if said.name == "VTODO" and not _is_cancelled(said) and not _is_cancelled(had):
+            names.append("STATUS")
+        return [name for name in names if before is None or had.all(name) != before.all(name)]
 
     def _with_answer(self, component: Component, key: Key) -> Component:
         """The own answer stays, unless the organizer asks for another by a new revision."""
@@ -203,8 +242,7 @@ class _Copy:
         status = self._answer(key, component)
         if status is None or status == partstat(mine):
             return component
-        changed = tuple(answered(each, status) if each is mine else each for each in component.properties)
-        return attrs.evolve(component, properties=changed)
+        return with_partstat(component, self.addresses, status)
 
     def _answer(self, key: Key, said: Component) -> str | None:
         """The own answer to the revision that an instance has now; None where there is none."""
@@ -214,10 +252,16 @@ class _Copy:
                 return DECLINED
             had = self.stored.components.get(key)
             return None if had is None else partstat(attendee(had, self.addresses))
-        if key is not None and self._answered(None, least) and self.said.only_participation(key):
-            had = self.stored.master
+        series = None if key is None else self._series_answered(key)
+        if key is not None and self._answered(series, least) and self.said.only_participation(key):
+            had = self.stored.components.get(series)
             return None if had is None else partstat(attendee(had, self.addresses))
         return None
+
+    def _series_answered(self, key: int) -> Key:
+        """What was answered last for an instance and others: the series, or this and future instances of it."""
+        eras = [at for at, each in self.stored.components.items() if at is not None and at < key and is_era(each)]
+        return max((at for at in eras if ("", at) in self.memory.answers), default=None)
 
     def _answered(self, key: Key, sequence: int) -> bool:
         known = self.memory.answers.get(("", key))
@@ -240,7 +284,7 @@ class _Copy:
             if at is not None and at not in components and at not in self.said.components:
                 again = self.said.derived(at)
                 if again is not None and self._is_own(at, had, sequence):
-                    components = {**components, at: self._own(at, again)}
+                    components = {**components, at: self._own(at, ranging_like(again, had))}
         shown_cancelled = {key for key, each in components.items() if key is not None and _is_cancelled(each)}
         components[None] = self._excluding(master, start, hidden, shown_cancelled)
         return components

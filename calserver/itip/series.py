@@ -7,7 +7,7 @@ import attrs
 
 from calserver import ical
 from calserver.ical import CalendarObject, Component
-from calserver.itip.meaning import rule_parts
+from calserver.itip.meaning import clock, rule_parts
 from calserver.itip.meeting import Meeting
 
 _SPAN: Final = timedelta(days=4 * 366)
@@ -16,14 +16,14 @@ _DAY: Final = timedelta(days=1)
 
 
 def adds_instances(old: Meeting, new: Meeting) -> bool:
-    """Whether the rules of a series make instances that the old ones did not; looked at for four years from its start.
+    """Whether the rules of a series, by its clock, make instances that the old ones did not, in the first four years.
 
     Beyond these years an end that lies later adds some. What costs too much to find out counts as added.
     """
     if old.master is None or new.master is None:
         return new.master is not None
     before, after = _rules(old.master), _rules(new.master)
-    if before == after or not after:
+    if not after or (before == after and clock(old.master, old.zones) == clock(new.master, new.zones)):
         return False
     if not before:
         return True

@@ -6,7 +6,7 @@ import pytest
 from itip_actors import World
 
 from calserver import itip
-from calserver.ical import CalendarObject
+from calserver.ical import CalendarObject, ValidCalendarData
 from calserver.itip import (
     AllowedAttendeeSchedulingObjectChange,
     AllowedOrganizerSchedulingObjectChange,
@@ -15,6 +15,8 @@ from calserver.itip import (
     Method,
     SameOrganizerInAllComponents,
 )
+from calserver.itip.meeting import Meeting
+from calserver.itip.people import attendee, partstat
 
 O, A, B = "mailto:o@example.com", "mailto:a@example.com", "mailto:b@example.com"  # noqa: E741 - as people are called here
 SERIES = "RRULE:FREQ=DAILY;COUNT=5"
@@ -148,6 +150,64 @@ def test_the_server_replies_for_nobody_else(agent: str) -> None:
     accepted = (f"ATTENDEE;PARTSTAT=ACCEPTED:{A}",)
     assert world.put(A, text(component(f"ORGANIZER;SCHEDULE-AGENT={agent}:{O}", guests=accepted))) == ()
     assert world.put(A, None) == ()
+
+
+def test_what_a_client_handles_by_itself_is_left_alone() -> None:
+    """RFC 6638 section 3.2.2.2, table: no special processing, so its client may bring in what it received by mail."""
+    mine = f"ORGANIZER;SCHEDULE-AGENT=CLIENT:{O}"
+    world = World.of(A)
+    world.put(A, text(component(mine, "SUMMARY:old")))
+    moved = component(mine, "SUMMARY:new", start="20260602T090000Z", guests=(f"ATTENDEE;PARTSTAT=ACCEPTED:{A}",))
+    assert world.put(A, text(moved)) == ()
+    assert stored(world, A) == text(moved).decode()
+    assert world.put(A, text(component(mine, "SUMMARY:new", guests=()))) == ()
+
+
+def test_an_attendee_does_not_get_free_by_becoming_its_own_agent() -> None:
+    """What the server has delivered stays the organizer's in the change that hands it over."""
+    world = world_with(component())
+    with pytest.raises(AllowedAttendeeSchedulingObjectChange):
+        world.put(A, text(component(f"ORGANIZER;SCHEDULE-AGENT=CLIENT:{O}", start="20260602T090000Z")))
+
+
+def test_who_is_served_again_hears_of_it() -> None:
+    """RFC 6638 section 3.2.1.2: from SERVER to CLIENT is a CANCEL, back is a REQUEST that is newer."""
+    world = world_with(component())
+    (cancel,) = world.put(O, text(component(guests=guest("CLIENT"))))
+    assert cancel.method is Method.CANCEL
+    assert cancel.reason(A) == "not invited any more"
+    (request,) = world.put(O, text(component(guests=guest("SERVER"))))
+    assert request.method is Method.REQUEST
+    for message in (request, cancel):
+        world.deliver(message, A)
+    assert "STATUS:CANCELLED" not in stored(world, A)
+    assert "SEQUENCE:1" in stored(world, A)
+
+
+@pytest.mark.parametrize("where", ["ORGANIZER", "ATTENDEE;SCHEDULE-AGENT=NONE"])
+def test_an_order_to_send_is_never_kept(where: str) -> None:
+    """RFC 6638 section 7.2, also where it has no meaning."""
+    name, _, agent = where.partition(";")
+    odd = f"{name};SCHEDULE-FORCE-SEND=REQUEST{';' + agent if agent else ''}"
+    world = World.of(O, A)
+    lines = (f"{odd}:{O}",) if name == "ORGANIZER" else ()
+    guests = (f"{odd}:{A}",) if name == "ATTENDEE" else guest(None)
+    world.put(O, text(component(*lines, guests=guests)))
+    assert "FORCE-SEND" not in stored(world, O)
+    world.put(A, text(component(f"ORGANIZER;SCHEDULE-AGENT=NONE;SCHEDULE-FORCE-SEND=REPLY:{O}")))
+    assert "FORCE-SEND" not in stored(world, A)
+
+
+def test_a_forced_message_is_seen_again() -> None:
+    """RFC 6638 section 3.2.7: it has a DTSTAMP of its own, so that it is no repetition."""
+    world = world_with(component())
+    world.people[A].inbox.clear()
+    (message,) = world.put(O, text(component(guests=guest(None, more=";SCHEDULE-FORCE-SEND=REQUEST"))))
+    assert message.reason(A) == "asked again"
+    applied = world.deliver(message, A)
+    assert not applied.changed
+    assert applied.inbox == message
+    assert world.deliver(message, A).inbox is None
 
 
 # -- what attendees may change -------------------------------------------------------------------------------------
@@ -294,6 +354,95 @@ def test_a_single_instance_gets_its_recurrence_id_back() -> None:
     (reply,) = world.put(A, text(event))
     assert b"RECURRENCE-ID:20260603T090000Z" in reply.text
     assert "RECURRENCE-ID:20260603T090000Z" in stored(world, A)
+
+
+def test_an_override_of_the_attendees_own_can_be_removed_again() -> None:
+    """RFC 6638 section 3.2.2.1, item 8: it held an alarm, and neither an answer nor anything of the organizer's."""
+    world = world_with(component(SERIES))
+    alarm = "BEGIN:VALARM\r\nACTION:DISPLAY\r\nDESCRIPTION:d\r\nTRIGGER:-PT5M\r\nEND:VALARM\r\nEND:VEVENT"
+    own = component("RECURRENCE-ID:20260603T090000Z", start="20260603T090000Z").replace("END:VEVENT", alarm)
+    world.put(A, text(component(SERIES), own))
+    assert "RECURRENCE-ID" in stored(world, A)
+    world.put(A, text(component(SERIES)))
+    assert "RECURRENCE-ID" not in stored(world, A)
+
+
+def test_who_is_invited_by_two_addresses_answers_for_both() -> None:
+    """Whichever of the two the client changes; each has a reply of its own, as a REPLY has one ATTENDEE."""
+    second = "mailto:a2@example.com"
+    both = (f"ATTENDEE:{A}", f"ATTENDEE:{second}")
+    world = world_with(component(guests=both))
+    copy = world.people[A].copy
+    changed = CalendarObject.parse(text(component(guests=(f"ATTENDEE:{A}", f"ATTENDEE;PARTSTAT=TENTATIVE:{second}"))))
+    plan = itip.plan(
+        copy, changed, addresses=frozenset({A, second}), now=world.now, memory=itip.seeded(world.people[A].memory, copy)
+    )
+    assert [each.originator for each in plan.messages] == [second, A]
+    for message in plan.messages:
+        assert message.text.count(b"ATTENDEE") == 1
+        world.deliver(message, O)
+    assert stored(world, O).count("PARTSTAT=TENTATIVE") == 2
+
+
+def test_a_client_may_write_another_of_the_owners_addresses() -> None:
+    world = world_with(component())
+    copy = world.people[A].copy
+    alias = "urn:uuid:0b8f0b8f-0000-4000-8000-00000000000a"
+    changed = CalendarObject.parse(text(component(guests=(f"ATTENDEE;PARTSTAT=ACCEPTED:{alias}",))))
+    plan = itip.plan(copy, changed, addresses=frozenset({A, alias}), now=world.now)
+    (reply,) = plan.messages
+    assert reply.originator == A
+    assert plan.calendar is not None
+    assert f"PARTSTAT=ACCEPTED:{A}" in plan.calendar.text.decode().replace("\r\n ", "")
+
+
+TASK = component("DUE:20260605T090000Z").replace("VEVENT", "VTODO")
+
+
+@pytest.mark.parametrize("line", ["PERCENT-COMPLETE:40", "COMPLETED:20260603T090000Z", "STATUS:IN-PROCESS"])
+def test_an_attendee_tells_how_far_a_task_is(line: str) -> None:
+    """RFC 5546 section 3.4.3: also where its participation stays the same; an update leaves it as it is."""
+    world = world_with(TASK)
+    own = TASK.replace("DUE", f"{line}\r\nDUE")
+    (reply,) = world.put(A, text(own))
+    assert line.encode() in reply.text
+    assert world.put(A, text(own)) == ()
+    world.deliver_all()
+    assert line not in stored(world, O)
+    world.wait()
+    world.put(O, text(TASK.replace("DUE", "SUMMARY:x\r\nDUE")))
+    world.deliver_all()
+    assert line in stored(world, A)
+    assert "SUMMARY:x" in stored(world, A)
+
+
+def test_a_task_that_is_called_off_is_so_for_everybody() -> None:
+    world = world_with(TASK)
+    own = TASK.replace("DUE", "STATUS:IN-PROCESS\r\nDUE")
+    world.put(A, text(own))
+    world.put(O, text(TASK.replace("DUE", "STATUS:CANCELLED\r\nDUE")))
+    world.deliver_all()
+    assert "STATUS:CANCELLED" in stored(world, A)
+    with pytest.raises(AllowedAttendeeSchedulingObjectChange):
+        world.put(A, text(own))
+
+
+def test_a_reply_says_nothing_of_what_is_cancelled() -> None:
+    gone = component("RECURRENCE-ID:20260603T090000Z", "STATUS:CANCELLED", start="20260603T090000Z")
+    world = world_with(component(SERIES), gone)
+    (reply,) = world.put(A, text(component(SERIES, guests=(f"ATTENDEE;PARTSTAT=ACCEPTED:{A}",)), gone))
+    assert b"RECURRENCE-ID" not in reply.text
+
+
+def test_who_acts_for_an_attendee_is_told_and_gets_no_rights() -> None:
+    """SENT-BY (RFC 5545 section 3.2.18): the answer is that of the attendee, whoever wrote it."""
+    world = world_with(component(guests=(f"ATTENDEE:{A}", f"ATTENDEE:{B}")))
+    sent_by = f'ATTENDEE;SENT-BY="{B}";PARTSTAT=ACCEPTED:{A}'
+    (reply,) = world.put(A, text(component(guests=(sent_by, f"ATTENDEE:{B}"))))
+    assert b'SENT-BY="' in reply.text
+    forged = Message(method=Method.REPLY, originator=B, recipients=(O,), calendar=reply.calendar)
+    assert world.deliver(forged, O).problem == "3.8"
+    assert "ACCEPTED:" + A not in stored(world, O)
 
 
 # -- organizers ----------------------------------------------------------------------------------------------------
@@ -470,6 +619,97 @@ def test_what_is_sent_within_one_second_has_an_order() -> None:
     assert "SUMMARY:c" in stored(world, A)
 
 
+@pytest.mark.parametrize(
+    ("rule", "asked"),
+    [("RRULE:FREQ=MONTHLY;COUNT=8", True), ("RRULE:FREQ=DAILY;COUNT=5", False)],
+)
+def test_another_time_zone_is_another_time(rule: str, asked: bool) -> None:
+    """RFC 6638 section 3.2.8: the same first instance, but those after the clock changes are at another time."""
+    world = accepted(component(rule, "DTSTART;TZID=Europe/Berlin:20260601T090000", start=""))
+    new = component(rule, "DTSTART;TZID=Etc/GMT-2:20260601T090000", start="")
+    (message,) = world.put(O, text(new.replace(f"ATTENDEE:{A}", f"ATTENDEE;PARTSTAT=ACCEPTED:{A}")))
+    assert (f"PARTSTAT=NEEDS-ACTION;RSVP=TRUE;SCHEDULE-STATUS=1.0:{A}" in stored(world, O)) == asked
+    assert message.reason(A).startswith("changed: time zone" if not asked else "changed: ")
+    assert "SEQUENCE:1" in stored(world, O)
+
+
+def test_another_name_of_a_time_zone_is_no_change() -> None:
+    world = accepted(component(SERIES, "DTSTART;TZID=Europe/Berlin:20260601T090000", start=""))
+    stale = (f"ATTENDEE;PARTSTAT=ACCEPTED:{A}",)
+    renamed = component(SERIES, "DTSTART;TZID=W. Europe Standard Time:20260601T090000", start="", guests=stale)
+    assert world.put(O, text(renamed)) == ()
+
+
+def test_an_added_date_that_lasts_longer_is_asked_anew() -> None:
+    """RFC 6638 section 3.2.8's table for RDATE: a change in time of an instance."""
+    dates = "RDATE;VALUE=PERIOD:20260701T090000Z/PT1H"
+    world = accepted(component(SERIES, dates))
+    stale = component(SERIES, dates.replace("PT1H", "PT2H"), guests=(f"ATTENDEE;PARTSTAT=ACCEPTED:{A}",))
+    world.put(O, text(stale))
+    assert "NEEDS-ACTION" in stored(world, O).split("RECURRENCE-ID:20260701T090000Z")[1]
+
+
+def test_instances_that_nobody_has_answered_come_back_without_an_override() -> None:
+    world = world_with(component(SERIES, "EXDATE:20260603T090000Z"))
+    (message,) = world.put(O, text(component(SERIES)))
+    assert message.reason(A) == "changed: instances taken away or brought back"
+    assert "RECURRENCE-ID" not in stored(world, O)
+
+
+def test_an_override_without_organizer_gets_that_of_the_series() -> None:
+    """RFC 6638 section 3.1 wants it in all components, and section 3.2.4.2 allows clients to leave it out."""
+    bare = component("RECURRENCE-ID:20260603T090000Z", start="20260603T100000Z").replace(f"ORGANIZER:{O}\r\n", "")
+    world = world_with(component(SERIES), bare)
+    assert stored(world, O).count(f"ORGANIZER:{O}") == 2
+    assert "RECURRENCE-ID:20260603T090000Z" in stored(world, A)
+
+
+def test_a_removed_instance_does_not_take_the_rest_along() -> None:
+    """The organizer removes where this and future instances began to be otherwise; the others stay."""
+    future = component("RECURRENCE-ID;RANGE=THISANDFUTURE:20260603T090000Z", start="20260603T110000Z")
+    world = world_with(component(SERIES), future)
+    cancel, _ = world.put(O, text(component(SERIES, "EXDATE:20260603T090000Z")))
+    assert cancel.method is Method.CANCEL
+    assert b"THISANDFUTURE" not in cancel.text
+    assert cancel.reason(A) == "instances taken away"
+
+
+def test_a_silent_change_of_what_is_past_asks_nobody_anew() -> None:
+    world = accepted(component())
+    stale = component(start="20260501T090000Z", guests=(f"ATTENDEE;PARTSTAT=ACCEPTED:{A}",))
+    assert world.put(O, text(stale), silent=True) == ()
+    assert f"PARTSTAT=ACCEPTED:{A}" in stored(world, O)
+
+
+def test_what_is_made_again_is_newer_than_its_removal() -> None:
+    """RFC 5546 section 2.1.4: what was removed was sent with a SEQUENCE too."""
+    world = world_with(component())
+    world.put(O, None)
+    cancelled = world.sent[-1].calendar.master
+    world.put(O, text(component()))
+    again = world.sent[-1].calendar.master
+    assert cancelled is not None
+    assert again is not None
+    assert itip.sequence_of(again) > itip.sequence_of(cancelled)
+
+
+def test_each_message_says_why_it_is_sent() -> None:
+    world = World.of(O, A, B)
+    (invitation,) = world.put(O, text(component(guests=guest(None))))
+    assert invitation.reason(A) == "invited"
+    both = (f"ATTENDEE:{A}", f"ATTENDEE:{B}")
+    (update,) = world.put(O, text(component("SUMMARY:x", start="20260601T100000Z", guests=both)))
+    assert update.reason(A) == "changed: summary, time, who takes part"
+    assert update.reason(B) == "invited"
+    _, cancel = world.put(O, text(component("SUMMARY:x", start="20260601T100000Z")))
+    assert cancel.reason(B) == "not invited any more"
+    (called_off,) = world.put(O, text(component("SUMMARY:x", "STATUS:CANCELLED", start="20260601T100000Z")))
+    assert called_off.reason(A) == "called off"
+    (removal,) = world.put(O, None)
+    assert removal.reason(A) == "the meeting was removed"
+    assert removal.reason(B) == ""
+
+
 # -- incoming ------------------------------------------------------------------------------------------------------
 
 
@@ -629,3 +869,117 @@ def test_an_invitation_of_many_is_one_message() -> None:
     guests = tuple(f"ATTENDEE:mailto:g{n}@example.com" for n in range(99))
     (message,) = World.of(O).put(O, text(component(SERIES, guests=guests)))
     assert len(message.recipients) == 99
+
+
+def test_who_is_not_invited_gets_nothing() -> None:
+    """A message must name its recipient as an attendee, by any of its addresses."""
+    request = Message(
+        method=Method.REQUEST, originator=O, recipients=(B,), calendar=CalendarObject.parse(text(component()))
+    )
+    applied = itip.apply(None, request, addresses=frozenset({B}), now=datetime(2026, 1, 1, tzinfo=UTC))
+    assert (applied.calendar, applied.problem) == (None, "3.7")
+
+
+def test_an_instance_that_others_are_invited_to_is_none_of_mine() -> None:
+    """A server elsewhere sends everything to everybody (RFC 6638 section 3.2.6 forbids ours to)."""
+    theirs = component("RECURRENCE-ID:20260603T090000Z", start="20260603T100000Z", guests=guest(None, B))
+    content = CalendarObject.parse(text(component(SERIES), theirs))
+    request = Message(method=Method.REQUEST, originator=O, recipients=(A,), calendar=content)
+    applied = itip.apply(None, request, addresses=frozenset({A}), now=datetime(2026, 1, 1, tzinfo=UTC))
+    assert applied.calendar is not None
+    (override,) = applied.calendar.overrides
+    assert override.value("STATUS") == "CANCELLED"
+
+
+@pytest.mark.parametrize("method", ["COUNTER", "DECLINECOUNTER", "PUBLISH"])
+def test_what_is_not_processed_changes_nothing_and_says_so(method: str) -> None:
+    """RFC 6638 section 1.3 leaves these out; 3.14 is an unsupported capability (RFC 5546 section 3.6)."""
+    world = world_with(component())
+    moved = component("SEQUENCE:9", start="20260602T090000Z")
+    for who, originator in ((O, A), (A, O)):
+        before = world.people[who].copy
+        message = Message.parse(text(moved, head=f"PRODID:x\r\nMETHOD:{method}"), originator, (who,))
+        applied = world.deliver(message, who)
+        assert (applied.problem, applied.changed, applied.inbox) == ("3.14", False, None)
+        assert applied.calendar is before
+
+
+def test_a_message_of_which_a_component_is_bad_does_nothing_at_all() -> None:
+    bad = component("RECURRENCE-ID:20260603T090000Z", start="20260603T250000Z")
+    content = text(component(SERIES), bad, head="PRODID:x\r\nMETHOD:REQUEST")
+    with pytest.raises(ValidCalendarData):
+        Message.received(content, O, (A,))
+    short = component("RECURRENCE-ID:20260603T090000Z", start="")
+    assert Message.received(text(short, head="PRODID:x\r\nMETHOD:CANCEL"), O, (A,)).method is Method.CANCEL
+
+
+def test_a_status_that_is_none_is_not_written_down() -> None:
+    """REQUEST-STATUS comes from elsewhere, and becomes a parameter (RFC 6638 section 4.2)."""
+    world = world_with(component())
+    answer = component(guests=(f"ATTENDEE;PARTSTAT=ACCEPTED:{A}",)).replace(
+        "END:VEVENT", 'REQUEST-STATUS:2.0;Success\r\nREQUEST-STATUS:x",y\r\nREQUEST-STATUS:3.1.2;Bad\r\nEND:VEVENT'
+    )
+    world.deliver(Message.parse(text(answer, head="PRODID:x\r\nMETHOD:REPLY"), A, (O,)), O)
+    assert f'SCHEDULE-STATUS="2.0,3.1.2":{A}' in stored(world, O)
+
+
+def test_transparency_follows_the_organizer_where_the_attendee_has_not_chosen() -> None:
+    world = world_with(component("SUMMARY:x", "TRANSP:OPAQUE"))
+    world.put(O, text(component("SUMMARY:y", "TRANSP:TRANSPARENT")))
+    world.deliver_all()
+    assert "TRANSP:TRANSPARENT" in stored(world, A)
+
+
+def future(method: str, *lines: str, at: str = "20260603", guests: tuple[str, ...] = guest(None)) -> Message:
+    """A message about this and future instances."""
+    name = f"RECURRENCE-ID;RANGE=THISANDFUTURE:{at}T090000Z"
+    content = component(name, "DTSTAMP:20990101T000000Z", *lines, start=f"{at}T090000Z", guests=guests)
+    content = content.replace("DTSTAMP:20260101T000000Z\r\n", "")
+    originator, recipient = (A, O) if method == "REPLY" else (O, A)
+    return Message.parse(text(content, head=f"PRODID:x\r\nMETHOD:{method}"), originator, (recipient,))
+
+
+def test_this_and_future_instances_can_be_cancelled() -> None:
+    """RFC 5545 section 3.2.13: also those that were moved before."""
+    moved = component("RECURRENCE-ID:20260604T090000Z", start="20260604T120000Z")
+    world = world_with(component(SERIES), moved)
+    world.deliver(future("CANCEL", "SEQUENCE:1"), A)
+    copy = world.people[A].copy
+    assert copy is not None
+    meeting = Meeting.of(copy)
+    for day, gone in ((2, False), (3, True), (4, True), (5, True)):
+        found = meeting.governing(int(datetime(2026, 6, day, 9, tzinfo=UTC).timestamp()))
+        assert found is not None
+        assert (found.value("STATUS") == "CANCELLED") == gone, day
+
+
+def test_this_and_future_instances_can_be_declined() -> None:
+    """RFC 5545 section 3.2.13, by an attendee: organizer and attendee say the same of each instance."""
+    world = world_with(component(SERIES))
+    declined = component(
+        "RECURRENCE-ID;RANGE=THISANDFUTURE:20260603T090000Z",
+        start="20260603T090000Z",
+        guests=(f"ATTENDEE;PARTSTAT=DECLINED:{A}",),
+    )
+    world.put(A, text(component(SERIES), declined))
+    world.deliver_all()
+    world.put(O, text(component(SERIES, "SUMMARY:x")), matched_tag=True)
+    world.deliver_all()
+    for who in (O, A):
+        meeting = Meeting.of(world.people[who].copy)
+        for day, status in ((2, "NEEDS-ACTION"), (3, "DECLINED"), (5, "DECLINED")):
+            found = meeting.governing(int(datetime(2026, 6, day, 9, tzinfo=UTC).timestamp()))
+            assert found is not None
+            assert found.value("SUMMARY") == "x"
+            assert partstat(attendee(found, (A,))) == status, (who, day)
+
+
+def test_several_instances_that_are_added_at_once_are_asked_for() -> None:
+    """RFC 5546 section 4.4.7: an ADD that repeats is answered by a REFRESH."""
+    world = world_with(component(SERIES))
+    copy = world.people[A].copy
+    more = component("SEQUENCE:1", "RRULE:FREQ=WEEKLY;COUNT=3", start="20260701T090000Z")
+    applied = world.deliver(Message.parse(text(more, head="PRODID:x\r\nMETHOD:ADD"), O, (A,)), A)
+    assert applied.calendar is copy
+    assert methods(applied.messages) == ["REFRESH"]
+    world.deliver_all()
