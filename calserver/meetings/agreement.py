@@ -130,14 +130,14 @@ class _Around:
 
     def _of_organizer(self, mine: CalendarObject, addresses: frozenset[str]) -> Iterator[Disagreement]:
         who = self.people.whose(mine.organizer or "")
-        if who is None or who.kind == "group":
+        if who is None or who.kind == "group" or is_cancelled(mine):
             return
         theirs = self.of(who, mine.uid)
         found = None if theirs is None else self.read(theirs)
         me = min(mine.attendees & addresses)
         if itip.role_of(found, self.people.addresses(who)) is not Role.ORGANIZER:
             yield self._told("orphan", mine, me, ("the organizer has no such meeting",))
-        elif found is not None and not found.attendees & addresses and not is_cancelled(mine):
+        elif found is not None and not found.attendees & addresses:
             yield self._told("orphan", mine, me, ("the organizer does not invite this attendee",))
 
     def _of_attendees(self, mine: CalendarObject, addresses: frozenset[str]) -> Iterator[Disagreement]:

@@ -9,7 +9,7 @@ import attrs
 from calserver import calendars, ical, itip
 from calserver.calendars import PathOf
 from calserver.ical import CalendarObject
-from calserver.itip import Method, Plan, Role
+from calserver.itip import Memory, Method, Plan, Role
 from calserver.meetings import groups
 from calserver.meetings.delivery import Delivery, unsent
 from calserver.meetings.holding import Holding
@@ -19,6 +19,9 @@ from calserver.store import Collection, Object, Principal, Transaction
 
 SEND: Final = {Role.ORGANIZER: C("schedule-send-invite"), Role.ATTENDEE: C("schedule-send-reply")}
 """The privileges on the owner's Outbox that sending needs (RFC 6638 section 6.2)."""
+
+_NO_INSTANCE: Final = -1
+"""The key of an instance that there is not: its SEQUENCE counts once."""
 
 MaySend = Callable[[str], None]
 
@@ -168,20 +171,22 @@ class _Change:
         if theirs is None or theirs.role(people) is not Role.ORGANIZER:
             raise itip.AllowedAttendeeSchedulingObjectChange("the organizer has no such meeting")
 
-    def _latest(self, new: CalendarObject) -> int:
-        """The highest SEQUENCE that attendees here know of a meeting that was removed and is made again."""
+    def _ahead(self, old: CalendarObject | None, new: CalendarObject, memory: Memory) -> Memory:
+        """What is remembered, so that what is sent is newer than what those who are invited now know already.
+
+        They know of a meeting that was removed, and is made again under the same UID.
+        """
         people = self.delivery.people
-        people.meet(new.attendees)
-        self.delivery.load(filter(None, map(people.whose, new.attendees)))
-        return max(
-            (
-                itip.sequence_of(each)
-                for holding in self.delivery.held.values()
-                if holding.object is not None and holding.object.organizer == new.organizer
-                for each in holding.object.components
-            ),
-            default=0,
-        )
+        newcomers = new.attendees - (frozenset() if old is None else old.attendees)
+        people.meet(newcomers)
+        here = [who for each in newcomers if (who := people.whose(each)) is not None and who.id != self.owner.id]
+        self.delivery.load(here)
+        copies = [self.delivery.held[each.id].object for each in here if each.id in self.delivery.held]
+        latest = max((_sequence(each) for each in copies if each and each.organizer == new.organizer), default=0)
+        known = max([*memory.sent.values(), -1 if old is None else _sequence(old)])
+        if not latest or latest < known:
+            return memory
+        return attrs.evolve(memory, sent={**memory.sent, _NO_INSTANCE: latest + 1})
 
     def plan(self, holding: Holding, new: CalendarObject | None, ask: Ask) -> Plan:
         """What the change means for others.
@@ -193,8 +198,8 @@ class _Change:
         memory = holding.memory
         if old is not None and self.role(old) is Role.ATTENDEE:
             memory = itip.seeded(memory, old)
-        elif old is None and new is not None and self.role(new) is Role.ORGANIZER and (latest := self._latest(new)):
-            memory = itip.Memory(sent={None: latest + 1})
+        elif new is not None and self.role(new) is Role.ORGANIZER:
+            memory = self._ahead(old, new, memory)
         try:
             return itip.plan(
                 old,
@@ -241,6 +246,11 @@ class _Change:
                 holding.tagged = True
         self.delivery.store()
         return problem
+
+
+def _sequence(found: CalendarObject) -> int:
+    """The highest SEQUENCE in it."""
+    return max(map(itip.sequence_of, found.components))
 
 
 def _starts_before(new: CalendarObject, limit: datetime) -> bool:

@@ -192,6 +192,14 @@ def test_an_organizer_without_a_meeting_is_told(office: Office) -> None:
     assert mend(office) == []
 
 
+def test_a_meeting_that_is_cancelled_needs_no_organizer(office: Office) -> None:
+    office.invite("m", "ann", "bob")
+    office.replies("bob", "m", "ACCEPTED")
+    assert office.by("ann")("DELETE", office.path("ann", "m")).status == 204
+    assert office.copy("bob", "m") is not None
+    assert found(office) == []
+
+
 def test_one_who_is_not_invited_is_told(office: Office) -> None:
     office.invite("m", "ann", "bob", "cyd")
 

@@ -35,6 +35,24 @@ def test_the_answer_to_a_put_tells_its_schedule_tag_and_no_etag(office: Office) 
     )
 
 
+@pytest.mark.parametrize("first", [("bob",), ("bob", "cyd"), ("dan",)])
+def test_what_is_made_again_reaches_who_is_invited_later(office: Office, first: tuple[str, ...]) -> None:
+    """Under the UID of a meeting that was removed; whoever was invited to that knows a later revision of it."""
+    office.invite("m", "ann", "cyd")
+    office.replies("cyd", "m", "ACCEPTED")
+    assert office.by("ann")("DELETE", office.path("ann", "m")).status == 204
+    office.invite("m", "ann", *first)
+    office.replies(first[0], "m", "ACCEPTED")
+    office.invite("m", "ann", *{*first, "cyd"})
+    copy = office.copy("cyd", "m")
+    assert copy is not None
+    assert copy.components[0].value("STATUS") is None
+    assert office.answer("cyd", "m", "cyd") == "NEEDS-ACTION"
+    assert office.answer("ann", "m", first[0]) == office.answer(first[0], "m", first[0])
+    office.replies("cyd", "m", "TENTATIVE")
+    assert office.answer("ann", "m", "cyd") == "TENTATIVE"
+
+
 def test_what_is_no_meeting_has_no_schedule_tag(office: Office) -> None:
     answer = office.put("ann", text(vevent("m")))
     assert "Schedule-Tag" not in answer.headers
