@@ -9,6 +9,7 @@ names for everything.
 import re
 from collections.abc import Iterable
 from typing import Final
+from zlib import crc32
 
 import attrs
 
@@ -71,6 +72,13 @@ def write(capabilities: Capabilities) -> bytes:
     if capabilities.administrator:
         add(into, "administrator", capabilities.administrator)
     return document(top)
+
+
+def numbered(capabilities: Capabilities) -> Capabilities:
+    """The same with a serial number, if it has none: one that follows from everything else."""
+    if capabilities.serial is not None:
+        return capabilities
+    return attrs.evolve(capabilities, serial=crc32(write(capabilities)) or 1)
 
 
 def _write_formats(into: Element, capabilities: Capabilities) -> None:
