@@ -7,7 +7,7 @@ Each section is a frozen class, each option a field with its default and one sen
 wrong type are refused with their path (`ConfigError`). An option ``x_file`` names a file that holds the secret ``x``.
 
 A room gets its own section as an argument. What the resources of one request see - ``View.settings`` - is `Settings`:
-the fields of ``[dav]`` with the section ``[calendars]`` as ``settings.calendars``.
+the fields of ``[dav]`` with the sections ``[calendars]`` and ``[scheduling]`` as ``settings.calendars`` and so on.
 """
 
 import difflib
@@ -228,6 +228,25 @@ class Calendars:
 
 
 @attrs.frozen(kw_only=True)
+class Scheduling:
+    """Invitations (RFC 6638)."""
+
+    past_days: float = option(
+        7.0, "an organizer's change to an event that ended longer ago than this is told to nobody", at_least(0)
+    )
+    refresh_attendees: int = option(
+        50, "most attendees of an event who are told how others answered; in larger ones nobody is", at_least(0)
+    )
+    refresh_seconds: float = option(
+        0.5, "how long answers are collected before the other attendees are told of them", at_least(0)
+    )
+    booking_days: int = option(
+        1_100, "how far ahead rooms and things that answer by themselves look at a series", at_least(1)
+    )
+    expand_groups: bool = option(True, "a group that is invited stands for its members")
+
+
+@attrs.frozen(kw_only=True)
 class Log:
     """What is written down."""
 
@@ -246,9 +265,12 @@ class Metrics:
 
 @attrs.frozen(kw_only=True)
 class Settings(Dav):
-    """What the resources of a request see of the configuration: ``[dav]``, and ``[calendars]`` below it."""
+    """What the resources of a request see of the configuration: ``[dav]``, with other sections below it."""
 
     calendars: Calendars = attrs.field(factory=Calendars)
+    scheduling: Scheduling = attrs.field(factory=Scheduling)
+    routes: tuple[Any, ...] = ()
+    """The ways by which messages leave the site (`calserver.meetings.Route`): what is built of the configuration."""
 
 
 @attrs.frozen(kw_only=True)
@@ -260,6 +282,7 @@ class Config:
     auth: Auth = attrs.field(factory=Auth)
     dav: Dav = attrs.field(factory=Dav)
     calendars: Calendars = attrs.field(factory=Calendars)
+    scheduling: Scheduling = attrs.field(factory=Scheduling)
     log: Log = attrs.field(factory=Log)
     metrics: Metrics = attrs.field(factory=Metrics)
     source: Path | None = attrs.field(default=None, eq=False, metadata={"internal": True})
@@ -294,7 +317,7 @@ class Config:
     def settings(self) -> Settings:
         """What ``View.settings`` is."""
         dav = {each.name: getattr(self.dav, each.name) for each in attrs.fields(Dav)}
-        return Settings(**dav, calendars=self.calendars)
+        return Settings(**dav, calendars=self.calendars, scheduling=self.scheduling)
 
     def path(self, name: str) -> Path:
         """A path of the configuration: relative ones start at the folder of the file."""

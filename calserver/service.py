@@ -10,8 +10,9 @@ opened, with its threads and files. Connections wait in the kernel until the rea
 import gc
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -28,13 +29,14 @@ from twisted.python.failure import Failure
 from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
-from calserver import caldav, calendars, dav, directory, drive, store
+from calserver import caldav, calendars, dav, directory, drive, meetings, store
 from calserver.auth import Logins
 from calserver.config import Config, ConfigError
-from calserver.store import Busy, SchemaMismatch, Store, Transaction, Unusable
+from calserver.store import Busy, SchemaMismatch, Store, Task, Transaction, Unusable
 from calserver.telemetry import AccessLog, Metrics, log_observer, open_log
 from calserver.tree import Homes, Mount, Mounts, caldav_ctag
 from calserver.web import Administration, DavAdapter, Recall, Site, serve_public
+from calserver.work import Work, Worker
 
 log = Logger()
 
@@ -87,6 +89,20 @@ def jobs(config: Config) -> Sequence[Job]:
         Job(name="tombstones", seconds=3600, work=lambda txn: txn.changes.purge_tombstones(txn.now - kept)),
         Job(name="horizon", seconds=60, work=lambda txn: calendars.extend(txn, config.calendars)),
     )
+
+
+def works(config: Config) -> Mapping[str, Work]:
+    """What does the tasks of each kind."""
+    policy = meetings.Policy(
+        calendars=config.calendars, scheduling=config.scheduling, prefix=config.server.public_prefix
+    )
+    return {kind: partial(_with_policy, work, policy) for kind, work in meetings.WORKS.items()}
+
+
+def _with_policy(
+    work: Callable[[Transaction, meetings.Policy, Task], None], policy: meetings.Policy, txn: Transaction, task: Task
+) -> None:
+    work(txn, policy, task)
 
 
 class Daemon(Service):
@@ -163,6 +179,9 @@ class Daemon(Service):
         Administration(found, self.metrics, reactor=self._reactor).serve(self._private, self.config.metrics)
         for job in jobs(self.config):
             self._housekeeping.append(keep_house(job, found, self.metrics, self._reactor))
+        worker = Worker(found, works(self.config), self.metrics, self._reactor)
+        worker.start()
+        self._housekeeping.append(lambda: Deferred.fromCoroutine(worker.stop()))
         self._closing = [logins.stop, found.close, *([access_log.close] if access_log else [])]
         for endpoint in self.config.server.listen:
             log.info("serving {prefix} on {endpoint}", prefix=self.config.server.public_prefix, endpoint=endpoint)

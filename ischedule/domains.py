@@ -2,7 +2,6 @@
 
 import re
 from functools import lru_cache
-from ipaddress import ip_address
 from typing import Final
 from urllib.parse import unquote
 
@@ -64,15 +63,6 @@ def parents(domain: str, most: int = 2) -> tuple[str, ...]:
 def covers(domain: str, name: str) -> bool:
     """Whether a name is the domain or below it."""
     return name == domain or name.endswith(f".{domain}")
-
-
-def is_address(host: str) -> bool:
-    """Whether it is an IP address and not a name."""
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 @lru_cache(maxsize=1)

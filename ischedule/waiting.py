@@ -72,10 +72,6 @@ class Cache(Generic[K, V]):
             Deferred.fromCoroutine(self._fly(key, look_up))
         return await waiter
 
-    def forget(self, key: K) -> None:
-        """Look it up anew next time."""
-        self._known.pop(key, None)
-
     def _recall(self, key: K) -> tuple[V, float] | None:
         if (found := self._known.pop(key, None)) is None:
             return None

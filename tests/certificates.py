@@ -7,6 +7,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from OpenSSL import SSL
 from twisted.internet.ssl import Certificate, CertificateOptions, KeyPair, PrivateCertificate
 
 
@@ -21,8 +22,8 @@ class Authority:
         self.pem = built.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
         self.certificate = Certificate.loadPEM(self.pem)
 
-    def issue(self, *names: str, days: float = 30) -> PrivateCertificate:
-        """A certificate for these host names and addresses; with negative `days` one that has expired."""
+    def pem_for(self, *names: str, days: float = 30) -> tuple[bytes, bytes]:
+        """Certificate and private key for host names and addresses; with negative `days` one that has expired."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
         built = self._builder(subject, key, days=days)
@@ -31,12 +32,13 @@ class Authority:
         secret = key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
-        public = certificate.public_bytes(serialization.Encoding.PEM)
-        return PrivateCertificate.fromCertificateAndKeyPair(Certificate.loadPEM(public), KeyPair.load(secret, 1))
+        return certificate.public_bytes(serialization.Encoding.PEM), secret
 
     def options(self, *names: str, days: float = 30) -> CertificateOptions:
         """What a TLS server with such a certificate needs."""
-        return self.issue(*names, days=days).options()
+        public, secret = self.pem_for(*names, days=days)
+        pair = KeyPair.load(secret, SSL.FILETYPE_PEM)
+        return PrivateCertificate.fromCertificateAndKeyPair(Certificate.loadPEM(public), pair).options()
 
     def _builder(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, days: float) -> x509.CertificateBuilder:
         now = datetime.now(UTC)

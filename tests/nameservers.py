@@ -84,6 +84,15 @@ class _Server:
         self.stop()
 
 
+def _working(pid: int) -> set[int]:
+    """The processes below a process that have none below themselves: those that answer."""
+    try:
+        children = {int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
+    except OSError:
+        return set()
+    return set().union(*map(_working, children)) if children else {pid}
+
+
 class Nsd(_Server):
     """NSD: an authoritative server, which knows its zones and nothing else."""
 
@@ -100,6 +109,7 @@ class Nsd(_Server):
             '  database: ""',
             "  server-count: 1",
             "  refuse-any: no",
+            "  rrl-ratelimit: 0",
             "remote-control:",
             "  control-enable: no",
         ]
@@ -115,9 +125,12 @@ class Nsd(_Server):
         path.write_text(text)
         found = re.search(r"SOA \S+ \S+ (\d+)", text)
         assert found
-        assert self._process is not None
-        self._process.send_signal(signal.SIGHUP)
+        process = self._process
+        assert process is not None
+        before = _working(process.pid)
+        process.send_signal(signal.SIGHUP)
         self._until(lambda: f" {found[1]} " in str(self.ask(origin, "SOA").answer[0]))
+        self._until(lambda: not before & _working(process.pid))  # they serve what was before until they end
 
 
 class Named(_Server):

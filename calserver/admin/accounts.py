@@ -7,6 +7,7 @@ from typing import Any
 
 import attrs
 
+from calserver import meetings
 from calserver.admin.refused import Refused, refusing
 from calserver.auth import hash_password, verify_password
 from calserver.calendars import CALENDAR_HOME, provision, sharing
@@ -107,6 +108,7 @@ def remove(txn: Transaction, name: str, kind: str | None = None) -> Account:
     if home is not None:
         sharing.end_below(txn, home)
     shared = sharing.through(txn, [principal.id])
+    meetings.groups_changed(txn, [principal.id])
     accounts.remove(txn, principal)
     sharing.regroup(txn, shared)
     return facts
@@ -138,6 +140,7 @@ def import_table(store: Store, text: str, *, settings: Calendars) -> table.Impor
             changed = {*done.created, *done.changed}
             groups = [each.id for each in txn.principals.list("group") if each.uid in changed]
             sharing.regroup(txn, sharing.through(txn, groups))
+            meetings.groups_changed(txn, groups)
             return done
 
         return store.write_now(write)

@@ -5,17 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import attrs
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 
-from calserver.admin import database
+from calserver.admin import database, keys
 from calserver.admin.refused import Refused
 from calserver.config import Config, sample
 
 CONFIG_NAME = "calserver.toml"
-SIGNING_KEY = "keys/cal1.pem"
-"""The key of the selector ``cal1``, with which messages to other servers are signed (RFC 6376)."""
-KEY_BITS = 2048
 
 
 @attrs.frozen(kw_only=True)
@@ -48,11 +43,11 @@ def install(
     _make_empty(folder)
     path = folder / CONFIG_NAME
     _write_private(path, text.encode())
-    (folder / SIGNING_KEY).parent.mkdir(mode=0o700)
-    _write_private(folder / SIGNING_KEY, _signing_key())
     config = Config.load(path)
+    key = keys.generate(config)
     database.upgrade(config)
-    return Installation(folder=folder, config=path, signing_key=folder / SIGNING_KEY, store_url=config.store_url)
+    signing_key = keys.ring(config).folder / f"{key.selector}.pem"
+    return Installation(folder=folder, config=path, signing_key=signing_key, store_url=config.store_url)
 
 
 def _make_empty(folder: Path) -> None:
@@ -67,10 +62,3 @@ def _make_empty(folder: Path) -> None:
 def _write_private(path: Path, content: bytes) -> None:
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(content)
-
-
-def _signing_key() -> bytes:
-    key = rsa.generate_private_key(public_exponent=65537, key_size=KEY_BITS)
-    return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )

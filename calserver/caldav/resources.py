@@ -22,8 +22,8 @@ from typing import Any, ClassVar, Final, cast
 
 import attrs
 
-from calserver import calendars, ical
-from calserver.caldav import webcal
+from calserver import calendars, ical, meetings
+from calserver.caldav import scheduled, webcal
 from calserver.caldav.negotiation import content_type
 from calserver.caldav.notices import Notice
 from calserver.calendars import CalendarCollectionLocationOk, sharing
@@ -43,7 +43,6 @@ from calserver.dav import (
 from calserver.ical import JCAL, CalendarObject
 from calserver.names import CS, ICAL, MOBILEME, C, D
 from calserver.store import Collection as CollectionRow
-from calserver.store import Draft
 from calserver.store import Object as ObjectRow
 from calserver.tree import Estate, Home, StoredCollection, StoredObject
 
@@ -90,6 +89,32 @@ class CalendarObjectResource(StoredObject):
         """Where its floating times and days are."""
         return self.parent.zone if isinstance(self.parent, CalendarObjects) else UTC
 
+    @property
+    def is_scheduled(self) -> bool:
+        """Whether removing it is of concern to others (RFC 6638 section 3.1)."""
+        place = self.parent
+        return isinstance(place, CalendarCollection) and meetings.concerns(place.kept_in, self.row.organizer)
+
+    def delete(self) -> None:
+        """Remove it, and tell whom it concerns.
+
+        Raises:
+            Forbidden: the organizer cannot be told (RFC 6638 section 3.2.2.4).
+        """
+        if self.is_scheduled:
+            scheduled.refuse_unreachable(scheduled.withdraw(self))
+            self.view.txn.locks.remove_below(str(self.href))
+        else:
+            super().delete()
+
+    def move(self, target: Resource) -> None:
+        """Move it; to what is no calendar, as if it were copied there and removed here (RFC 6638 section 3.2.3.3)."""
+        if self.is_scheduled and not isinstance(target.parent, CalendarCollection):
+            self.copy(target)
+            self.delete()
+        else:
+            super().move(target)
+
     def read(self) -> bytes:
         """The content in the media type that the client wants (RFC 7265)."""
         return ical.to_jcal(ical.parse(self.text)) if self.content_type == JCAL else self.text
@@ -126,7 +151,11 @@ class PlainCollection(StoredCollection):
     heritable = False
 
     def delete(self) -> None:
-        """Remove it with everything below; nobody shares that any more."""
+        """Remove it with everything below, and tell whom that concerns; nobody shares it any more."""
+        self._check_below(taken_along=False)
+        for each in self._everything_below():
+            if isinstance(each, CalendarCollection):
+                scheduled.withdraw_all(each)
         stop_sharing(self)
         super().delete()
 
@@ -150,7 +179,7 @@ class PlainCollection(StoredCollection):
     def receive_collection(
         self, source: StoredCollection, name: str, *, copy: bool, deep: bool = True, replaced: Resource | None
     ) -> StoredCollection:
-        """Take a collection; a calendar that takes part in scheduling now brings no UID that another one has."""
+        """Take a collection; a calendar from elsewhere brings no UID that another one has."""
         received = super().receive_collection(source, name, copy=copy, deep=deep, replaced=replaced)
         if not copy and isinstance(received, CalendarCollection) and source.row.parent_id != self.row.id:
             for row in self.view.txn.objects.in_collection(received.row.id):
@@ -288,57 +317,125 @@ class CalendarCollection(CalendarObjects):
             raise CalendarCollectionLocationOk("a calendar cannot be inside of a calendar")
         raise Forbidden("a calendar has no collections in it")
 
-    def draft(self, name: str, request: Request) -> Draft:
-        """What is stored of a calendar object that a client sends (RFC 4791 section 5.3.2)."""
-        return self._accepted(name, request.body, request.headers.get("content-type", ""))
+    @property
+    def kept_in(self) -> CollectionRow:
+        """The calendar in which its members really are."""
+        return self.row
 
-    def _accepted(self, name: str, content: bytes, media_type: str) -> Draft:
-        rules = settings(self.view)
-        new = CalendarObject.parse(content, media_type, calendars.limits(rules))
-        return calendars.accepted(name, new, now=self.view.txn.now, settings=rules, zone=self.zone)
+    @property
+    def outbox(self) -> Href:
+        """From where is sent what changes here mean for others."""
+        return self.estate.href.child(calendars.OUTBOX, collection=True)
 
-    def put(self, draft: Draft, *, unique_uid: bool = False) -> tuple[StoredObject, bool]:
-        """Store a draft that the calendar takes; the member, and whether it is new."""
-        txn = self.view.txn
-        calendars.admit(txn, self.row, draft, partial(path_of, self), replaced=txn.objects.get(self.row.id, draft.name))
-        stored, created = super().put(draft, unique_uid=unique_uid)
-        calendars.spread(txn, self.row, stored.row, draft.text)
+    def path_of(self, row: ObjectRow) -> str:
+        """Where clients find an object of the home: what conditions name."""
+        return path_of(self, row)
+
+    def store(self, name: str, request: Request) -> Written:
+        """Store a calendar object that a client sends (RFC 4791 section 5.3.2)."""
+        stored, created = self.keep(name, self._received(request.body, request.headers.get("content-type", "")))
+        return Written(resource=stored, created=created, verbatim=ical.etag(request.body) == stored.row.etag)
+
+    def _received(self, content: bytes, media_type: str) -> CalendarObject:
+        return CalendarObject.parse(content, media_type, calendars.limits(settings(self.view)))
+
+    def keep(self, name: str, new: CalendarObject) -> tuple[StoredObject, bool]:
+        """Store a calendar object under a name; the member, and whether it is new."""
+        txn, rules = self.view.txn, settings(self.view)
+        replaced = txn.objects.get(self.row.id, name)
+        if meetings.concerns(self.row, new.organizer, None if replaced is None else replaced.organizer):
+            row, created = scheduled.put(self, self.row, name, new)
+            self.check_room()
+            return self.object_of(row), created
+        calendars.admit(txn, self.row, new, self.path_of, replaced=replaced)
+        stored, created = self.put(calendars.accepted(name, new, now=txn.now, settings=rules, zone=self.zone))
+        calendars.spread(txn, self.row, stored.row, new.text)
         return stored, created
 
     def delete(self) -> None:
-        """Remove it; nobody shares it any more."""
+        """Remove it, and tell whom it concerns; nobody shares it any more."""
+        scheduled.refuse_default(self)
         if self.row.shared:
             stop_sharing(self)
+        self._check_below(taken_along=False)
+        scheduled.withdraw_all(self)
         super().delete()
 
     def move(self, target: Resource) -> None:
-        """Move it; in another home nobody shares it any more."""
-        if self.row.shared and _leaves(self, target):
-            stop_sharing(self)
-        super().move(target)
+        """Move it. In another home nobody shares it any more, and its meetings are somebody else's."""
+        if not _leaves(self, target):
+            super().move(target)
+            return
+        scheduled.refuse_default(self)
+        if not self.view.txn.copies.organized(self.row.id):
+            if self.row.shared:
+                stop_sharing(self)
+            super().move(target)
+            return
+        self._check_below(taken_along=True)
+        self.copy(target)
+        self.delete()
 
     def receive_object(self, source: StoredObject, name: str, *, copy: bool, replaced: Resource | None) -> Resource:
         """Take a calendar object that is copied or moved here, from another calendar or from elsewhere."""
-        draft = None
-        if not isinstance(source.parent, CalendarCollection) or source.parent.row.source_id is not None:
-            draft = self._accepted(name, source.read(), source.row.content_type)
         before = replaced.row if isinstance(replaced, StoredObject) else None
-        moved = None if copy else source.row
+        if self._stays_in_home(source) and not copy:
+            calendars.admit(self.view.txn, self.row, source.row, self.path_of, replaced=before, moved=source.row)
+            return self._taken(source, name, copy=False, replaced=replaced)
+        organizers = (source.row.organizer, None if before is None else before.organizer)
+        if meetings.concerns(self.row, *organizers) or _is_scheduled(source):
+            return self._made_like(source, name, copy=copy)
+        if not isinstance(source.parent, CalendarCollection) or source.parent.row.source_id is not None:
+            return self._made_like(source, name, copy=copy)
         calendars.admit(
-            self.view.txn, self.row, draft or source.row, partial(path_of, self), replaced=before, moved=moved
+            self.view.txn,
+            self.row,
+            source.row,
+            self.path_of,
+            replaced=before,
+            moved=None if copy else source.row,
         )
+        return self._taken(source, name, copy=copy, replaced=replaced)
+
+    def _stays_in_home(self, source: StoredObject) -> bool:
+        """Whether it comes from a calendar of the same home, so that nothing of it changes for anybody."""
+        place = source.parent
+        return (
+            isinstance(place, CalendarCollection)
+            and place.row.source_id is None
+            and place.row.home_id == self.row.home_id
+            and (source.row.organizer is not None or _is_in_folder(place) == _is_in_folder(self))
+        )
+
+    def _taken(self, source: StoredObject, name: str, *, copy: bool, replaced: Resource | None) -> StoredObject:
         received = cast(StoredObject, super().receive_object(source, name, copy=copy, replaced=replaced))
-        if draft is not None:
-            received = super().put(draft)[0]
         if self.row.shared:
-            calendars.spread(
-                self.view.txn, self.row, received.row, draft.text if draft is not None else received.read()
-            )
+            calendars.spread(self.view.txn, self.row, received.row, received.read())
         return received
+
+    def _made_like(self, source: StoredObject, name: str, *, copy: bool) -> StoredObject:
+        """Store what another resource says as if a client had put it here (RFC 6638 sections 3.2.3.2 and 3.2.3.3)."""
+        self.check_name(name)
+        new = self._received(source.read(), source.row.content_type)
+        properties = source.stored_properties
+        if not copy:
+            source.delete()
+        stored, _ = self.keep(name, new)
+        if properties:
+            stored.store_properties(properties)
+        return stored
 
     def new_name(self, request: Request) -> str:
         """A name as clients would choose it."""
         return f"{super().new_name(request)}.ics"
+
+
+def _is_in_folder(place: StoredCollection) -> bool:
+    return place.row.parent_id != place.row.home_id
+
+
+def _is_scheduled(source: StoredObject) -> bool:
+    return isinstance(source, CalendarObjectResource) and source.is_scheduled
 
 
 class Reserved(StoredCollection):

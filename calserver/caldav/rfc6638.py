@@ -1,23 +1,32 @@
-"""What clients ask of scheduling before there is any (RFC 6638): where Inbox and Outbox are, and what is busy time.
+"""Automatic scheduling (RFC 6638): what it adds to resources. What it does is in `calserver.meetings`."""
 
-``calendar-auto-schedule`` is not announced, so clients send their invitations themselves.
-"""
+from http import HTTPStatus
 
 from lxml import etree
 
 from calserver import calendars, itip
-from calserver.caldav import outbox
-from calserver.caldav.resources import CalendarCollection, Inbox, Outbox
+from calserver.caldav import outbox, scheduled
+from calserver.caldav.resources import CalendarCollection, CalendarObjectResource, Inbox, Outbox
 from calserver.caldav.rfc4791 import home_of
 from calserver.conditions import ConditionFailed
-from calserver.dav import BadRequest, Extension, Forbidden, Markup, Privilege, access, local, xml
+from calserver.dav import (
+    BadRequest,
+    Extension,
+    Forbidden,
+    Markup,
+    Privilege,
+    Request,
+    Response,
+    access,
+    guard_binding,
+    local,
+    xml,
+)
 from calserver.dav.xml import Element
 from calserver.directory import PrincipalResource
 from calserver.names import C, D
 from calserver.store import Collection as CollectionRow
 from calserver.tree import StoredCollection
-
-DEFAULT = C("schedule-default-calendar-URL")
 
 
 class ValidScheduleDefaultCalendarUrl(ConditionFailed):
@@ -36,8 +45,10 @@ def _on_outbox(name: str, description: str) -> Privilege:
 
 rfc6638 = Extension(
     "RFC 6638",
+    features=("calendar-auto-schedule", "calendarserver-group-attendee"),
     conditions=(
         calendars.UniqueSchedulingObjectResource,
+        scheduled.DefaultCalendarNeeded,
         outbox.SupportedCollection,
         outbox.ValidOrganizer,
         outbox.ValidSchedulingMessage,
@@ -57,6 +68,29 @@ rfc6638 = Extension(
         _on_outbox("schedule-send-freebusy", "Ask for the owner when others are busy"),
     ),
 )
+
+
+@rfc6638.method(
+    "DELETE", on=CalendarObjectResource, writes=True, needs="delete", allow=access.may_unbind, guard=guard_binding
+)
+def delete(request: Request, member: CalendarObjectResource) -> Response:
+    """Remove a calendar object; one whose organizer cannot be told stays, and says why (section 3.2.2.4)."""
+    if member.is_scheduled:
+        problem = scheduled.withdraw(member)
+        if problem is not None:
+            text = f"{scheduled.unreachable(problem)}\n".encode()
+            fields = (("Content-Type", "text/plain; charset=utf-8"),)
+            return Response(HTTPStatus.FORBIDDEN, fields, text, keeps=True)
+        member.view.txn.locks.remove_below(str(member.href))
+    else:
+        member.delete()
+    return Response(HTTPStatus.NO_CONTENT)
+
+
+@rfc6638.property(C("schedule-tag"), on=CalendarObjectResource)
+def schedule_tag(member: CalendarObjectResource) -> str | None:
+    """Changes only with what matters to scheduling (section 3.2.10)."""
+    return member.schedule_tag
 
 
 rfc6638.method("POST", on=Outbox, writes=False)(outbox.post)
@@ -107,72 +141,67 @@ def set_schedule_calendar_transp(calendar: CalendarCollection, element: Element 
 # -- the Inbox -----------------------------------------------------------------------------------------------------
 
 
-def _calendars(inbox: Inbox) -> list[CollectionRow]:
-    """The calendars directly in the home that take events."""
+def _calendars(inbox: Inbox, component: str = "VEVENT") -> list[CollectionRow]:
+    """The calendars directly in the home that take components of a type."""
     rows = inbox.view.txn.collections.children(inbox.row.home_id)
-    return [each for each in rows if each.kind == "calendar" and "VEVENT" in calendars.taken(each)]
+    return [each for each in rows if each.kind == "calendar" and component in calendars.taken(each)]
 
 
-def _visible(inbox: Inbox) -> list[CalendarCollection]:
+def _visible(inbox: Inbox, component: str = "VEVENT") -> list[CalendarCollection]:
     """Those of them that the actor may read."""
     home = inbox.parent
     assert isinstance(home, StoredCollection)
-    found = (home.collection_of(each) for each in _calendars(inbox))
+    found = (home.collection_of(each) for each in _calendars(inbox, component))
     return [each for each in found if isinstance(each, CalendarCollection) and access.READ in each.privileges]
 
 
-def _named(inbox: Inbox, element: Element | None) -> list[CalendarCollection]:
+def _named(inbox: Inbox, element: Element | None, component: str = "VEVENT") -> list[CalendarCollection]:
     """The calendars that the hrefs in an element name.
 
     Raises:
         BadRequest: an href is no URI.
         ValidScheduleDefaultCalendarUrl: one names something else, or what the actor may not know of.
     """
-    known = {each.href.segments: each for each in _visible(inbox)}
+    known = {each.href.segments: each for each in _visible(inbox, component)}
     found = []
     for each in () if element is None else element.iter(D("href")):
         href = local(inbox.view.request, xml.content(each))
         if href is None or href.segments not in known:
-            raise ValidScheduleDefaultCalendarUrl("this is not a calendar for events in the same home")
+            raise ValidScheduleDefaultCalendarUrl(f"this is not a calendar for {component} in the same home")
         found.append(known[href.segments])
     return found
 
 
-@rfc6638.property(DEFAULT, on=Inbox)
-def schedule_default_calendar_url(inbox: Inbox) -> Markup:
-    """The calendar that invitations are put into (section 9.2); empty where there is none that the actor may see.
+def _default_of(component: str, name: str) -> None:
+    """Declare the property that names the calendar for new invitations of a type."""
 
-    It is remembered by its resource id, so that it may be moved.
-    """
-    default = default_calendar(inbox)
-    if default is None:
-        return Markup()
-    return xml.join([xml.href(each.path) for each in _visible(inbox) if each.row.id == default.id])
+    @rfc6638.property(name, on=Inbox)
+    def default_url(inbox: Inbox) -> Markup:
+        """The calendar that invitations are put into (section 9.2); empty where there is none that the actor may see.
+
+        It is remembered by its resource id, so that it may be moved.
+        """
+        default = calendars.default_calendar(inbox.row, _calendars(inbox, component), component)
+        if default is None:
+            return Markup()
+        return xml.join([xml.href(each.path) for each in _visible(inbox, component) if each.row.id == default.id])
+
+    @default_url.setter
+    def set_default_url(inbox: Inbox, element: Element | None) -> None:
+        """Choose it; without an element what was provided is the default again."""
+        if element is None:
+            inbox.store_properties({name: None})
+            return
+        named = _named(inbox, element, component)
+        if len(named) != 1:
+            raise ValidScheduleDefaultCalendarUrl("one calendar can be the default")
+        kept = etree.Element(name)
+        kept.text = named[0].row.resource_id
+        inbox.store_properties({name: xml.stored(kept)})
 
 
-def default_calendar(inbox: Inbox) -> CollectionRow | None:
-    """What was chosen, as long as it is there, else what was provided."""
-    chosen = inbox.stored_properties.get(DEFAULT)
-    resource_id = None if chosen is None else xml.stored_text(chosen)
-    rows = _calendars(inbox)
-    for fits in (lambda row: row.resource_id == resource_id, lambda row: row.name == calendars.DEFAULT):
-        for row in filter(fits, rows):
-            return row
-    return None
-
-
-@schedule_default_calendar_url.setter
-def set_schedule_default_calendar_url(inbox: Inbox, element: Element | None) -> None:
-    """Choose it; without an element what was provided is the default again."""
-    if element is None:
-        inbox.store_properties({DEFAULT: None})
-        return
-    named = _named(inbox, element)
-    if len(named) != 1:
-        raise ValidScheduleDefaultCalendarUrl("one calendar can be the default")
-    kept = etree.Element(DEFAULT)
-    kept.text = named[0].row.resource_id
-    inbox.store_properties({DEFAULT: xml.stored(kept)})
+for _component, _name in calendars.DEFAULT_URLS.items():
+    _default_of(_component, _name)
 
 
 @rfc6638.property(C("calendar-free-busy-set"), on=Inbox)

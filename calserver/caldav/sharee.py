@@ -9,6 +9,8 @@ from typing import Any, ClassVar, Final, cast
 
 import attrs
 
+from calserver import calendars, meetings
+from calserver.caldav import scheduled
 from calserver.caldav.notices import CALENDARS
 from calserver.caldav.resources import CalendarCollection, CalendarObjectResource, settings
 from calserver.calendars import sharing
@@ -22,10 +24,11 @@ from calserver.dav import (
     access,
 )
 from calserver.directory import principal_href
+from calserver.ical import CalendarObject
 from calserver.names import CS, C, D
 from calserver.store import Collection as CollectionRow
-from calserver.store import Draft, Source
 from calserver.store import Object as ObjectRow
+from calserver.store import Source
 from calserver.tree import StoredCollection, StoredObject
 
 TYPE: Final = (D("collection"), C("calendar"), CS("shared"))
@@ -98,18 +101,36 @@ class SharedCalendar(CalendarCollection):
 
     # -- what is written -----------------------------------------------------------------------------------------------
 
-    def put(self, draft: Draft, *, unique_uid: bool = False) -> tuple[StoredObject, bool]:
-        """Store a draft in the sharer's calendar; the member as the sharee sees it, and whether it is new."""
-        txn = self.view.txn
-        source = self.source.collection
+    @property
+    def kept_in(self) -> CollectionRow:
+        """The sharer's calendar."""
+        return self.source.collection
+
+    @property
+    def outbox(self) -> Href:
+        """The sharer's: who shares a calendar may not send in the sharer's name for that alone."""
+        owner = self.source.owner
+        return Href((CALENDARS, owner.kind, owner.uid, calendars.OUTBOX), collection=True)
+
+    def keep(self, name: str, new: CalendarObject) -> tuple[StoredObject, bool]:
+        """Store a calendar object in the sharer's calendar; the member as the sharee sees it, and whether it is new."""
+        txn, source = self.view.txn, self.kept_in
         before = txn.collections.get(source.home_id)
-        created = sharing.put_as_sharee(txn, self.row, source, draft, settings=settings(self.view), path=self._path_of)
+
+        def put(for_owner: CalendarObject, organizers: tuple[str | None, ...]) -> tuple[ObjectRow, bool]:
+            if meetings.concerns(source, *organizers):
+                return scheduled.put(self, source, name, for_owner)
+            zone = calendars.zone_of(source)
+            draft = calendars.accepted(name, for_owner, now=txn.now, settings=settings(self.view), zone=zone)
+            return cast(tuple[ObjectRow, bool], txn.objects.put(source.id, draft))
+
+        created = sharing.put_as_sharee(txn, self.row, source, name, new, path=self.path_of, put=put)
         self._check_room_of_sharer(before)
-        stored = self.object_named(draft.name)
+        stored = self.object_named(name)
         assert stored is not None
         return stored, created
 
-    def _path_of(self, row: ObjectRow) -> str:
+    def path_of(self, row: ObjectRow) -> str:
         """Where the sharee finds an object; of what is elsewhere in the sharer's home only that it is in the way."""
         here = row.collection_id in (self.row.id, self.source.collection.id)
         return self.view.path(self.href.child(row.name) if here else self.href)
@@ -129,10 +150,7 @@ class SharedCalendar(CalendarCollection):
         if source.parent.row.id == self.row.id and not copy:
             row = self.view.txn.objects.move(source.row.id, self.source.collection.id, name)
             return self.object_of(attrs.evolve(row, collection_id=self.row.id))
-        received, _ = self.put(self._accepted(name, source.read(), source.row.content_type))
-        if not copy:
-            source.delete()
-        return received
+        return self._made_like(source, name, copy=copy)
 
     # -- the calendar itself -------------------------------------------------------------------------------------------
 

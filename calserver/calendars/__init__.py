@@ -20,10 +20,11 @@ from calserver.calendars.conditions import (
     SupportedCalendarComponent,
     UniqueSchedulingObjectResource,
 )
+from calserver.calendars.defaults import DEFAULT_URLS, default_calendar
 from calserver.calendars.forms import spread
 from calserver.calendars.freebusy import AVAILABILITY, TELLING, busy, busy_each, busy_of, counts, zone_of
 from calserver.calendars.horizon import extend, limits
-from calserver.calendars.objects import COMPONENTS, CONTENT_TYPE, accepted, admit, put, taken
+from calserver.calendars.objects import COMPONENTS, CONTENT_TYPE, PathOf, accepted, admit, put, taken
 from calserver.calendars.pieces import pieces
 from calserver.calendars.provision import (
     CALENDAR_HOME,
@@ -43,6 +44,7 @@ __all__ = [
     "COMPONENTS",
     "CONTENT_TYPE",
     "DEFAULT",
+    "DEFAULT_URLS",
     "DRIVE_HOME",
     "INBOX",
     "NOTIFICATIONS",
@@ -53,6 +55,7 @@ __all__ = [
     "CalendarCollectionLocationOk",
     "NoUidConflict",
     "OrganizerIsSharer",
+    "PathOf",
     "SupportedCalendarComponent",
     "UniqueSchedulingObjectResource",
     "accepted",
@@ -61,6 +64,7 @@ __all__ = [
     "busy_each",
     "busy_of",
     "counts",
+    "default_calendar",
     "extend",
     "limits",
     "notifications",

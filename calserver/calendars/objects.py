@@ -1,8 +1,8 @@
 """What may be stored in a calendar, and in which form (RFC 4791 sections 4.1 and 5.3.2.1).
 
-A UID is there once in all calendars that are direct members of a home, as RFC 6638 asks for invitations: another
-calendar's holder is named with ``unique-scheduling-object-resource``, one in the same calendar with
-``no-uid-conflict``. Calendars inside of plain collections take no part in scheduling; each of them is unique in itself.
+A UID is there once in all calendars that are direct members of a home, and once among the meetings in all of its
+calendars, as RFC 6638 asks: another calendar's holder is named with ``unique-scheduling-object-resource``, one in the
+same calendar with ``no-uid-conflict``. Calendars inside of plain collections are else unique in themselves.
 
 Three steps: `accepted` makes a `Draft` of calendar data (no transaction needed), `admit` checks it against the calendar
 and the home, and the store keeps it. `put` is all of them.
@@ -97,7 +97,7 @@ def _distinct_alarms(component: Component) -> Component:
 def admit(
     txn: Transaction,
     calendar: Collection,
-    what: Draft | Object,
+    what: Draft | Object | CalendarObject,
     path: PathOf,
     *,
     replaced: Object | None = None,
@@ -129,10 +129,12 @@ def admit(
             continue
         if holder.collection_id == calendar.id:
             raise NoUidConflict("another member of this calendar has the UID", hrefs=(path(holder),))
-        if calendar.parent_id == calendar.home_id:
-            place = txn.collections.get(holder.collection_id)
-            if place is not None and place.kind == "calendar" and place.parent_id == calendar.home_id:
-                raise UniqueSchedulingObjectResource("another calendar has the UID", hrefs=(path(holder),))
+        place = txn.collections.get(holder.collection_id)
+        if place is None or place.kind != "calendar":
+            continue
+        of_home = place.parent_id == calendar.parent_id == calendar.home_id
+        if of_home or (what.organizer is not None and holder.organizer is not None):
+            raise UniqueSchedulingObjectResource("another calendar has the UID", hrefs=(path(holder),))
 
 
 def put(

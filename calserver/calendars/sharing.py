@@ -13,7 +13,7 @@ What a sharee writes becomes the owner's; only alarms and busy time stay with th
 """
 
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 import attrs
@@ -22,15 +22,13 @@ from lxml import etree
 from calserver.calendars import notifications, personal
 from calserver.calendars.conditions import OrganizerIsSharer
 from calserver.calendars.forms import keep, prepare
-from calserver.calendars.freebusy import zone_of
 from calserver.calendars.notifications import INVITE, REPLY, Notification, Person, Place
-from calserver.calendars.objects import PathOf, accepted, admit
+from calserver.calendars.objects import PathOf, admit
 from calserver.calendars.provision import CALENDAR_HOME, OWNERS, SHARED_CALENDAR
-from calserver.config import Calendars
 from calserver.dav import xml
 from calserver.ical import CalendarObject
 from calserver.names import D
-from calserver.store import Collection, Draft, NameTaken, Principal, Share, Transaction
+from calserver.store import Collection, NameTaken, Object, Principal, Share, Transaction
 
 READ: Final = "read"
 READ_WRITE: Final = "read-write"
@@ -369,10 +367,11 @@ def put_as_sharee(
     txn: Transaction,
     bound: Collection,
     source: Collection,
-    draft: Draft,
+    name: str,
+    new: CalendarObject,
     *,
-    settings: Calendars,
     path: PathOf,
+    put: Callable[[CalendarObject, tuple[str | None, ...]], tuple[Object, bool]],
 ) -> bool:
     """Store what a sharee has written in the calendar that is shared; returns whether it is new.
 
@@ -380,23 +379,27 @@ def put_as_sharee(
         txn: where.
         bound: the shared calendar in the sharee's home.
         source: the sharer's calendar.
-        draft: what the sharee wrote.
-        settings: limits.
+        name: of the member.
+        new: what the sharee wrote.
         path: where the sharee finds an object of the calendar.
+        put: stores the owner's form, given the organizers after and before; it may store something else.
 
     Raises:
         OrganizerIsSharer: it invites for somebody who is not the sharer.
         SupportedCalendarComponent, NoUidConflict, UniqueSchedulingObjectResource: see `admit`.
     """
-    replaced = txn.objects.get(source.id, draft.name)
-    admit(txn, source, draft, path, replaced=replaced)
-    if draft.organizer is not None and (replaced is None or replaced.organizer != draft.organizer):
-        _check_organizer(txn, source, draft.organizer)
+    replaced = txn.objects.get(source.id, name)
+    admit(txn, source, new, path, replaced=replaced)
+    if new.organizer is not None and (replaced is None or replaced.organizer != new.organizer):
+        _check_organizer(txn, source, new.organizer)
     owner = None if replaced is None else txn.objects.text(replaced.id)
     before = {} if replaced is None else txn.shares.personal(replaced.id)
-    forms = personal.written_by_sharee(CalendarObject.stored(draft.text), bound.principal_id, owner, before)
-    for_owner = accepted(draft.name, forms.owner, now=txn.now, settings=settings, zone=zone_of(source))
-    row, created = txn.objects.put(source.id, for_owner)
+    forms = personal.written_by_sharee(new, bound.principal_id, owner, before)
+    row, created = put(forms.owner, (new.organizer, None if replaced is None else replaced.organizer))
+    stored = txn.objects.text(row.id)
+    if stored != forms.owner.text:
+        own = {who: each.text for who, each in forms.personal.items() if each is not None}
+        forms = personal.written_by_owner(CalendarObject.stored(stored), own)
     keep(txn, row, forms)
     return created
 

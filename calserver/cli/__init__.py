@@ -20,7 +20,20 @@ from calserver.config import ConfigError
 
 __all__ = ["main"]
 
-VERBS: Final = ("init", "demo", "serve", "config", "user", "principals", "calendar", "acl", "delegate", "db", "dns")
+VERBS: Final = (
+    "init",
+    "demo",
+    "serve",
+    "config",
+    "user",
+    "principals",
+    "calendar",
+    "acl",
+    "delegate",
+    "db",
+    "dns",
+    "keys",
+)
 DONE, REFUSED, USAGE = 0, 1, 2
 
 

@@ -48,7 +48,7 @@ from calserver.dav.handle import handle
 from calserver.dav.headers import Depth, accepts, depth, destination, local
 from calserver.dav.href import Href, quote_segment
 from calserver.dav.locks import Lock, LockTokenSubmitted, guard_binding, guard_content, unguarded
-from calserver.dav.message import Actor, Headers, Request, Response, RolledBack, parameters
+from calserver.dav.message import Actor, Headers, Request, Response, RolledBack, TakesLong, parameters
 from calserver.dav.multistatus import (
     MEMBER_END,
     MEMBER_MIDDLE,
@@ -138,6 +138,7 @@ __all__ = [
     "Settings",
     "SufficientDiskSpace",
     "SupportedReport",
+    "TakesLong",
     "Tree",
     "Unauthorized",
     "Unmapped",

@@ -23,6 +23,8 @@ def get(request: Request, resource: Resource) -> Response:
 
     Of several ranges in one header none is looked at, as section 14.2 allows.
     """
+    if resource.is_collection:
+        resource.view.take_time()
     body = resource.read()
     fields = _fields(resource)
     value = request.headers.get("range")
@@ -43,6 +45,7 @@ def head(request: Request, resource: Resource) -> Response:
     """What GET would answer, without the content; Content-Length says how long that is (RFC 9110 section 9.3.2)."""
     length = resource.content_length
     if length is None:
+        resource.view.take_time()
         length = len(resource.read())
     return Response(HTTPStatus.OK, (*_fields(resource), ("Content-Length", str(length))))
 

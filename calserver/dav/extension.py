@@ -31,6 +31,8 @@ Handler = Callable[[Request, Any], Response]
 """A request and the resource it goes to, inside the transaction."""
 Check = Callable[[Any], None]
 """A resource to nothing; raises where the method may not go on."""
+Brief = Callable[[Request], bool]
+"""Whether answering a request takes little time as a rule; what does not then says so by `View.take_time`."""
 
 T = TypeVar("T")
 G = TypeVar("G", bound=Getter)
@@ -86,6 +88,7 @@ class MethodDeclaration:
     ``parse`` are functions of the request alone that `Extensions.prepare` calls before the transaction is opened.
     ``needs`` names the function that a class (for `Unmapped` its parent's class) must have overridden to have the
     method. ``allow`` checks privileges before anything else is looked at, ``guard`` locks after conditional headers.
+    ``brief`` says whether a request may be answered in a hurry.
     """
 
     name: str
@@ -96,6 +99,7 @@ class MethodDeclaration:
     needs: str | None = None
     allow: Check | None = None
     guard: Check = unguarded
+    brief: Brief | None = None
 
     def fits(self, kind: type[Resource]) -> bool:
         """Whether a class does what the method needs."""
@@ -106,7 +110,8 @@ class MethodDeclaration:
 class ReportDeclaration:
     """A REPORT (RFC 3253 section 3.6) on some classes of resources; ``name`` is its root element.
 
-    ``body`` turns the root element into a value; it runs before the transaction where it can.
+    ``body`` turns the root element into a value; it runs before the transaction where it can. ``brief`` says that
+    answering takes little time as a rule; what does not then says so by `View.take_time`.
     """
 
     name: str
@@ -115,6 +120,7 @@ class ReportDeclaration:
     handle: Callable[[Request, Any, Any], Response]
     writes: bool = False
     needs: str | None = None
+    brief: bool = False
 
     def parse(self, request: Request) -> Any:
         """What ``body`` makes of the root element of the request. For `Request.parsed`."""
@@ -180,6 +186,7 @@ class Extension:
         needs: str | None = None,
         allow: Check | None = None,
         guard: Check | None = None,
+        brief: Brief | None = None,
     ) -> Callable[[H], H]:
         """Declare a method. The most derived class that has one wins; the later extension wins over the earlier.
 
@@ -190,7 +197,7 @@ class Extension:
 
         def declare(handle: H) -> H:
             declared = MethodDeclaration(
-                name, _classes(on), handle, writes, tuple(parse), needs=needs, allow=allow, guard=guard
+                name, _classes(on), handle, writes, tuple(parse), needs=needs, allow=allow, guard=guard, brief=brief
             )
             self.methods.append(declared)
             return handle
@@ -205,6 +212,7 @@ class Extension:
         body: Callable[[Any], Any],
         writes: bool = False,
         needs: str | None = None,
+        brief: bool = False,
     ) -> Callable[[Callable[[Request, Any, Any], Response]], Callable[[Request, Any, Any], Response]]:
         """Declare a report: the handler gets the request, the resource and what `body` made of the root element.
 
@@ -214,7 +222,7 @@ class Extension:
         def declare(
             handle: Callable[[Request, Any, Any], Response],
         ) -> Callable[[Request, Any, Any], Response]:
-            self.reports.append(ReportDeclaration(name, _classes(on), body, handle, writes, needs))
+            self.reports.append(ReportDeclaration(name, _classes(on), body, handle, writes, needs, brief))
             return handle
 
         return declare
@@ -244,6 +252,9 @@ class Extensions:
         self._parsers = {
             name: tuple({p: None for one in self.spoken for m in one.methods if m.name == name for p in m.parse})
             for name in self.known_methods
+        }
+        self._brief = {
+            name: {m.brief for one in self.spoken for m in one.methods if m.name == name} for name in self.known_methods
         }
         self._all_reports: dict[str, list[ReportDeclaration]] = {}
         for one in self.spoken:
@@ -281,6 +292,16 @@ class Extensions:
         if request.method != "REPORT":
             return request.method in self._writing
         return any(each.writes for each in self._asked_reports(request))
+
+    def brief(self, request: Request) -> bool:
+        """Whether a request may be answered in a hurry."""
+        if self.writes(request):
+            return False
+        if request.method == "REPORT":
+            asked = self._asked_reports(request)
+            return bool(asked) and all(each.brief for each in asked)
+        declared = self._brief.get(request.method, ())
+        return bool(declared) and all(brief is not None and brief(request) for brief in declared)
 
     def prepare(self, request: Request) -> None:
         """Run the declared parsers of a request, before the transaction; what they raise comes up in the handler."""

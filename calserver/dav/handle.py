@@ -17,19 +17,22 @@ from calserver.dav.settings import Settings
 from calserver.names import D
 
 
-def handle(spoken: Extensions, tree: Tree, txn: Any, request: Request, settings: Settings) -> Response:
+def handle(
+    spoken: Extensions, tree: Tree, txn: Any, request: Request, settings: Settings, *, hurried: bool = False
+) -> Response:
     """Answer a request inside a transaction: a writing one where `Extensions.writes` says so.
 
     Raises:
+        TakesLong: in a hurry; only for what reads.
         RolledBack: a request that may have written was refused; its ``response`` is the answer once the transaction is
             undone. (A request that only reads gets its refusal as an ordinary response.)
     """
-    view = View(txn, request, tree, spoken, settings)
+    view = View(txn, request, tree, spoken, settings, hurried)
     try:
         response = answer(view)
     except (Refusal, ConditionFailed) as refusal:
         response = refuse(view, refusal)
-    if response.status >= HTTPStatus.BAD_REQUEST and spoken.writes(request):
+    if response.status >= HTTPStatus.BAD_REQUEST and not response.keeps and spoken.writes(request):
         raise RolledBack(response)
     return response
 

@@ -170,10 +170,16 @@ class Response:
     status: HTTPStatus = HTTPStatus.OK
     headers: tuple[tuple[str, str], ...] = ()
     body: Body = b""
+    keeps: bool = False
+    """Whether what was written stays, although the request is refused."""
 
     def with_headers(self, *fields: tuple[str, str]) -> "Response":
         """The same response with header fields added."""
         return attrs.evolve(self, headers=(*self.headers, *fields))
+
+
+class TakesLong(Exception):
+    """A request that is answered in a hurry takes too long for that; nothing was done, and it is to be tried again."""
 
 
 class RolledBack(Exception):

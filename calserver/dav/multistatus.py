@@ -15,6 +15,8 @@ from calserver.dav.xml import Markup
 from calserver.names import D
 
 CHUNK_CHARACTERS = 65536
+WHOLE_BYTES = 256 * 1024
+"""Up to here an answer is one piece."""
 
 _START = '<?xml version="1.0" encoding="utf-8"?>\n<D:multistatus' + xml.ROOT_NAMESPACES + ">"
 _END = "</D:multistatus>\n"
@@ -111,6 +113,6 @@ class Multistatus:
             self._parts.append(xml.element(D("sync-token"), sync_token))
         self._parts.append(_END)
         self._cut()
-        small = sum(map(len, self._chunks)) <= CHUNK_CHARACTERS
-        body = b"".join(self._chunks) if small or len(self._chunks) == 1 else tuple(self._chunks)
+        few = sum(map(len, self._chunks)) <= WHOLE_BYTES
+        body = b"".join(self._chunks) if few else tuple(self._chunks)
         return Response(HTTPStatus.MULTI_STATUS, (xml.CONTENT_TYPE, *headers), body)

@@ -44,6 +44,11 @@ def _read(body: bytes, charset: str | None, limits: xml.Limits) -> Wanted:
     return wanted(root)
 
 
+def shallow(request: Request) -> bool:
+    """Whether a PROPFIND asks for a resource, or its members, and no more."""
+    return request.headers.get("depth", "").strip() in ("0", "1")
+
+
 def propfind(request: Request, resource: Resource) -> Response:
     """Properties of a resource, and of its members by Depth, which is infinity where the header lacks."""
     want = request.parsed(asked)

@@ -15,7 +15,7 @@ from calserver.dav.acl import Acl, Entry, Restrictions, Who
 from calserver.dav.allowance import Allowance
 from calserver.dav.errors import Forbidden, MethodNotAllowed, NeedPrivileges
 from calserver.dav.href import Href
-from calserver.dav.message import Request
+from calserver.dav.message import Request, TakesLong
 from calserver.dav.settings import Settings
 from calserver.names import D
 
@@ -52,6 +52,8 @@ class View:
     tree: Tree
     spoken: "Extensions"
     settings: Settings
+    hurried: bool = False
+    """Whether others wait for the answer to this request."""
     memory: dict[Any, Any] = attrs.field(factory=dict, init=False)
     """What is looked up once for the whole request, by whoever does."""
     allowance: Allowance = attrs.field(init=False)
@@ -68,6 +70,11 @@ class View:
     def path(self, href: Href) -> str:
         """The absolute escaped path of an href as the client sees it."""
         return self.request.path(href)
+
+    def take_time(self) -> None:
+        """Called before what takes more than a millisecond besides the store's work; raises `TakesLong` in a hurry."""
+        if self.hurried:
+            raise TakesLong
 
 
 @attrs.frozen(slots=True, kw_only=True)

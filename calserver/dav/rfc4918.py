@@ -50,21 +50,31 @@ rfc4918 = Extension(
 # -- methods -------------------------------------------------------------------------------------------------------
 
 
-@rfc4918.method("OPTIONS", on=(Resource, Unmapped), writes=False)
+def always(request: Request) -> bool:
+    """Answering takes little time whatever is asked."""
+    return True
+
+
+@rfc4918.method("OPTIONS", on=(Resource, Unmapped), writes=False, brief=always)
 def options(request: Request, resource: Resource) -> Response:
     """What the server speaks, and the methods of the resource (section 10.1, RFC 9110 section 9.3.7)."""
     spoken = resource.view.spoken
     return Response(HTTPStatus.OK, (("DAV", spoken.dav_header), ("Allow", ", ".join(spoken.allow(resource)))))
 
 
-rfc4918.method("GET", on=Resource, writes=False, needs="read", allow=holds(READ))(content.get)
-rfc4918.method("HEAD", on=Resource, writes=False, needs="read", allow=holds(READ))(content.head)
+rfc4918.method("GET", on=Resource, writes=False, needs="read", allow=holds(READ), brief=always)(content.get)
+rfc4918.method("HEAD", on=Resource, writes=False, needs="read", allow=holds(READ), brief=always)(content.head)
 rfc4918.method("PUT", on=Resource, writes=True, needs="write", allow=may_write)(content.put)
 rfc4918.method("PUT", on=Unmapped, writes=True, needs="create", allow=may_write)(content.put)
 
-rfc4918.method("PROPFIND", on=Resource, writes=False, allow=holds(READ), parse=[propfind.asked, depth])(
-    propfind.propfind
-)
+rfc4918.method(
+    "PROPFIND",
+    on=Resource,
+    writes=False,
+    allow=holds(READ),
+    parse=[propfind.asked, depth],
+    brief=propfind.shallow,
+)(propfind.propfind)
 rfc4918.method(
     "PROPPATCH",
     on=Resource,

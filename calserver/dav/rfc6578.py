@@ -76,7 +76,7 @@ def sync_token(collection: Collection) -> str | None:
     return collection.sync_token
 
 
-@rfc6578.report(D("sync-collection"), on=Collection, body=SyncCollection.parse, needs="changes")
+@rfc6578.report(D("sync-collection"), on=Collection, body=SyncCollection.parse, needs="changes", brief=True)
 def sync_collection(request: Request, collection: Collection, asked: SyncCollection) -> Response:
     """What changed since a token (section 3.2).
 

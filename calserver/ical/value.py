@@ -22,6 +22,7 @@ All readers raise `ValueError` with a sentence for people; `calserver.ical.objec
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, tzinfo
+from functools import lru_cache
 from typing import Protocol
 
 import attrs
@@ -282,6 +283,7 @@ def texts(raw: str, separator: str = ",") -> tuple[str, ...]:
     return tuple(unescape(part) for part in re.findall(rf"(?:^|{separator})((?:[^\\{separator}]|\\.|\\$)*)", raw, re.S))
 
 
+@lru_cache(maxsize=16_384)
 def address(text: str) -> str:
     """A calendar user address in the form in which addresses are compared (RFC 6638 section 2.4.1).
 

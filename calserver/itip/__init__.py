@@ -20,15 +20,17 @@ in the end. An override that says nothing but who takes part follows the series 
 from the old and the new view, by the table of RFC 6638 section 3.2.1.2; attendees with equal messages share one.
 """
 
+from calserver.itip.answer import with_answers, without_cancelled
 from calserver.itip.conditions import (
     AllowedAttendeeSchedulingObjectChange,
     AllowedOrganizerSchedulingObjectChange,
     SameOrganizerInAllComponents,
 )
-from calserver.itip.decide import apply, delivered, plan, role_of
+from calserver.itip.decide import apply, delivered, is_served, plan, role_of
 from calserver.itip.memory import Memory
-from calserver.itip.message import Message, Method, Version
+from calserver.itip.message import Message, Method, Version, sequence_of
 from calserver.itip.plan import Applied, Plan, Role
+from calserver.itip.requests import seeded
 from calserver.itip.view import refresh
 
 __all__ = [
@@ -44,7 +46,12 @@ __all__ = [
     "Version",
     "apply",
     "delivered",
+    "is_served",
     "plan",
     "refresh",
     "role_of",
+    "seeded",
+    "sequence_of",
+    "with_answers",
+    "without_cancelled",
 ]

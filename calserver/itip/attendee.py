@@ -104,11 +104,21 @@ class _Change:
         for key, stored in self.before.components.items():
             lost = key not in components and (key is None or self.before.master is not None)
             if lost and key not in self._excluded():
-                components[key] = stored
+                components[key] = self._following(key, stored)
         self.after = self.after.with_components(components)
         if self.after.timezones != self.before.timezones:
             zones = _distinct((*self.after.timezones, *self.before.timezones))
             self.after = Meeting.made_of(ordered(self.after), zones)
+
+    def _following(self, key: Key, stored: Component) -> Component:
+        """A component that the client left out; the answer to the series counts for one that had no other."""
+        mine, series = attendee(stored, self.addresses), self.before.master
+        answer = attendee(self.after.master, self.addresses) if self.after.master is not None else None
+        if key is None or mine is None or series is None or answer is None or not self.before.only_participation(key):
+            return stored
+        if partstat(mine) != partstat(attendee(series, self.addresses)):
+            return stored
+        return _answering(stored, answered(mine, partstat(answer)))
 
     def _excluded(self) -> frozenset[int]:
         return self.after.excluded - self.before.excluded

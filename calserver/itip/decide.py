@@ -1,9 +1,13 @@
 """The two questions: what a change means for others, and what a message means for a copy."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
+import attrs
+
+from calserver import ical
 from calserver.conditions import ConditionFailed
-from calserver.ical import CalendarObject
+from calserver.ical import CalendarObject, Property
 from calserver.itip.attendee import plan_attendee
 from calserver.itip.conditions import (
     AllowedAttendeeSchedulingObjectChange,
@@ -13,7 +17,7 @@ from calserver.itip.conditions import (
 from calserver.itip.memory import Memory
 from calserver.itip.message import Message, Method
 from calserver.itip.organizer import plan_organizer
-from calserver.itip.people import agent, organizer, with_status
+from calserver.itip.people import PENDING, SERVER, agent, organizer
 from calserver.itip.plan import Applied, Plan, Role
 from calserver.itip.replies import apply_refresh, apply_reply
 from calserver.itip.requests import apply_request
@@ -29,6 +33,11 @@ def role_of(found: CalendarObject | None, addresses: frozenset[str]) -> Role | N
     if found.organizer in addresses:
         return Role.ORGANIZER
     return Role.ATTENDEE if found.attendees & addresses else None
+
+
+def is_served(found: CalendarObject) -> bool:
+    """Whether this server acts for an attendee, and not the client or nobody (RFC 6638 section 7.1)."""
+    return all(agent(each.first("ORGANIZER")) == SERVER for each in found.components)
 
 
 def plan(
@@ -144,14 +153,26 @@ def _problem(stored: CalendarObject | None, message: Message, addresses: frozens
     return None
 
 
-def delivered(found: CalendarObject, recipient: str, status: str) -> CalendarObject:
-    """An object with the delivery status of a message to one recipient (RFC 6638 section 3.2.9)."""
-    who = frozenset({recipient})
-    changed = found.calendar.map(
-        lambda each: (
-            each
-            if each.name == "VTIMEZONE"
-            else with_status(with_status(each, "ATTENDEE", who, status), "ORGANIZER", who, status)
-        )
+def delivered(found: CalendarObject, statuses: Mapping[str, str], *, pending: bool = True) -> CalendarObject:
+    """A copy with what became of messages, by recipient (RFC 6638 section 3.2.9).
+
+    A message to the organizer is noted on ORGANIZER, one to attendees on ATTENDEE; where `pending`, only on those that
+    say that a message is.
+    """
+
+    def noted(prop: Property) -> Property:
+        if prop.name not in ("ORGANIZER", "ATTENDEE") or (pending and prop.param("SCHEDULE-STATUS") != PENDING):
+            return prop
+        address = ical.address(prop.value)
+        status = statuses.get(address)
+        if status is None or prop.name != ("ORGANIZER" if address == found.organizer else "ATTENDEE"):
+            return prop
+        return prop.with_param("SCHEDULE-STATUS", status)
+
+    components = tuple(
+        each if each.name == "VTIMEZONE" else attrs.evolve(each, properties=tuple(map(noted, each.properties)))
+        for each in found.calendar.components
     )
-    return CalendarObject.of(changed)
+    if components == found.calendar.components:
+        return found
+    return CalendarObject.of(found.calendar.with_components(components))

@@ -16,7 +16,7 @@ from calserver import ical
 from calserver.ical import CalendarObject, Component, Property
 from calserver.itip.conditions import AllowedOrganizerSchedulingObjectChange
 from calserver.itip.meaning import BOOKKEEPING, RECURRENCE, instants, meaning, times
-from calserver.itip.meeting import Key, Meeting, calendar
+from calserver.itip.meeting import Key, Meeting, calendar, key_of
 from calserver.itip.memory import Memory
 from calserver.itip.message import Method, sequence_of, stamped
 from calserver.itip.people import (
@@ -88,9 +88,8 @@ class _Change:
         mailing = self._mail(sequence)
         if self.new is None:
             return Plan(calendar=None, memory=self.memory, messages=mailing.messages(), role=Role.ORGANIZER)
-        told = {who for recipients in mailing.found.values() for who in recipients}
         return Plan(
-            calendar=self._stored(told),
+            calendar=self._stored(self._told(mailing)),
             memory=self._remembered(),
             messages=mailing.messages(),
             role=Role.ORGANIZER,
@@ -151,7 +150,8 @@ class _Change:
         had = None if base is None else attendee(base, (address,))
         had = None if agent(had) != SERVER else had
         prop = prop.with_param("SCHEDULE-STATUS", None if had is None else had.param("SCHEDULE-STATUS"))
-        asked_anew = partstat(prop) == NEEDS_ACTION != partstat(had) and not self.matched_tag
+        asked_anew = partstat(prop) == NEEDS_ACTION != partstat(had)
+        asked_anew = asked_anew and (not self.matched_tag or address in self.forced)
         if had is None or moved or asked_anew:
             if had is not None:
                 self.reset.add(key)
@@ -253,12 +253,25 @@ class _Change:
 
     # -- what is kept
 
-    def _stored(self, told: set[str]) -> CalendarObject:
+    def _told(self, mailing: Mailing) -> dict[Key, set[str]]:
+        """Who is told of each component."""
+        told: dict[Key, set[str]] = {}
+        for (_, content), recipients in mailing.found.items():
+            for each in content:
+                told.setdefault(key_of(each, self.after.zones, self.after.start), set()).update(recipients)
+        return told
+
+    def _stored(self, told: dict[Key, set[str]]) -> CalendarObject:
         assert self.new is not None
-        unheard = self.unknown - told
+        unheard = self.unknown.difference(*told.values())
         components = [
-            with_status(with_status(each, "ATTENDEE", told, PENDING), "ATTENDEE", unheard, _IGNORED_FORCE)
-            for each in ordered(self.after)
+            with_status(
+                with_status(self.after.components[key], "ATTENDEE", told.get(key, ()), PENDING),
+                "ATTENDEE",
+                unheard,
+                _IGNORED_FORCE,
+            )
+            for key in self.after.keys
         ]
         return calendar(self.new.calendar, components, self.new.calendar.children("VTIMEZONE"))
 

@@ -30,13 +30,13 @@ def apply_request(
     if message.method is Method.ADD and memory.entries.get(None) is None:
         again = _ask_again(message, addresses, stored)
         return Applied(calendar=stored, memory=memory, messages=again)
-    merged = _merged(_seeded(memory, stored), message)
+    merged = _merged(seeded(memory, stored), message)
     if merged == memory:
         return Applied(calendar=stored, memory=memory)
     found = _Copy(stored, merged, memory, addresses).made()
     same = stored is not None and found is not None and _says(found) == _says(stored)
     if found is None or same:
-        return Applied(calendar=found, memory=merged, changed=found is not stored)
+        return Applied(calendar=stored if same else None, memory=merged)
     quiet = stored is not None and _says_but_participation(found, addresses) == _says_but_participation(
         stored, addresses
     )
@@ -45,8 +45,8 @@ def apply_request(
     )
 
 
-def _seeded(memory: Memory, stored: CalendarObject | None) -> Memory:
-    """What is remembered; of a copy that came without memory, the copy itself."""
+def seeded(memory: Memory, stored: CalendarObject | None) -> Memory:
+    """What is remembered of an attendee's copy; where that is nothing, the copy itself is what the organizer sent."""
     if memory.entries or stored is None:
         return memory
     return attrs.evolve(memory, entries=Meeting.of(stored).components, zones=stored.calendar.children("VTIMEZONE"))
@@ -152,7 +152,7 @@ class _Copy:
         self.object, self.stored, self.memory, self.addresses = stored, Meeting.of(stored), memory, addresses
         self.said = Meeting.made_of(memory.entries.values(), memory.zones)
         self.before = before.entries
-        self.removed = own_exclusions(_seeded(before, stored), self.stored)
+        self.removed = own_exclusions(seeded(before, stored), self.stored)
 
     def made(self) -> CalendarObject | None:
         entries = dict(self.said.components)
@@ -184,7 +184,9 @@ class _Copy:
             had = self.stored.master
         alarms = tuple(each for each in said.components if each.name != "VALARM")
         if had is None:
-            return self._with_answer(attrs.evolve(said, components=alarms), key)
+            found = attrs.evolve(said, components=alarms)
+            series = self.stored.master
+            return self._with_answer(found if series is None else _with_parameters(found, series), key)
         found = attrs.evolve(said, components=(*alarms, *had.children("VALARM")))
         for name in _OWN:
             found = found.replacing(name, *had.all(name))

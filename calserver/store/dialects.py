@@ -7,7 +7,7 @@ and a second ``@compiles`` beside each construct.
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -72,6 +72,9 @@ def _joined_in_sqlite(element: joined, compiler: SQLCompiler, **kw: Any) -> str:
     return f"CAST(group_concat({line}, {separator}) AS BLOB)"
 
 
+STEPS: Final = 4000
+"""Steps of SQLite's virtual machine, in all runs of a statement together: about a hundred rows."""
+
 UNPLAIN: Final = "(name GLOB '*[^-!$''()*+,.0-9:;=@A-Z_a-z~]*' OR content_type GLOB '*[^ -%''-;=?-~]*')"
 """Whether a member has a name that is escaped in paths, or a media type that is escaped in XML, in SQLite's words.
 
@@ -113,6 +116,10 @@ class SQLite:
         ):
             connection.execute(f"PRAGMA {pragma}")
         return connection
+
+    def watch(self, connection: sqlite3.Connection, enough: Callable[[], bool]) -> None:
+        """Ask `enough` now and then, after `STEPS` of a statement, and let the statement fail if it is so."""
+        connection.set_progress_handler(enough, STEPS)
 
     def prepare(self) -> None:
         """Make the file where there is none: readable by its owner only, and its directory entry durable.

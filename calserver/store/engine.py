@@ -7,21 +7,27 @@ The writer. One thread, since the database takes one writer at a time anyway. It
 in one transaction, each in a savepoint, so that an exception takes back exactly what its work wrote, and commits once:
 works that arrive while the disk syncs share the next sync. Only after the commit do they get their answers.
 
-The reactor thread is only called back: one call for all works of a group.
+The reactor thread is called back: one call for all works of a group. It has a connection too, that never waits. There
+it looks what has changed (`Store.data_version`, `Store.stamp`), and runs works that are over in less time than handing
+them to a thread and back would take (`Store.glance`). What takes longer is interrupted, and begun again in a thread.
 """
 
+import math
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from itertools import count
 from queue import SimpleQueue
+from resource import RUSAGE_THREAD, getrusage
 from typing import Any, Protocol, TypeVar
 
 import attrs
 from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure
 
+from calserver.dav import TakesLong
 from calserver.store.dialects import SQLite
 from calserver.store.interface import Transaction
 from calserver.store.revisions import STAMP
@@ -33,6 +39,10 @@ T = TypeVar("T")
 Work = Callable[[Transaction], Any]
 GROUP = 50
 """The most works that share a commit: bounds how long the first of them waits."""
+GLANCE_SECONDS = 0.002
+"""When a glance is given up, as soon as the database asks."""
+SLOW_SECONDS, CALM_SECONDS = 0.02, 1.0
+"""After a glance that took so long - the disk had to be read - there are none for a while."""
 
 
 class Closed(Exception):
@@ -84,6 +94,10 @@ class SqlStore:
         self._drivers: deque[Any] = deque()
         self._threads: list[threading.Thread] = []
         self._watch = self._connect(writable=False, patient=False)
+        dialect.watch(self._watch, self._too_long)
+        self._deadline = math.inf
+        self._slow_until = 0.0
+        self._blocks = getrusage(RUSAGE_THREAD).ru_inblock
         self._unknown = count(-1, -1)
         if reactor is not None:
             self._start("store-writer", self._write_loop, self._connect(writable=True))
@@ -99,6 +113,35 @@ class SqlStore:
     def write(self, work: Callable[[Transaction], T]) -> "Deferred[T]":
         """Run `work` in a writing transaction and return after the commit is on the disk."""
         return self._submit(self._writes, work)
+
+    def glance(self, work: Callable[[Transaction], T]) -> T:
+        """Run `work` over a consistent snapshot at once, in the reactor thread."""
+        began = time.perf_counter()
+        if began < self._slow_until:
+            raise TakesLong
+        driver = self._watch
+        try:
+            self._dialect.begin_read(driver)
+            self._deadline = began + GLANCE_SECONDS
+            try:
+                return self._run(work, driver)
+            finally:
+                self._deadline = math.inf
+                self._rollback(driver)
+        except self._dialect.error as error:  # what is really wrong, `read` finds again
+            raise TakesLong from error
+        finally:
+            ended = time.perf_counter()
+            if ended - began > SLOW_SECONDS and self._read_from_disk():
+                self._slow_until = ended + CALM_SECONDS
+
+    def _too_long(self) -> bool:
+        return time.perf_counter() > self._deadline
+
+    def _read_from_disk(self) -> bool:
+        """Whether the calling thread had to wait for the disk since the last time."""
+        before, self._blocks = self._blocks, getrusage(RUSAGE_THREAD).ru_inblock
+        return self._blocks != before
 
     def read_now(self, work: Callable[[Transaction], T]) -> T:
         """The same as `read` in the calling thread."""

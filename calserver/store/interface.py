@@ -27,7 +27,20 @@ from typing import Protocol, TypeVar
 
 from calserver.dav import Acl, Lock
 from calserver.ical import Instance
-from calserver.store.values import Collection, Draft, Object, Part, Principal, Share, Source, Stamp, Tombstone, Variant
+from calserver.store.values import (
+    Collection,
+    Copy,
+    Draft,
+    Object,
+    Part,
+    Principal,
+    Share,
+    Source,
+    Stamp,
+    Task,
+    Tombstone,
+    Variant,
+)
 
 T = TypeVar("T")
 
@@ -333,6 +346,28 @@ class Objects(Protocol):
         """Objects whose marker row lies before `horizon`: those to be indexed anew when it moves."""
 
 
+class Copies(Protocol):
+    """Objects as scheduling wants them: found by UID, with what it remembers beside them."""
+
+    def of(self, home_ids: Iterable[int], uid: str) -> Sequence[Copy]:
+        """The objects with a UID in the calendars of homes, in one query."""
+
+    def by_id(self, id: int) -> Copy | None:
+        """An object by primary key, with its content and what scheduling remembers beside it."""
+
+    def organized(self, collection_id: int) -> Sequence[Copy]:
+        """The members that have an organizer."""
+
+    def remember(self, id: int, memory: bytes | None) -> None:
+        """Keep what scheduling shall remember beside an object; it goes with the object. No new revision."""
+
+    def invite_groups(self, id: int, groups: Iterable[int]) -> None:
+        """Replace the groups that are noted as invited by an object. No new revision."""
+
+    def inviting(self, groups: Iterable[int]) -> Sequence[int]:
+        """The ids of the objects that invite one of these groups."""
+
+
 class ChangeLog(Protocol):
     """What changed since a revision (RFC 6578)."""
 
@@ -384,6 +419,36 @@ class Locks(Protocol):
 
     def count(self, principal_id: int) -> int:
         """How many locks a principal holds."""
+
+
+class Tasks(Protocol):
+    """What must happen after a commit, once, whatever becomes of the process.
+
+    Whoever writes what makes something necessary adds a task in the same transaction. Whoever does it removes the
+    task in the transaction of its outcome. There is one task of a kind with a key: what is asked for again while it
+    waits is done once.
+    """
+
+    def put(self, kind: str, key: str, payload: bytes = b"", *, due: datetime) -> None:
+        """Add a task; one that waits already gets the payload, and is due as early as the earlier of both."""
+
+    def get(self, kind: str, key: str) -> Task | None:
+        """The task of a kind with a key."""
+
+    def of(self, kind: str) -> Sequence[Task]:
+        """All of a kind, in the order in which they were added."""
+
+    def due(self, kind: str, limit: int) -> Sequence[Task]:
+        """Those of a kind that are due, the longest due first."""
+
+    def next_due(self) -> datetime | None:
+        """When the next of any kind is due; None where there is none."""
+
+    def postpone(self, id: int, due: datetime) -> None:
+        """Try a task again at another time: this try was in vain."""
+
+    def remove(self, id: int) -> None:
+        """Forget a task: it is done, or given up."""
 
 
 class Meta(Protocol):
@@ -480,9 +545,11 @@ class Transaction(Protocol):
     principals: Principals
     collections: Collections
     objects: Objects
+    copies: Copies
     shares: Shares
     changes: ChangeLog
     locks: Locks
+    tasks: Tasks
     meta: Meta
 
 
@@ -497,6 +564,13 @@ class Store(Protocol):
 
         An exception rolls back exactly what `work` wrote and is raised here. `work` may be run again after a
         serialization failure, so it touches nothing but the transaction.
+        """
+
+    def glance(self, work: Callable[[Transaction], T]) -> T:
+        """The same as `read` at once, in the reactor thread: for work that takes little time, as a look at a few rows.
+
+        Raises:
+            TakesLong: it does not, or the disk is slow at the moment: `read` it.
         """
 
     def read_now(self, work: Callable[[Transaction], T]) -> T:

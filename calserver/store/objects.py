@@ -16,7 +16,15 @@ from calserver.store.dialects import among
 from calserver.store.ranges import BUSY, IN_RANGE, ONLY_MARKED
 from calserver.store.revisions import Grave, Place
 from calserver.store.rows import OBJECT, instant, mapping, microseconds, object_from, packed
-from calserver.store.schema import MARKED, collection, content, instance, object_, personal, tombstone
+from calserver.store.schema import (
+    MARKED,
+    collection,
+    content,
+    instance,
+    object_,
+    personal,
+    tombstone,
+)
 from calserver.store.statements import Connection, Statement, inserting
 from calserver.store.values import Draft, Missing, NameTaken, Object, Part, UidTaken
 

@@ -182,6 +182,7 @@ def principal_from(row: Sequence[Any]) -> Principal:
         auto_accept_group=row[13],
         revision=row[14],
         properties=mapping(row[15]),
+        capacity=row[16],
     )
 
 

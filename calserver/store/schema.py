@@ -50,7 +50,7 @@ def reference(
     return Column(name, Id, key, nullable=False, primary_key=primary_key, index=index)
 
 
-REVISION = "0001"
+REVISION = "0002"
 """The revision (`calserver.store.migrations`) that makes these tables."""
 
 alembic_version = Table(
@@ -93,6 +93,7 @@ principal = Table(
     Column("auto_accept_group", Text),
     Column("revision", BigInteger, nullable=False),
     Column("properties", Text),
+    Column("capacity", Integer),
     Index("uq_principal_uid_kind", "uid", "kind", unique=True),
     sqlite_autoincrement=True,
 )
@@ -230,6 +231,36 @@ content = Table(
     Column("text", LargeBinary, nullable=False),
 )
 """Contents lie apart, so that listings do not page through them."""
+
+memory = Table(
+    "memory",
+    metadata,
+    reference("object_id", "object", primary_key=True),
+    Column("text", LargeBinary, nullable=False),
+)
+"""What scheduling remembers beside an object (`calserver.itip.Memory`)."""
+
+invited_group = Table(
+    "invited_group",
+    metadata,
+    reference("object_id", "object", primary_key=True),
+    reference("group_id", "principal", primary_key=True, index=True),
+)
+"""The groups that the organizer of an object has invited."""
+
+task = Table(
+    "task",
+    metadata,
+    id_column(),
+    Column("kind", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("due", BigInteger, nullable=False, index=True),
+    Column("attempts", Integer, nullable=False),
+    Column("payload", LargeBinary, nullable=False),
+    Index("uq_task_kind_key", "kind", "key", unique=True),
+    sqlite_autoincrement=True,
+)
+"""What must happen after a commit (`calserver.store.interface.Tasks`)."""
 
 share = Table(
     "share",

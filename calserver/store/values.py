@@ -73,6 +73,8 @@ class Principal:
     revision: int = 0
     properties: Mapping[str, str] = attrs.field(factory=dict)
     """Stored WebDAV properties: Clark name to the element as XML text."""
+    capacity: int | None = None
+    """How many bookings at a time one that answers by itself accepts; None: one."""
 
 
 # -- the tree ----------------------------------------------------------------------------------------------------------
@@ -225,6 +227,31 @@ class Source:
     collection: Collection
     names: tuple[str, ...]
     owner: Principal
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class Copy:
+    """An object that is found by its UID, with all that scheduling wants of it."""
+
+    row: Object
+    text: bytes = attrs.field(repr=False)
+    memory: bytes | None = attrs.field(repr=False)
+    """What scheduling remembers beside it."""
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class Task:
+    """Something that must happen after a commit, once, whatever becomes of the process."""
+
+    id: int
+    kind: str
+    """What is to be done."""
+    key: str
+    """About what; there is one task of a kind with a key."""
+    due: datetime
+    attempts: int
+    """How often it was tried in vain."""
+    payload: bytes = attrs.field(repr=False)
 
 
 @attrs.frozen(slots=True, kw_only=True)

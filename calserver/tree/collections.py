@@ -9,7 +9,7 @@ that follow from stored properties).
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import attrs
 
@@ -36,11 +36,14 @@ from calserver.names import D
 from calserver.store import Collection as CollectionRow
 from calserver.store import Draft, NameTaken
 from calserver.store import Object as ObjectRow
-from calserver.tree import access, listing, report, sync
+from calserver.tree import access, carrying, listing, report, sync
 from calserver.tree.access import Source
 from calserver.tree.estate import Estate
 from calserver.tree.markup import QUICK, Writer
 from calserver.tree.objects import UNKNOWN, StoredObject, content_etag, landing, lock_path, merged
+
+MANY: Final = 200
+"""Members that are not listed in a hurry."""
 
 
 class StoredCollection(Collection):
@@ -183,6 +186,7 @@ class StoredCollection(Collection):
 
     def members(self, wanted: frozenset[str] | None = None) -> Iterator[Resource]:
         """Member collections that the actor may see, then members with content, both by name."""
+        self.consider()
         for row in self.view.txn.collections.children(self.row.id):
             member = self.collection_of(row)
             if READ in member.privileges:
@@ -190,6 +194,11 @@ class StoredCollection(Collection):
         for each in self.view.txn.objects.in_collection(self.row.id):
             if self.shows(each):
                 yield self.object_of(each)
+
+    def consider(self) -> None:
+        """Take time for a listing that is long."""
+        if self.view.hurried and self.view.txn.objects.count(self.row.id) > MANY:
+            self.view.take_time()
 
     def rendered(self, names: frozenset[str]) -> Iterable[str | bytes] | None:
         """The same as markup, where only quick properties are wanted."""
@@ -208,6 +217,7 @@ class StoredCollection(Collection):
 
     def joined(self, writer: Writer, most: int | None = None) -> Sequence[bytes] | None:
         """All members with content as markup, where the actor may read all and the store can write it."""
+        self.consider()
         shown, other = self._readable
         if other or not shown:
             return None
@@ -285,7 +295,7 @@ class StoredCollection(Collection):
         kind = self.kind_for(resourcetype)
         self.admit(kind)
         self.check_name(name)
-        self._check_count(1)
+        self.check_count(1)
         try:
             return self.collection_of(self.view.txn.collections.add(self.row.id, name, kind))
         except NameTaken:
@@ -345,7 +355,8 @@ class StoredCollection(Collection):
             if home is not None and home.quota_used_bytes > max(most, self.estate.row.quota_used_bytes):
                 raise QuotaNotExceeded("there is no room for this")
 
-    def _check_count(self, more: int) -> None:
+    def check_count(self, more: int) -> None:
+        """Raise a refusal where a home would have too many collections."""
         if len(self.view.txn.collections.below(self.row.home_id)) + more > self.view.settings.collections:
             raise InsufficientStorage("there are too many collections in this home")
 
@@ -433,50 +444,14 @@ class StoredCollection(Collection):
         if copy:
             self.check_name(name)
         else:
-            self._admit_below(source, name)
+            carrying.admit_below(self, source, name)
         if replaced is not None:
             replaced.delete()
         if copy:
-            return self._copy(source, name, deep=deep)
+            return carrying.copy_into(self, source, name, deep=deep)
         row = self.view.txn.collections.move(source.row.id, self.row.id, name)
         self.check_room()
         return self.collection_of(row)
-
-    def _copy(self, source: "StoredCollection", name: str, *, deep: bool) -> "StoredCollection":
-        self._check_count(1)
-        row = source.row
-        made = self.collection_of(
-            self.view.txn.collections.add(
-                self.row.id,
-                name,
-                source.copied_kind,
-                properties=row.properties,
-                display_name=row.display_name,
-                components=row.components,
-                transparent=row.transparent,
-                timezone=row.timezone,
-            )
-        )
-        if deep:
-            for member in list(source.members()):
-                self.view.allowance.spend()
-                if isinstance(member, StoredCollection):
-                    made.receive_collection(member, member.row.name, copy=True, replaced=None)
-                elif isinstance(member, StoredObject):
-                    made.receive_object(member, member.row.name, copy=True, replaced=None)
-        return made
-
-    def _admit_below(self, source: "StoredCollection", name: str) -> None:
-        """Check what comes with a collection: its kinds, how deep it is, and how many from another home."""
-        below = self.view.txn.collections.below(source.row.id)
-        above = {source.row.id: (source.row.kind, 0)}
-        for each in below:
-            kind, height = above[each.parent_id]
-            self.estate.kinds.of(kind).admit(each.kind)
-            above[each.id] = (each.kind, height + 1)
-        self.check_name(name, height=max(height for _, height in above.values()))
-        if source.row.home_id != self.row.home_id:
-            self._check_count(len(above))
 
     # -- changes ---------------------------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """WebDAV over HTTP: a request of the site becomes a value, runs as one transaction, and its response is written.
 
-This is the only place where a DAV request waits: for its password to be checked (seldom), and for its transaction.
+This is the only place where a DAV request waits: for its password to be checked (seldom), and for its transaction -
+unless that is so short that it costs less than waiting (`DavAdapter.answer`).
 """
 
 import time
@@ -17,16 +18,19 @@ from calserver.auth import Connection, Login, Logins, Outdated
 from calserver.config import Server, Settings
 from calserver.dav import Refusal
 from calserver.directory import Actor
-from calserver.store import Busy, Full, Store, Transaction
+from calserver.store import Busy, Full, Stamp, Store, Transaction
 from calserver.telemetry import Metrics
 from calserver.web.coding import decode_content
-from calserver.web.recall import Recall
+from calserver.web.recall import Home, Key, Recall
 from calserver.web.request import Field, Request, Running, decode_field
 
 log = Logger()
 
 LARGE_BODY: Final = 64 * 1024
 """Bytes from which on a body is decoded and parsed in a thread, so that the reactor never waits long."""
+
+SHORT_BODY: Final = 16 * 1024
+"""Bytes up to which a body may be read at once, in the reactor thread."""
 
 _HARMLESS: Final[tuple[Field, ...]] = (
     ("X-Content-Type-Options", "nosniff"),
@@ -87,29 +91,43 @@ class DavAdapter:
         return self.answer(request, "", ("Content-Location", self.server.public_prefix))
 
     def answer(self, request: Request, path: str, *further: Field) -> Running | None:
-        """Answer a request for an escaped path below the DAV root: at once where its answer is known by heart.
+        """Answer a request for an escaped path below the DAV root: at once where that takes little time.
 
         Raises:
-            Refusal: nobody has authenticated.
+            Refusal: nobody has authenticated, or the path is none.
         """
         authorization = self._authorization(request)
         login = self.logins.known(authorization)
-        known = None if login is None else self._by_heart(request, login)
-        if known is None:
+        response = None if login is None else self._at_once(request, path, login)
+        if response is None:
             return self._answer(request, path, authorization, login, further)
-        self._write(request, known, further)
+        self._write(request, response, further)
         return None
 
-    def _by_heart(self, request: Request, login: Login) -> dav.Response | None:
-        key = self.recall.key(request, login)
-        if key is None:
-            return None
+    def _at_once(self, request: Request, path: str, login: Login) -> dav.Response | None:
+        """The answer, where it is known by heart or found by a glance at the store; None where it takes longer."""
+        request.who = login.actor.uid
         version = self.store.data_version()
-        known = self.recall.find(key, login, version)
+        key = self.recall.key(request, login)
+        known = None if key is None else self.recall.find(key, login, version)
         if known is not None:
             login.version = version
-            request.who = login.actor.uid
-        return known
+            return known
+        if len(request.body) > SHORT_BODY or request.field("Content-Encoding"):
+            return None
+        asked = self._value(request, path, request.body, login.actor)
+        if not self.spoken.brief(asked):
+            return None
+        self.spoken.prepare(asked)
+        turn = self._turn(asked, login, version, key, hurried=True)
+        began = time.perf_counter()
+        try:
+            response = self.store.glance(turn.work)
+        except (dav.TakesLong, Outdated):
+            return None
+        self.metrics.store_waits.observe(time.perf_counter() - began)
+        self._learn(turn, response)
+        return response
 
     async def _answer(
         self, request: Request, path: str, authorization: bytes, login: Login | None, further: Sequence[Field]
@@ -167,30 +185,28 @@ class DavAdapter:
             self.spoken.prepare(asked)
         else:
             await self._in_thread(self.spoken.prepare, asked)
-        version = self.store.data_version()
-        proven = login.version == version
-        key = self.recall.key(request, login)
-        home = None if key is None else self.recall.home(asked.href)
-
-        def work(txn: Transaction) -> dav.Response:
-            if not proven:
-                asked.actor = self.logins.confirm(txn, login)
-            if home is not None and home.id is None:
-                home.learn(txn)
-            return dav.handle(self.spoken, self.tree, txn, asked, self.settings)
-
-        stamp = None if home is None else self.recall.stamp(home)
+        turn = self._turn(asked, login, self.store.data_version(), self.recall.key(request, login), hurried=False)
         began = time.perf_counter()
         try:
-            response = await (self.store.write(work) if self.spoken.writes(asked) else self.store.read(work))
+            response = await (self.store.write(turn.work) if self.spoken.writes(asked) else self.store.read(turn.work))
         except dav.RolledBack as refused:
             response = refused.response
         finally:
             self.metrics.store_waits.observe(time.perf_counter() - began)
-        login.version = version
-        if key is not None and home is not None and stamp is not None:
-            self.recall.keep(key, response, login=login, home=home, stamp=stamp, version=version)
+        self._learn(turn, response)
         return response
+
+    def _turn(self, asked: dav.Request, login: Login, version: int, key: Key | None, *, hurried: bool) -> "Turn":
+        home = None if key is None else self.recall.home(asked.href)
+        stamp = None if home is None else self.recall.stamp(home)
+        return Turn(self, asked, login, version, key, home, stamp, hurried)
+
+    def _learn(self, turn: "Turn", response: dav.Response) -> None:
+        turn.login.version = turn.version
+        if turn.key is not None and turn.home is not None and turn.stamp is not None:
+            self.recall.keep(
+                turn.key, response, login=turn.login, home=turn.home, stamp=turn.stamp, version=turn.version
+            )
 
     def _value(self, request: Request, path: str, body: bytes, actor: Actor) -> dav.Request:
         origin = request.origin
@@ -216,3 +232,26 @@ class DavAdapter:
 
     async def _in_thread(self, function: Any, *arguments: Any) -> Any:
         return await deferToThreadPool(self.reactor, self.reactor.getThreadPool(), function, *arguments)
+
+
+@attrs.frozen(slots=True)
+class Turn:
+    """A request on its way through a transaction, with what proves its answer: taken before the transaction begins."""
+
+    adapter: DavAdapter
+    asked: dav.Request
+    login: Login
+    version: int
+    key: Key | None
+    home: Home | None
+    stamp: Stamp | None
+    hurried: bool
+
+    def work(self, txn: Transaction) -> dav.Response:
+        """What is done in the transaction."""
+        adapter = self.adapter
+        if self.login.version != self.version:
+            self.asked.actor = adapter.logins.confirm(txn, self.login)
+        if self.home is not None and self.home.id is None:
+            self.home.learn(txn)
+        return dav.handle(adapter.spoken, adapter.tree, txn, self.asked, adapter.settings, hurried=self.hurried)

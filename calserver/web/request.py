@@ -15,6 +15,7 @@ from twisted.web import http, server
 from zope.interface import implementer
 
 from calserver.dav import BadRequest
+from calserver.web.channel import write_at_once
 from calserver.web.coding import (
     AT_ONCE,
     WORTH_COMPRESSING,
@@ -299,7 +300,7 @@ class Request(server.Request):
         text = "".join([f"{name}: {value}\r\n" for name, value in lines])
         if text.count("\r") != len(lines) or text.count("\n") != len(lines) or "\0" in text:
             text = "".join([f"{name}: {_one_line(value)}\r\n" for name, value in lines])
-        self.transport.write(f"{_STATUS_LINES[status]}{text}\r\n".encode() + body)
+        write_at_once(self.transport, f"{_STATUS_LINES[status]}{text}\r\n".encode() + body)
 
     def _write_unbounded(self, lines: list[Field]) -> None:
         if self.clientproto == b"HTTP/1.1":

@@ -5,10 +5,11 @@ from typing import Any
 
 import attrs
 from dialogue import Answer, Dialogue
+from lxml import etree
 
 from calserver import calendars, dav
 from calserver.config import Calendars, Settings
-from calserver.dav import Ace, Extensions, Headers, Href, Lock, Request, Response, RolledBack
+from calserver.dav import Ace, Extensions, Headers, Href, Lock, Request, Response, RolledBack, xml
 from calserver.directory import ANONYMOUS, Actor, accounts
 from calserver.drive import HOME_KIND
 from calserver.ical import etag
@@ -103,6 +104,7 @@ def furniture(txn: Transaction) -> None:
     put_file(txn, projects, "plan.txt")
     put_event(txn, txn.collections.add(projects.id, "Secret", "calendar"), "secret.ics")
     put_event(txn, child(txn, home, "Inbox"), "message.ics")
+    take_invitations(txn, home, txn.collections.add(home.id, "Invitations", "calendar"))
     put_file(txn, child(txn, home, "Attachments"), "photo.txt")
     files = txn.collections.home(_id(txn, "user", "ann"), HOME_KIND)
     assert files is not None
@@ -113,6 +115,14 @@ def furniture(txn: Transaction) -> None:
     hidden = put_file(txn, club, "gift.txt")
     denied = Ace(_id(txn, "user", "rita"), EVERYTHING, deny=True)
     txn.objects.set_acl(hidden, (denied, Ace(_id(txn, "group", "village"), EVERYTHING, deny=True)))
+
+
+def take_invitations(txn: Transaction, home: Collection, calendar: Collection) -> None:
+    """Make a calendar the default one, so that the others can be deleted."""
+    chosen = etree.Element(calendars.DEFAULT_URLS["VEVENT"])
+    chosen.text = calendar.resource_id
+    inbox = child(txn, home, "Inbox")
+    txn.collections.update(attrs.evolve(inbox, properties={chosen.tag: xml.stored(chosen)}))
 
 
 def child(txn: Transaction, parent: Collection, name: str) -> Collection:

@@ -1,8 +1,14 @@
 """Records of RFC 6764, and that DNS software reads the zone the same way."""
 
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
 import dns.rdatatype
 import dns.zone
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from calserver.admin import Refused
 from calserver.admin import dns as published
@@ -25,6 +31,59 @@ def test_what_is_not_offered_says_so() -> None:
     for label in ("_caldav", "_carddav", "_carddavs"):
         assert found[f"{label}._tcp.example.org", "SRV"] == "0 0 0 ."
         assert (f"{label}._tcp.example.org", "TXT") not in found
+    assert by_name("example.org", ischedule=False)["_ischedules._tcp.example.org", "SRV"] == "0 0 0 ."
+
+
+def test_other_servers_find_the_receiver_and_the_keys() -> None:
+    found = by_name("example.org", port=8443, keys={"cal1": "v=DKIM1; p=QQ=="}, key_lookup=True)
+    assert found["_ischedules._tcp.example.org", "SRV"] == "0 1 8443 cal.example.org."
+    assert found["_ischedules._tcp.example.org", "TXT"] == '"path=/.well-known/ischedule"'
+    assert found["cal1._domainkey.example.org", "TXT"] == '"v=DKIM1; p=QQ=="'
+    assert found["_domainkey_lookup._tcp.example.org", "SRV"] == "0 1 8443 cal.example.org."
+    assert ("_domainkey_lookup._tcp.example.org", "TXT") not in found
+    assert not [name for name, _ in found if name.startswith("_ischedule.")]
+
+
+def test_addresses_are_those_of_a_host_inside_the_domain() -> None:
+    found = by_name("example.org", addresses=["192.0.2.1", "2001:DB8::1"])
+    assert (found["cal.example.org", "A"], found["cal.example.org", "AAAA"]) == ("192.0.2.1", "2001:db8::1")
+    assert "A" not in {kind for _, kind in by_name("example.org", host="cal.example.net", addresses=["192.0.2.1"])}
+    assert by_name("example.org", host="example.org", addresses=["192.0.2.1"])["example.org", "A"] == "192.0.2.1"
+    with pytest.raises(Refused, match="not an IP address"):
+        published.records("example.org", addresses=["localhost"])
+
+
+@given(st.text(max_size=700))
+def test_any_text_survives_the_zone_file(text: str) -> None:
+    """RFC 1035 section 5.1: quotes and backslashes are escaped; a string has at most 255 octets."""
+    text = text.encode("utf-8", "ignore").decode()
+    record = published.Record(name="x.example.org", type="TXT", content=published.quoted(text), purpose="a test")
+    assert record.value == text
+    soa = "@ SOA ns hostmaster 1 3600 600 86400 60\n@ NS ns\nns A 192.0.2.1\n"
+    zone = dns.zone.from_text(published.zone("example.org", [record]) + soa, origin="example.org.", relativize=False)
+    (txt,) = zone.find_rdataset("x.example.org.", dns.rdatatype.TXT)
+    assert b"".join(txt.strings).decode() == text
+    assert all(len(each) <= 255 for each in txt.strings)
+
+
+KEY = "v=DKIM1; k=rsa; s=ischedule; p=" + "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKC" * 10
+
+
+@pytest.mark.parametrize("checker", ["nsd-checkzone", "named-checkzone"])
+def test_bind_and_nsd_read_the_zone(checker: str, program: Callable[[str], str], tmp_path: Path) -> None:
+    everything = published.records(
+        "example.org",
+        addresses=["192.0.2.1", "2001:db8::1"],
+        keys={"cal1": KEY, "cal2": "v=DKIM1; p="},
+        key_lookup=True,
+    )
+    text = published.zone("example.org", everything)
+    (tmp_path / "zone").write_text(text + "@ SOA ns hostmaster 1 3600 600 86400 60\n@ NS ns\nns A 192.0.2.1\n")
+    done = subprocess.run(
+        [program(checker), "example.org", tmp_path / "zone"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "ignoring" not in done.stdout
 
 
 def test_host_ports_and_path_are_those_that_clients_see() -> None:

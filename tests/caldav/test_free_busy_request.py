@@ -268,11 +268,10 @@ def test_a_shared_calendar_counts_for_all_who_have_it(ann: Dialogue, bob: Dialog
     assert busy(answer, BOB) == {"BUSY": "20260105T090000Z/20260105T100000Z,20260107T090000Z/20260107T100000Z"}
 
 
-def test_a_meeting_that_is_moved_does_not_stand_in_its_own_way(ann: Dialogue, bob: Dialogue) -> None:
+def test_a_meeting_that_is_moved_does_not_stand_in_its_own_way(ann: Dialogue) -> None:
     """X-CALENDARSERVER-MASK-UID: the event of the organizer, and the copies that attendees have of it."""
     people = (f"ORGANIZER:{ANN}", f"ATTENDEE:{ANN}", f"ATTENDEE:{BOB}")
     put(ann, "calendars/user/ann/Default/m.ics", event("meeting", "DTSTART:20260107T090000Z", *people))
-    put(bob, "calendars/user/bob/Default/m.ics", event("meeting", "DTSTART:20260107T090000Z", *people))
     both = {ANN: {}, BOB: {"BUSY": "20260105T090000Z/20260105T100000Z"}}
     answer = ask(ann, message(ANN, BOB, lines=("X-CALENDARSERVER-MASK-UID:meeting",)))
     assert {each: busy(answer, each) for each in both} == both

@@ -82,11 +82,10 @@ def test_clients_put_nothing_there(ann: Dialogue, name: str) -> None:
     assert ann("GET", "calendars/user/ann/file.txt").status == 200
 
 
-def test_scheduling_is_not_announced(ann: Dialogue) -> None:
-    """Clients would leave invitations to the server, which does not send any yet."""
-    dav = ann("OPTIONS", "calendars/user/ann/").headers["DAV"]
-    assert "calendar-access" in dav
-    assert "schedule" not in dav
+def test_scheduling_is_announced(ann: Dialogue) -> None:
+    """RFC 6638 section 2: so clients leave invitations to the server."""
+    dav = ann("OPTIONS", "calendars/user/ann/").headers["DAV"].split(", ")
+    assert "calendar-auto-schedule" in dav
 
 
 def test_a_calendar_takes_up_time_until_it_is_made_transparent(ann: Dialogue) -> None:
@@ -124,13 +123,23 @@ def test_another_one_can_be_chosen_and_moved(ann: Dialogue) -> None:
     to = ann.destination("calendars/user/ann/renamed/")
     assert ann("MOVE", "calendars/user/ann/other/", destination=to).status == 201
     assert hrefs(ann, DEFAULT) == [HOME + "renamed/"]
-    assert ann("DELETE", "calendars/user/ann/renamed/").status == 204
-    assert hrefs(ann, DEFAULT) == [HOME + "Default/"]
-
-
-def test_without_any_there_is_none(ann: Dialogue) -> None:
     assert ann("DELETE", "calendars/user/ann/Default/").status == 204
-    assert hrefs(ann, DEFAULT) == []
+
+
+def test_the_default_calendar_cannot_be_deleted(ann: Dialogue) -> None:
+    """RFC 6638 section 4.3.1.1."""
+    answer = ann("DELETE", "calendars/user/ann/Default/")
+    assert answer.status == 403
+    assert C("default-calendar-needed") in {each.tag for each in answer.xml.iter()}
+    assert ann.propfind("calendars/user/ann/Default/", D("displayname")).status == 207
+
+
+def test_a_default_calendar_that_is_not_there_is_any_other(ann: Dialogue) -> None:
+    assert ann("MKCALENDAR", "calendars/user/ann/other/").status == 201
+    assert patched(set_hrefs(ann, INBOX, DEFAULT, HOME + "other"), DEFAULT)
+    assert ann("DELETE", "calendars/user/ann/Default/").status == 204
+    assert patched(set_hrefs(ann, INBOX, DEFAULT, HOME + "other"), DEFAULT)
+    assert hrefs(ann, DEFAULT) == [HOME + "other/"]
 
 
 @pytest.mark.parametrize(

@@ -653,14 +653,19 @@ def test_only_the_sharer_is_the_organizer(ann: Dialogue, bob: Dialogue, shared: 
     """Section 5.5.5."""
 
     def invites(organizer: str, uid: str, *lines: str) -> bytes:
-        return event(uid, START, f"ORGANIZER:{organizer}", f"ATTENDEE:{mail('root')}", *lines)
+        return event(uid, "DTSTART:20990105T090000Z", f"ORGANIZER:{organizer}", f"ATTENDEE:{mail('root')}", *lines)
 
     answer = bob("PUT", shared + "a.ics", invites(mail("bob"), "a"), content_type="text/calendar")
     assert (answer.status, answer.error) == (403, f"{{{CALSERVER}}}organizer-is-sharer")
-    assert bob("PUT", shared + "a.ics", invites(mail("ann"), "a"), content_type="text/calendar").status == 201
-    assert ann("PUT", WORK + "b.ics", invites(mail("root"), "b"), content_type="text/calendar").status == 201
-    changed = invites(mail("root"), "b", "LOCATION:Elsewhere")
-    assert bob("PUT", shared + "b.ics", changed, content_type="text/calendar").status == 204
+    answer = bob("PUT", shared + "a.ics", invites(mail("ann"), "a"), content_type="text/calendar")
+    assert (answer.status, answer.error) == (403, D("need-privileges"))
+    assert b"/dav/calendars/user/ann/Outbox/" in answer.body
+    assert ann("PUT", WORK + "a.ics", invites(mail("ann"), "a"), content_type="text/calendar").status == 201
+    alarm = ("BEGIN:VALARM", "ACTION:DISPLAY", "DESCRIPTION:x", "TRIGGER:-PT10M", "END:VALARM")
+    answer = bob("PUT", shared + "a.ics", invites(mail("ann"), "a", *alarm), content_type="text/calendar")
+    assert answer.status == 204
+    changed = invites(mail("ann"), "a", "LOCATION:Elsewhere")
+    assert bob("PUT", shared + "a.ics", changed, content_type="text/calendar").status == 403
 
 
 def test_what_is_in_a_shared_calendar_stays_there_but_may_be_renamed_and_copied(

@@ -506,11 +506,11 @@ class Server:
     def wait(self, seconds: int) -> None:
         self.now += timedelta(seconds=seconds)
 
-    def ask(
+    def request(
         self, method: str, path: str, body: bytes | str = b"", *, user: str | None = "ann", **headers: str
-    ) -> Answer:
+    ) -> Request:
         fields = [(name.replace("_", "-"), value) for name, value in headers.items()]
-        request = Request(
+        return Request(
             method=method,
             href=Href.parse(path.removeprefix(PREFIX)),
             headers=Headers(fields),
@@ -521,6 +521,11 @@ class Server:
             origin=ORIGIN,
             limits=self.limits,
         )
+
+    def ask(
+        self, method: str, path: str, body: bytes | str = b"", *, user: str | None = "ann", **headers: str
+    ) -> Answer:
+        request = self.request(method, path, body, user=user, **headers)
         SPOKEN.prepare(request)
         before = copy.deepcopy(self.disk)
         self.txn = Txn(self.disk, self.now, MemoryLocks(self.disk, self.now))

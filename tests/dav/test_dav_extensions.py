@@ -1,7 +1,7 @@
 """The extensions: RFC 3253, 3744, 4331, 5397, 5842, 5995, 6578."""
 
 import pytest
-from memory_tree import Limited, Server, update
+from memory_tree import SPOKEN, Limited, Server, update
 
 from calserver.names import CY, D
 
@@ -357,3 +357,29 @@ def test_quota_is_told_where_there_is_one(server: Server) -> None:
     found = server.propfind("/dav/a/", D("quota-used-bytes"), D("quota-available-bytes")).properties()
     assert (found[D("quota-used-bytes")][0], found[D("quota-used-bytes")][1].text) == (200, "17")
     assert found[D("quota-available-bytes")][0] == 404
+
+
+# -- answers in a hurry ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("method", "fields", "body", "brief"),
+    [
+        ("OPTIONS", {}, b"", True),
+        ("GET", {}, b"", True),
+        ("PROPFIND", {"depth": "0"}, b"", True),
+        ("PROPFIND", {"depth": "1"}, b"", True),
+        ("PROPFIND", {"depth": "infinity"}, b"", False),
+        ("PROPFIND", {}, b"", False),
+        ("PUT", {}, b"", False),
+        ("REPORT", {}, b'<sync-collection xmlns="DAV:"/>', True),
+        ("REPORT", {}, b'<expand-property xmlns="DAV:"/>', False),
+        ("REPORT", {}, b'<nothing xmlns="DAV:"/>', False),
+        ("REPORT", {}, b"no XML", False),
+        ("INVENTED", {}, b"", False),
+    ],
+)
+def test_what_takes_little_time_is_told_before_the_transaction(
+    server: Server, method: str, fields: dict[str, str], body: bytes, brief: bool
+) -> None:
+    assert SPOKEN.brief(server.request(method, "/dav/a/f.txt", body, **fields)) is brief

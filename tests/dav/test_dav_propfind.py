@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from memory_tree import Limited, Server, update
 
+from calserver.dav import multistatus
 from calserver.names import D
 
 X = "{urn:x}"
@@ -232,7 +233,8 @@ def test_a_class_may_write_its_listing_itself(server: Server, monkeypatch: pytes
     ]
 
 
-def test_a_large_answer_is_made_of_chunks(server: Server) -> None:
+def test_a_large_answer_is_made_of_chunks(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(multistatus, "WHOLE_BYTES", 100_000)
     for number in range(60):
         server.put(f"/dav/a/b/{number:03}")
         server.ask("PROPPATCH", f"/dav/a/b/{number:03}", update(f"<X:long>{'x' * 1900}</X:long>"))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import pytest_twisted
 from certificates import Authority
-from conftest import Names
+from resolved import Names
 from twisted.internet import reactor  # noqa: TID251 - tests hand it on
 from twisted.internet.protocol import Factory, Protocol
 from twisted.web.resource import Resource

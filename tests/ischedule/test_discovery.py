@@ -8,11 +8,11 @@ from pathlib import Path
 import dns.rdata
 import pytest
 import pytest_twisted
-from conftest import Names
 from dns.rdtypes.IN.SRV import SRV
 from hypothesis import given
 from hypothesis import strategies as st
 from nameservers import Nsd, zone
+from resolved import Names
 from twisted.internet import reactor  # noqa: TID251 - tests hand it on
 from twisted.internet.task import Clock
 

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import pytest
 import pytest_twisted
 from certificates import Authority
-from conftest import Names
 from nameservers import Nsd, zone
+from resolved import Names
 from twisted.internet import reactor  # noqa: TID251 - tests hand it on
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import Clock

@@ -5,6 +5,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import dns.flags
+import dns.message
+import dns.rrset
 import pytest
 import pytest_twisted
 from nameservers import Named, Nsd, zone
@@ -175,6 +178,38 @@ async def test_silence_is_a_temporary_failure_and_remembered_for_a_while(silent:
     hasty = at(silent.port, patience={"tries": (9.0,), "total": 0.05})
     with pytest.raises(TemporaryFailure, match="in time"):
         await ask(hasty, "cal.example.org", "A")
+
+
+class Forger(DatagramProtocol):
+    """Answers every question wrongly in many ways, and then rightly."""
+
+    def datagramReceived(self, datagram: bytes, addr: Any) -> None:
+        query = dns.message.from_wire(datagram)
+        name = query.question[0].name
+
+        def answered(address: str, to: dns.message.Message = query) -> dns.message.Message:
+            response = dns.message.make_response(to)
+            response.answer.append(dns.rrset.from_text(name, 300, "IN", "A", address))
+            response.flags |= dns.flags.AA
+            return response
+
+        other_number, other_question = answered("10.0.0.1"), answered("10.0.0.2", dns.message.make_query("x.org", "A"))
+        other_number.id ^= 1
+        other_question.id = query.id
+        for forged in (b"", b"nonsense", datagram, other_number.to_wire(), other_question.to_wire()):
+            self.transport.write(forged, addr)
+        self.transport.write(answered("127.0.0.1").to_wire(), addr)
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_is_no_answer_to_the_question_is_ignored() -> None:
+    """RFC 5452 section 9.1."""
+    port = reactor.listenUDP(0, Forger(), interface="127.0.0.1")
+    try:
+        answer = await ask(at(port.getHost().port), "cal.example.org", "A")
+        assert [str(each) for each in answer.records] == ["127.0.0.1"]
+    finally:
+        await port.stopListening()
 
 
 @pytest_twisted.ensureDeferred

@@ -618,7 +618,7 @@ def test_the_outcome_of_a_delivery_is_noted() -> None:
     world = world_with(component())
     copy = world.people[O].copy
     assert copy is not None
-    assert b"SCHEDULE-STATUS=5.2:mailto:a@" in itip.delivered(copy, A, "5.2").text.replace(b"\r\n ", b"")
+    assert b"SCHEDULE-STATUS=5.2:mailto:a@" in itip.delivered(copy, {A: "5.2"}).text.replace(b"\r\n ", b"")
 
 
 def test_an_empty_memory_is_as_good_as_none() -> None:

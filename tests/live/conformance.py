@@ -30,6 +30,11 @@ prefer ctag bulk well-known rscale availability schedulepost scheduleprops acl d
 calendaruserproxy sharing-calendars sharing-create sharing-errors sharing-feature sharing-freebusy
 sharing-groups sharing-multiple sharing-peruser-properties sharing-quota sharing-replies sharing-sync sharing-unshare
 sharing-webcal
+implicitauto1 implicitauto11 implicitauto12 implicitauto3 implicitauto4 implicitauto6 implicitauto8 implicitauto9
+implicitautomodes implicitautomultiple implicitbadclients implicitcancels implicitcompatibility implicitcopymove
+implicitdefaultcalendar implicitdeletecalendar impliciterrors implicitgroup implicitlarge implicitpartstatchange
+implicitpublicproperties implicitrecur1 implicitscenario2 implicitscheduletag implicitsequence implicitsharing
+implicitxdash
 """
 """The suites of what this server speaks."""
 

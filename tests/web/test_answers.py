@@ -94,6 +94,21 @@ async def test_a_body_of_unknown_length_ends_with_the_connection_in_http_1_0(pla
 
 
 @pytest_twisted.ensureDeferred
+async def test_answers_keep_their_order_where_there_is_no_room_for_them_at_once(place):
+    """Each is written in one piece, and together they are more than any socket takes."""
+    bodies = [b"%d" % number * 250_000 for number in range(1, 10)] * 8
+    place.site.serve({f"/{n}": lambda asked, n=n: asked.respond(200, [], bodies[n]) for n in range(len(bodies))})
+    wire = await place.connect()
+    wire.transport.pauseProducing()
+    wire.send(b"".join(request("GET", f"/{number}") for number in range(len(bodies))))
+    for _ in range(300):
+        await place.tick()
+    wire.transport.resumeProducing()
+    for body in bodies:
+        assert (await wire.answer()).body == body
+
+
+@pytest_twisted.ensureDeferred
 async def test_a_client_that_does_not_read_is_not_written_to(place):
     """Chunks are made only as fast as they are taken."""
     made = []

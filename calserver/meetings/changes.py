@@ -1,0 +1,248 @@
+"""Changes by the owner of a calendar: scheduling objects stored and removed (RFC 6638 section 3.2)."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import attrs
+
+from calserver import calendars, ical, itip
+from calserver.calendars import PathOf
+from calserver.ical import CalendarObject
+from calserver.itip import Method, Plan, Role
+from calserver.meetings import groups
+from calserver.meetings.delivery import Delivery, unsent
+from calserver.meetings.holding import Holding
+from calserver.meetings.policy import Policy
+from calserver.names import C
+from calserver.store import Collection, Object, Principal, Transaction
+
+SEND: Final = {Role.ORGANIZER: C("schedule-send-invite"), Role.ATTENDEE: C("schedule-send-reply")}
+"""The privileges on the owner's Outbox that sending needs (RFC 6638 section 6.2)."""
+
+MaySend = Callable[[str], None]
+
+
+def _anybody(privilege: str) -> None:
+    """Everybody may send."""
+
+
+@attrs.frozen(kw_only=True)
+class Ask:
+    """How a client wants a change to be made.
+
+    Attributes:
+        may_send: raises a refusal where the actor does not hold a privilege on the owner's Outbox.
+        reply: False for ``Schedule-Reply: F`` (section 8.1).
+        matched_tag: whether the request holds by If-Schedule-Tag-Match (section 3.2.10).
+    """
+
+    may_send: MaySend = _anybody
+    reply: bool = True
+    matched_tag: bool = False
+
+
+def concerns(calendar: Collection, *organizers: str | None) -> bool:
+    """Whether scheduling has a part in a change, by the organizers before and after."""
+    return calendar.kind == "calendar" and any(organizers)
+
+
+def put(
+    txn: Transaction,
+    policy: Policy,
+    calendar: Collection,
+    name: str,
+    new: CalendarObject,
+    *,
+    path: PathOf,
+    ask: Ask = Ask(),
+) -> tuple[Object, bool]:
+    """Store a scheduling object under its name, and do all that follows; returns it and whether it is new.
+
+    Args:
+        txn: a writing transaction.
+        policy: of the site.
+        calendar: see `concerns`.
+        name: of the member.
+        new: what was checked already.
+        path: where clients find the holder of a UID.
+        ask: how the client wants it.
+
+    Raises:
+        NameTaken: a collection has the name.
+        SupportedCalendarComponent, NoUidConflict, UniqueSchedulingObjectResource: see `calserver.calendars.admit`.
+        SameOrganizerInAllComponents, AllowedOrganizerSchedulingObjectChange, AllowedAttendeeSchedulingObjectChange,
+        ValidCalendarData: see `calserver.itip.plan`.
+    """
+    replaced = txn.objects.get(calendar.id, name)
+    calendars.admit(txn, calendar, new, path, replaced=replaced)
+    change = _Change(txn, policy, calendar, new)
+    holding = change.holding(name, replaced)
+    old = holding.object
+    if old is not None:
+        new = change.delivery.people.spelled_like(new, old)
+    if Role.ORGANIZER in (change.role(old), change.role(new)):
+        new = change.delivery.people.introduced(new)
+        new, invited = groups.expanded(change.delivery, new)
+    else:
+        invited = frozenset()
+    if old is None:
+        change.check_origin(new)
+    plan = change.plan(holding, new, ask)
+    change.carry_out(holding, plan, ask)
+    assert holding.row is not None
+    if invited or (old is not None and policy.scheduling.expand_groups and groups.are_in(old)):
+        txn.copies.invite_groups(holding.row.id, invited)
+    return holding.row, replaced is None
+
+
+def remove(
+    txn: Transaction,
+    policy: Policy,
+    calendar: Collection,
+    row: Object,
+    *,
+    ask: Ask = Ask(),
+) -> str | None:
+    """Remove a scheduling object, and do all that follows.
+
+    Returns:
+        None when it is removed. Otherwise the status that says why the organizer cannot be told that the attendee
+        declines: then the object stays, with this status in it (section 3.2.2.4).
+    """
+    old = CalendarObject.stored(txn.objects.text(row.id))
+    change = _Change(txn, policy, calendar, old)
+    holding = change.holding(row.name, row)
+    plan = change.plan(holding, None, ask)
+    return change.carry_out(holding, plan, ask)
+
+
+class _Change:
+    """What both have in common: a calendar's owner, and the delivery of what the change causes."""
+
+    def __init__(self, txn: Transaction, policy: Policy, calendar: Collection, found: CalendarObject) -> None:
+        self.txn, self.policy, self.calendar = txn, policy, calendar
+        owner = txn.principals.get(calendar.principal_id)
+        assert owner is not None
+        self.owner: Principal = owner
+        self.delivery = Delivery(txn, policy, found.uid, found.component)
+        self._meet(found)
+
+    def _meet(self, found: CalendarObject) -> None:
+        self.delivery.people.meet((*found.attendees, *filter(None, (found.organizer,))))
+
+    @property
+    def addresses(self) -> frozenset[str]:
+        """All of the owner."""
+        return self.delivery.people.addresses(self.owner)
+
+    def role(self, found: CalendarObject | None) -> Role | None:
+        """What the owner is in it."""
+        return itip.role_of(found, self.addresses)
+
+    def holding(self, name: str, row: Object | None) -> Holding:
+        """What the owner has, and where it will be; for an organizer what the attendees have is looked up as well."""
+        self.delivery.load([self.owner])
+        holding = self.delivery.held[self.owner.id]
+        if row is not None and (holding.stored is None or holding.stored.row.id != row.id):
+            found = self.txn.copies.by_id(row.id)
+            holding = Holding.of(self.txn, self.owner, holding.house, found, self.delivery.component)
+            self.delivery.held[self.owner.id] = holding
+        holding.place, holding.name = self.calendar, name
+        if holding.object is not None:
+            self._meet(holding.object)
+        return holding
+
+    def check_origin(self, new: CalendarObject) -> None:
+        """Refuse an invitation by somebody here who has no such meeting: it cannot have come from there.
+
+        Raises:
+            AllowedAttendeeSchedulingObjectChange: that is so.
+        """
+        people = self.delivery.people
+        organizer = None if new.organizer is None else people.whose(new.organizer)
+        if organizer is None or self.role(new) is not Role.ATTENDEE or not itip.is_served(new):
+            return
+        self.delivery.load([organizer])
+        theirs = self.delivery.held.get(organizer.id)
+        if theirs is None or theirs.role(people) is not Role.ORGANIZER:
+            raise itip.AllowedAttendeeSchedulingObjectChange("the organizer has no such meeting")
+
+    def _latest(self, new: CalendarObject) -> int:
+        """The highest SEQUENCE that attendees here know of a meeting that was removed and is made again."""
+        people = self.delivery.people
+        people.meet(new.attendees)
+        self.delivery.load(filter(None, map(people.whose, new.attendees)))
+        return max(
+            (
+                itip.sequence_of(each)
+                for holding in self.delivery.held.values()
+                if holding.object is not None and holding.object.organizer == new.organizer
+                for each in holding.object.components
+            ),
+            default=0,
+        )
+
+    def plan(self, holding: Holding, new: CalendarObject | None, ask: Ask) -> Plan:
+        """What the change means for others.
+
+        Raises:
+            ValidCalendarData: a property that matters to scheduling is malformed.
+        """
+        old = holding.object
+        memory = holding.memory
+        if old is not None and self.role(old) is Role.ATTENDEE:
+            memory = itip.seeded(memory, old)
+        elif old is None and new is not None and self.role(new) is Role.ORGANIZER and (latest := self._latest(new)):
+            memory = itip.Memory(sent={None: latest + 1})
+        try:
+            return itip.plan(
+                old,
+                new,
+                addresses=self.addresses,
+                now=self.txn.now,
+                memory=memory,
+                matched_tag=ask.matched_tag,
+                reply=ask.reply,
+                silent=self._is_long_gone(old, new, holding),
+            )
+        except ValueError as problem:
+            raise ical.ValidCalendarData(str(problem)) from None
+
+    def _is_long_gone(self, old: CalendarObject | None, new: CalendarObject | None, holding: Holding) -> bool:
+        """Whether a change is to what was over long ago, before and after it."""
+        limit = self.txn.now - timedelta(days=self.policy.scheduling.past_days)
+        if holding.stored is None:
+            return False
+        last = holding.stored.row.last
+        if last is None or holding.stored.row.first is None or last > limit.timestamp():
+            return False
+        if new is None:
+            return old is not None
+        if new.master is None or not _starts_before(new, limit):
+            return False
+        index = ical.index(new, horizon=limit, zone=UTC, limits=calendars.limits(self.policy.calendars))
+        return index.last is not None and index.last <= limit.timestamp()
+
+    def carry_out(self, holding: Holding, plan: Plan, ask: Ask) -> str | None:
+        """Send what the plan has, and store all copies; returns why a reply could not be sent that removal needs."""
+        if plan.messages:
+            role = Role.ATTENDEE if plan.messages[0].method is Method.REPLY else Role.ORGANIZER
+            ask.may_send(SEND[role])
+        before = holding.object
+        holding.becomes(plan.calendar, plan.memory, tag_changes=plan.schedule_tag_changes)
+        holding.tagged = plan.role is not None
+        statuses = self.delivery.send(plan.messages, self.owner)
+        problem = None
+        if plan.calendar is None and plan.role is Role.ATTENDEE:
+            problem = next(filter(unsent, statuses.values()), None)
+            if problem is not None and before is not None:
+                holding.becomes(itip.delivered(before, statuses, pending=False), holding.memory, tag_changes=False)
+                holding.tagged = True
+        self.delivery.store()
+        return problem
+
+
+def _starts_before(new: CalendarObject, limit: datetime) -> bool:
+    start = None if new.master is None else new.master.first("DTSTART")
+    return start is not None and ical.when(start, new.zones).epoch() < limit.timestamp()

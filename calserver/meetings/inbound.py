@@ -1,0 +1,26 @@
+"""Messages from elsewhere: another node, another organization, mail."""
+
+from collections.abc import Mapping
+
+from calserver.itip import Message
+from calserver.meetings.delivery import Delivery
+from calserver.meetings.policy import Policy
+from calserver.store import Transaction
+
+
+def receive(txn: Transaction, policy: Policy, message: Message, *, only_holders: bool = False) -> Mapping[str, str]:
+    """Deliver a message to those of its recipients who are here, and store all that follows.
+
+    Args:
+        txn: a writing transaction.
+        policy: of the site; routes are asked for what answers itself, not for recipients of the message.
+        message: its originator has been verified.
+        only_holders: whether those who have no copy (any more) get none: it only says who takes part.
+
+    Returns:
+        The delivery status of each recipient (RFC 6638 section 3.2.9); ``3.7`` for those who are not here.
+    """
+    delivery = Delivery(txn, policy, message.uid, message.calendar.component)
+    statuses = delivery.send((message,), None, only_holders=only_holders)
+    delivery.store()
+    return statuses

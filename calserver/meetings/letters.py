@@ -1,0 +1,145 @@
+"""Letters: messages for somebody elsewhere, from the commit until they have arrived or are given up.
+
+There is one letter for each recipient of a meeting, as a task (`calserver.store.Tasks`): so what concerns one recipient
+goes out in order, and whoever is slow keeps nobody else waiting. Edits that follow one another before the first is
+sent become one: what says all of a meeting takes the place of what was said before.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import attrs
+
+from calserver import itip
+from calserver.itip import Message, Method
+from calserver.meetings.delivery import Delivery
+from calserver.meetings.policy import Policy
+from calserver.store import Principal, Task, Transaction
+
+LETTER: Final = "letter"
+"""The kind of the tasks."""
+PENDING: Final = "1.0"
+
+
+@attrs.frozen(kw_only=True)
+class Letter:
+    """What is to be sent to one recipient, in this order.
+
+    ``sender`` is the id of the principal in whose copy the outcome is noted, ``message_id`` names the content, so that
+    a receiver knows a repetition.
+    """
+
+    uid: str
+    originator: str
+    recipient: str
+    sender: int
+    texts: tuple[bytes, ...] = attrs.field(repr=False)
+    message_id: str
+    posted: str
+    """When the oldest of them was written, as an ISO 8601 instant."""
+
+    @property
+    def key(self) -> str:
+        """What there is one letter for."""
+        return f"{self.originator} {self.recipient} {self.uid}"
+
+    @property
+    def domain(self) -> str:
+        """The part of a mail address that says where it goes."""
+        return self.recipient.rpartition("@")[2].lower()
+
+    @property
+    def message(self) -> Message:
+        """The next message to be sent."""
+        return Message.parse(self.texts[0], self.originator, (self.recipient,))
+
+    def packed(self) -> bytes:
+        """As it is stored."""
+        plain: dict[str, Any] = attrs.asdict(self)
+        plain["texts"] = [each.decode() for each in self.texts]
+        return json.dumps(plain, ensure_ascii=False).encode()
+
+    @classmethod
+    def unpacked(cls, task: Task) -> "Letter":
+        """What `packed` wrote."""
+        plain = json.loads(task.payload)
+        plain["texts"] = tuple(each.encode() for each in plain["texts"])
+        return cls(**plain)
+
+
+def post(txn: Transaction, message: Message, recipients: Iterable[str], sender: Principal, new_id: str) -> None:
+    """Write letters; they are due at once.
+
+    Args:
+        txn: of what makes them necessary.
+        message: what they say.
+        recipients: normalized addresses.
+        sender: whose message it is.
+        new_id: a new UUID.
+    """
+    text = message.text
+    for number, recipient in enumerate(recipients):
+        letter = Letter(
+            uid=message.uid,
+            originator=message.originator,
+            recipient=recipient,
+            sender=sender.id,
+            texts=(text,),
+            message_id=f"{new_id}-{number}",
+            posted=txn.now.isoformat(),
+        )
+        waiting = txn.tasks.get(LETTER, letter.key)
+        if waiting is not None:
+            letter = _joined(Letter.unpacked(waiting), letter, message)
+        txn.tasks.put(LETTER, letter.key, letter.packed(), due=txn.now)
+
+
+def _joined(before: Letter, new: Letter, message: Message) -> Letter:
+    """One letter of two: what says all makes what was said before needless."""
+    if message.calendar.master is not None and message.method is not Method.ADD:
+        return attrs.evolve(new, posted=before.posted)
+    return attrs.evolve(new, posted=before.posted, texts=(*before.texts, *new.texts))
+
+
+def sent(txn: Transaction, policy: Policy, task: Task, statuses: Mapping[str, str]) -> None:
+    """Note what became of the next message of a letter; what follows is due at once.
+
+    Args:
+        txn: a writing transaction.
+        policy: of the site.
+        task: the letter as it was when the message was sent; it may have changed since.
+        statuses: the delivery status of the recipient (RFC 6638 section 3.2.9).
+    """
+    now = txn.tasks.get(LETTER, task.key)
+    before = Letter.unpacked(task)
+    if now is not None and now.id == task.id:
+        left = Letter.unpacked(now).texts
+        left = left[1:] if left[:1] == before.texts[:1] else left
+        txn.tasks.remove(now.id)
+        if left:
+            again = attrs.evolve(Letter.unpacked(now), texts=left)
+            txn.tasks.put(LETTER, again.key, again.packed(), due=txn.now)
+            return
+    settle(txn, policy, before, statuses)
+
+
+def settle(txn: Transaction, policy: Policy, letter: Letter, statuses: Mapping[str, str]) -> None:
+    """Write delivery statuses into the sender's copy, where the message is pending; its Schedule-Tag stays."""
+    principal = txn.principals.get(letter.sender)
+    if principal is None:
+        return
+    delivery = Delivery(txn, policy, letter.uid, "VEVENT")
+    delivery.load([principal])
+    holding = delivery.held.get(principal.id)
+    if holding is None or holding.object is None:
+        return
+    noted = itip.delivered(holding.object, statuses)
+    if noted is not holding.object:
+        holding.becomes(noted, holding.memory, tag_changes=False)
+        delivery.store()
+
+
+def waiting(txn: Transaction) -> Sequence[tuple[Task, Letter]]:
+    """All letters, in the order in which they were written."""
+    return [(each, Letter.unpacked(each)) for each in txn.tasks.of(LETTER)]

@@ -1,0 +1,98 @@
+"""Who is meant by a calendar user address (RFC 6638 section 2.4.1)."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Final
+
+import attrs
+
+from calserver import directory, ical
+from calserver.ical import CalendarObject, Property
+from calserver.meetings.policy import Policy
+from calserver.store import Principal, Transaction
+
+CUTYPES: Final[Mapping[str, str]] = {"resource": "RESOURCE", "location": "ROOM"}
+"""How calendar data call kinds of principals other than people."""
+_PEOPLE: Final = ("ORGANIZER", "ATTENDEE")
+
+
+def _people_in(found: CalendarObject) -> Iterator[Property]:
+    return (prop for each in found.components for name in _PEOPLE for prop in each.all(name))
+
+
+def _with_people(found: CalendarObject, change: Callable[[Property], Property]) -> CalendarObject:
+    """An object with organizer and attendees changed; itself where nothing is."""
+    components = tuple(
+        each
+        if each.name == "VTIMEZONE"
+        else attrs.evolve(
+            each, properties=tuple(change(prop) if prop.name in _PEOPLE else prop for prop in each.properties)
+        )
+        for each in found.calendar.components
+    )
+    if components == found.calendar.components:
+        return found
+    return CalendarObject.of(found.calendar.with_components(components))
+
+
+@attrs.define
+class People:
+    """Addresses and whose they are, looked up once; addresses are normalized (`calserver.ical.address`)."""
+
+    txn: Transaction
+    policy: Policy
+    _known: dict[str, Principal | None] = attrs.field(factory=dict, init=False)
+
+    def meet(self, addresses: Iterable[str]) -> None:
+        """Look some addresses up, in one query."""
+        new = {each for each in addresses if each not in self._known}
+        if new:
+            found = directory.find_many(self.txn, new, prefix=self.policy.prefix, origin=self.policy.origin)
+            self._known |= {each: found.get(each) for each in new}
+
+    def whose(self, address: str) -> Principal | None:
+        """Who has an address here."""
+        self.meet((address,))
+        return self._known[address]
+
+    def addresses(self, principal: Principal) -> frozenset[str]:
+        """All addresses of a principal: those that everybody has, and those that were looked up."""
+        named = directory.addresses_of(principal, self.policy.prefix)
+        met = (address for address, who in self._known.items() if who is not None and who.id == principal.id)
+        return frozenset((*map(ical.address, named), *met))
+
+    def spelled_like(self, new: CalendarObject, old: CalendarObject) -> CalendarObject:
+        """An object in which everybody is called as in an older one: clients use any address of a person."""
+        called: dict[int, str] = {}
+        for prop in _people_in(old):
+            who = self.whose(ical.address(prop.value))
+            if who is not None:
+                called.setdefault(who.id, prop.value)
+        known = {ical.address(prop.value) for prop in _people_in(old)}
+
+        def spelled(prop: Property) -> Property:
+            address = ical.address(prop.value)
+            who = None if address in known else self.whose(address)
+            return prop if who is None or who.id not in called else prop.with_value(called[who.id])
+
+        return _with_people(new, spelled)
+
+    def introduced(self, new: CalendarObject) -> CalendarObject:
+        """An object that says which attendees are rooms, where the client has not (RFC 5545 section 3.2.3)."""
+        self.meet(new.attendees)
+
+        def introduced(prop: Property) -> Property:
+            who = None if prop.param("CUTYPE") is not None else self.whose(ical.address(prop.value))
+            kind = None if who is None else CUTYPES.get(who.kind)
+            return prop if kind is None else prop.with_param("CUTYPE", kind)
+
+        return _with_people(new, introduced)
+
+    def is_ours(self, address: str) -> bool:
+        """Whether an address that nobody has would have to be one of ours, so that there is no other place to ask."""
+        scheme, _, rest = address.partition(":")
+        if scheme == "mailto":
+            domain = rest.rpartition("@")[2]
+            return not domain or domain == self.policy.calendars.domain.lower()
+        if scheme in ("http", "https"):
+            return bool(self.policy.origin) and address.startswith(f"{self.policy.origin.lower()}/")
+        return True

@@ -1,0 +1,45 @@
+"""What a site wants of scheduling, and the ways by which messages leave it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import attrs
+
+from calserver.config import Calendars, Scheduling
+from calserver.itip import Message
+from calserver.store import Principal, Transaction
+
+
+class Route(Protocol):
+    """A way to calendar users who are not here: another node, another organization, mail."""
+
+    def take(
+        self, txn: Transaction, message: Message, recipients: Sequence[str], sender: Principal | None
+    ) -> Mapping[str, str]:
+        """Take a message for some recipients, to be sent after the commit.
+
+        Args:
+            txn: what is to be sent is written down in it (`calserver.store.Tasks`).
+            message: what is to be sent.
+            recipients: normalized addresses that nobody has here.
+            sender: whose message it is.
+
+        Returns:
+            The recipients that it takes, each with the delivery status so far (RFC 6638 section 3.2.9): mostly ``1.0``.
+        """
+
+
+@attrs.frozen(kw_only=True)
+class Policy:
+    """What is the same for all messages.
+
+    ``prefix`` is the path of the DAV root as clients see it, ``origin`` scheme and authority of the server where they
+    are known: principals are addressed by their URLs too.
+    """
+
+    calendars: Calendars
+    scheduling: Scheduling
+    prefix: str
+    origin: str = ""
+    routes: tuple[Route, ...] = ()
+    """They are asked in this order."""
