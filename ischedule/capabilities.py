@@ -169,6 +169,8 @@ class Known:
     capabilities: Capabilities
     until: float
     etag: str = ""
+    url: str
+    """Where the service is, if it has moved for good."""
 
 
 class CapabilitiesCache:
@@ -182,19 +184,28 @@ class CapabilitiesCache:
         """What was fetched last, old as it may be."""
         return self._known.get(url)
 
-    def fresh(self, url: str, now: float) -> Capabilities | None:
+    def fresh(self, url: str, now: float) -> Known | None:
         """What is known and need not be fetched again."""
         found = self._known.get(url)
-        return found.capabilities if found and found.until > now else None
+        return found if found and found.until > now else None
 
     def keep(
-        self, url: str, capabilities: Capabilities, *, now: float, cache_control: str = "", etag: str = ""
+        self, url: str, found: Capabilities, *, now: float, cache_control: str = "", etag: str = "", moved: str = ""
     ) -> None:
-        """Remember a document for as long as its ``Cache-Control`` says, an hour if it says nothing, a day at most."""
+        """Remember a document for as long as its ``Cache-Control`` says, an hour if it says nothing, a day at most.
+
+        Args:
+            url: of the service, as it was discovered.
+            found: what the document says.
+            now: seconds since 1970.
+            cache_control: of the answer.
+            etag: of the answer.
+            moved: where permanent redirects have led.
+        """
         age = _MAX_AGE.search(cache_control)
         seconds = min(float(age[1]), LONGEST_SECONDS) if age else USUAL_SECONDS
         self._known.pop(url, None)
-        self._known[url] = Known(capabilities=capabilities, until=now + seconds, etag=etag)
+        self._known[url] = Known(capabilities=found, until=now + seconds, etag=etag, url=moved or url)
         while len(self._known) > self._size:
             del self._known[next(iter(self._known))]
 

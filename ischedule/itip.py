@@ -6,7 +6,7 @@ often.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -38,6 +38,8 @@ BY_ATTENDEE: Final = frozenset({"REPLY", "REFRESH", "COUNTER"})
 
 _LINE: Final = re.compile(r'([A-Za-z0-9-]+)((?:;[A-Za-z0-9-]+=(?:"[^"]*"|[^";:])*+)*+):(.*)')
 _PARAMETER: Final = re.compile(r';([A-Za-z0-9-]+)=((?:"[^"]*"|[^";:])*)')
+_FOLDED: Final = re.compile(rb"[^\n]*\n(?:[ \t][^\n]*\n)*+|[^\n]+\Z")
+"""A content line with those that continue it."""
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)")
 _DATE: Final = re.compile(r"(\d{8})(?:T(\d{6})Z?)?")
 _UTC: Final = re.compile(r"\d{8}T\d{6}Z")
@@ -147,17 +149,17 @@ def _lines(body: bytes) -> Iterator[Property]:
     lines = text.replace("\r\n", "\n").replace("\n ", "").replace("\n\t", "").split("\n")
     if len(lines) > MOST_LINES:
         raise InvalidCalendarData("The body has too many lines.")
-    for line in lines:
-        if not line:
-            continue
-        name, colon, value = line.partition(":")
-        if colon and name.isascii() and name.replace("-", "").isalnum():  # most lines have no parameters
-            yield Property(name.upper(), {}, value)
-        elif found := _LINE.fullmatch(line):
-            parameters = {key.upper(): text.strip('"') for key, text in _PARAMETER.findall(found[2])}
-            yield Property(found[1].upper(), parameters, found[3])
-        else:
-            raise InvalidCalendarData("A line of the body is not iCalendar.")
+    return map(_line, filter(None, lines))
+
+
+def _line(text: str) -> Property:
+    name, colon, value = text.partition(":")
+    if colon and name.isascii() and name.replace("-", "").isalnum():  # most lines have no parameters
+        return Property(name.upper(), {}, value)
+    if not (found := _LINE.fullmatch(text)):
+        raise InvalidCalendarData("A line of the body is not iCalendar.")
+    parameters = {key.upper(): value.strip('"') for key, value in _PARAMETER.findall(found[2])}
+    return Property(found[1].upper(), parameters, found[3])
 
 
 def _check_rules(message: ITip) -> None:
@@ -251,10 +253,16 @@ def _check_property(line: Property, limits: Capabilities) -> None:
             _check_date(value.partition("/")[0], limits)
 
 
-def _check_attachment(line: Property, limits: Capabilities) -> None:
+def is_inline(line: Property) -> bool:
+    """Whether an ATTACH has its data inside."""
     scheme = line.value.partition(":")[0].strip().lower()
-    inline = line.parameters.get("VALUE", "").upper() == "BINARY" or "ENCODING" in line.parameters or scheme == "data"
-    if (limits.inline_attachments if inline else limits.external_attachments) is False or scheme == "file":
+    return line.parameters.get("VALUE", "").upper() == "BINARY" or "ENCODING" in line.parameters or scheme == "data"
+
+
+def _check_attachment(line: Property, limits: Capabilities) -> None:
+    inline = is_inline(line)
+    refused = (limits.inline_attachments if inline else limits.external_attachments) is False
+    if refused or line.value.strip().lower().startswith("file:"):
         raise AttachmentTypeNotSupported(f"ATTACH with {'data inside' if inline else 'such a URI'} is not accepted.")
 
 
@@ -274,3 +282,27 @@ def _check_rule(value: str, limits: Capabilities) -> None:
             _check_date(text, limits)
         elif limits.rscales is not None and text.upper() not in ("GREGORIAN", *limits.rscales):
             raise InvalidSchedulingMessage(f"Rules of the calendar {text[:40]} are not accepted (RSCALE).")
+
+
+# -- for senders -----------------------------------------------------------------------------------------------------
+
+
+def without_inline_attachments(body: bytes) -> bytes:
+    """The same message without the data that is attached to it, for a receiver that does not take it."""
+    return _filtered(body, lambda line: line.name == "ATTACH" and is_inline(line))
+
+
+def about(body: bytes, attendees: Iterable[str]) -> bytes:
+    """The same message with some of its attendees only: a question for free-busy time is one about its recipients."""
+    kept = {*map(address_key, attendees)}
+    return _filtered(body, lambda line: line.name == "ATTENDEE" and address_key(line.value) not in kept)
+
+
+def _filtered(body: bytes, drop: Callable[[Property], bool]) -> bytes:
+    """The lines of a body, as they are, without some of them."""
+    kept = []
+    for folded in _FOLDED.findall(body):
+        text = folded.replace(b"\r\n", b"\n").replace(b"\n ", b"").replace(b"\n\t", b"").strip(b"\n").decode("utf-8")
+        if not text or not drop(_line(text)):
+            kept.append(folded)
+    return b"".join(kept)

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from conftest import Names
 from letters import NOW, record
+from resolved import Names
 from twisted.internet import reactor  # noqa: TID251 - tests hand it on
 from twisted.internet.task import Clock
 from twisted.web.resource import Resource
@@ -74,9 +74,9 @@ class House:
         root.putChild(b".well-known", well_known)
         well_known.putChild(b"ischedule", ReceiverResource(self.receiver))
         well_known.putChild(b"domainkey", KeyPages(self.publish))
-        site = ReceiverSite(root, body_bytes=self.receiver.capabilities.max_content_length or 1_000_000)
-        site.noisy = False
-        self._port = reactor.listenTCP(0, site, interface="127.0.0.1")
+        self.site = ReceiverSite(root, body_bytes=self.receiver.capabilities.max_content_length or 1_000_000)
+        self.site.noisy = False
+        self._port = reactor.listenTCP(0, self.site, interface="127.0.0.1")
         self.port = self._port.getHost().port
         self._wires: list[Wire] = []
 

@@ -191,7 +191,9 @@ def test_a_document_is_remembered_for_as_long_as_it_says() -> None:
         ("no-cache", 3600),
     ):
         cache.keep(url, OURS, now=100, cache_control=cache_control, etag='"1"')
-        assert cache.fresh(url, 100 + seconds - 1) == OURS
+        fresh = cache.fresh(url, 100 + seconds - 1)
+        assert fresh is not None
+        assert (fresh.capabilities, fresh.url) == (OURS, url)
         assert cache.fresh(url, 100 + seconds) is None
         known = cache.known(url)
         assert known is not None
