@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 import attrs
 import pytest
 import pytest_twisted
+from houses import PLACE, UNLIMITED, House, posted, published
 from letters import ANNA, BO, CY, NOW, changed, event, letter, question, record, signed
 from lxml import etree
-from office import PLACE, UNLIMITED, House, posted, published
 from twisted.internet.defer import Deferred, gatherResults
 from wire import Answer
 
