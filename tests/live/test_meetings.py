@@ -249,14 +249,16 @@ class Organizer:
             assert put(connection, found[0], answered(found[1].text, who, answer)) in (201, 204, 403)
 
 
-def until_killed(work: Callable[[], None], wrong: list[BaseException]) -> None:
+def until_killed(work: Callable[..., None], connection: Connection, wrong: list[BaseException]) -> None:
     try:
         while True:
-            work()
+            work(connection)
     except (OSError, http.client.HTTPException):
         pass  # killed
     except AssertionError as refusal:
         wrong.append(refusal)
+    finally:
+        connection.close()
 
 
 def test_organizer_and_attendees_agree_after_every_crash(make_daemon: Callable[..., Daemon]) -> None:
@@ -269,11 +271,11 @@ def test_organizer_and_attendees_agree_after_every_crash(make_daemon: Callable[.
     for _ in range(ROUNDS):
         daemon.start()
         wrong: list[BaseException] = []
-        works: list[Callable[[], None]] = []
+        works: list[tuple[Callable[..., None], Connection]] = []
         for each in organizers:
-            works.append(partial(each.act, daemon.connect(each.who), chance))
-            works += [partial(each.answer, daemon.connect(who), who, chance) for who in FEW[:2]]
-        threads = [threading.Thread(target=until_killed, args=(work, wrong)) for work in works]
+            works.append((partial(each.act, chance=chance), daemon.connect(each.who)))
+            works += [(partial(each.answer, who=who, chance=chance), daemon.connect(who)) for who in FEW[:2]]
+        threads = [threading.Thread(target=until_killed, args=(*work, wrong)) for work in works]
         for thread in threads:
             thread.start()
         for each in organizers:
