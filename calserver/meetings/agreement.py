@@ -225,7 +225,7 @@ def repair(txn: Transaction, policy: Policy, principal_id: int, uid: str, attend
     people.meet((*mine.attendees, *filter(None, (mine.organizer,))))
     if itip.role_of(mine, people.addresses(organizer)) is not Role.ORGANIZER:
         return ()
-    messages = itip.refresh(mine, people.addresses(organizer), only=attendees)
+    messages = itip.refresh(mine, people.addresses(organizer), only=attendees, reason=REPAIR)
     told = {who: message for message in messages for who in message.recipients}
     known = {address: who for address in told if (who := people.whose(address)) is not None}
     delivery.load(known.values())
@@ -233,7 +233,7 @@ def repair(txn: Transaction, policy: Policy, principal_id: int, uid: str, attend
         if who.id in delivery.held:
             holding = delivery.held[who.id]
             holding.memory = _as_if_unknown(told[address], holding.memory)
-    statuses = delivery.send(messages, None, only_holders=True, cause=REPAIR)
+    statuses = delivery.send(messages, None, only_holders=True)
     repaired = []
     for address, who in known.items():
         if statuses.get(address) == DELIVERED and _settle(delivery, who, mine, told[address]):

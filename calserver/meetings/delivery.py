@@ -36,8 +36,6 @@ NO_SCHEDULING: Final = "5.3"
 
 FORWARDED: Final = "2.7"
 """To a group: its members get the message."""
-OTHERS: Final = "how others answered"
-"""Why attendees are sent what only says that."""
 _ELSEWHERE: Final = {
     "1.0": "waits to be sent to another server",
     UNKNOWN: "nobody has this address",
@@ -76,8 +74,6 @@ class _Post:
     """Who has sent it, where that is somebody here."""
     only_holders: bool = False
     """Whether those who have no copy get none."""
-    cause: str = ""
-    """Why it is sent, where that is not what its method says."""
     first: itip.Applied | None = None
     """What it did for somebody who had no copy."""
 
@@ -96,8 +92,8 @@ class Delivery:
     _houses: dict[int, House] = attrs.field(factory=dict, init=False)
     _queue: deque[_Post] = attrs.field(factory=deque, init=False)
     _inbox: list[tuple[House, Message]] = attrs.field(factory=list, init=False)
-    _journal: dict[tuple[Method, str, str, str], list[str]] = attrs.field(factory=dict, init=False)
-    """Recipients by method, originator, status and reason."""
+    _journal: dict[tuple[Method, str, str, str, str], list[str]] = attrs.field(factory=dict, init=False)
+    """Recipients by method, originator, status, reason and outcome."""
     _drafts: dict[object, Draft] = attrs.field(factory=dict, init=False)
     _name: str = attrs.field(factory=lambda: f"{uuid.uuid4()}.ics", init=False)
     """Of all new copies."""
@@ -108,7 +104,7 @@ class Delivery:
     # -- sending
 
     def send(
-        self, messages: Iterable[Message], sender: Principal | None, *, only_holders: bool = False, cause: str = ""
+        self, messages: Iterable[Message], sender: Principal | None, *, only_holders: bool = False
     ) -> dict[str, str]:
         """Deliver messages, and all that they cause.
 
@@ -116,14 +112,13 @@ class Delivery:
             messages: about the UID.
             sender: None where nobody here has sent them.
             only_holders: whether those who have no copy (any more) get none.
-            cause: why they are sent, for the journal, where that is not what their method says.
 
         Returns:
             The delivery status of each recipient of the messages (RFC 6638 section 3.2.9).
         """
         statuses: dict[str, str] = {}
         for each in messages:
-            statuses |= self._post(_Post(each, sender, only_holders, cause))
+            statuses |= self._post(_Post(each, sender, only_holders))
         self._note(sender, statuses)
         while self._queue:
             post = self._queue.popleft()
@@ -139,7 +134,7 @@ class Delivery:
             return
         here = [each for each in holding.object.attendees if (who := self.people.whose(each)) and who.id in self.held]
         again = itip.refresh(holding.object, self.people.addresses(organizer), only=here)
-        self._queue.extend(_Post(each, None, only_holders=True, cause=OTHERS) for each in again)
+        self._queue.extend(_Post(each, None, only_holders=True) for each in again)
 
     def _refreshes(self, found: CalendarObject) -> bool:
         """Whether attendees are told how others answered."""
@@ -165,16 +160,16 @@ class Delivery:
         foreign = [each for each in message.recipients if each not in known]
         statuses = self._route(message, foreign, post.sender) if foreign else {}
         for address, status in statuses.items():
-            self._write_down(post, address, status, _ELSEWHERE.get(status, ""))
+            self._write_down(message, address, status, _ELSEWHERE.get(status, ""))
         for address, principal in known.items():
-            statuses[address], reason = self._deliver(post, principal)
-            self._write_down(post, address, statuses[address], reason)
+            statuses[address], outcome = self._deliver(post, principal)
+            self._write_down(post.message, address, statuses[address], outcome)
         return statuses
 
-    def _write_down(self, post: _Post, recipient: str, status: str, reason: str) -> None:
+    def _write_down(self, message: Message, recipient: str, status: str, outcome: str) -> None:
         """Note for the journal what became of a message."""
-        message, why = post.message, f"{post.cause}: {reason}" if post.cause else reason
-        self._journal.setdefault((message.method, message.originator, status, why), []).append(recipient)
+        alike = (message.method, message.originator, status, message.reason(recipient), outcome)
+        self._journal.setdefault(alike, []).append(recipient)
 
     def _route(self, message: Message, recipients: list[str], sender: Principal | None) -> dict[str, str]:
         """Ask the routes for whom nobody here has."""
@@ -282,7 +277,7 @@ class Delivery:
 
     def _entries(self) -> Iterator[Entry]:
         """What the journal shall know."""
-        for (method, originator, status, reason), recipients in self._journal.items():
+        for (method, originator, status, reason, outcome), recipients in self._journal.items():
             yield Entry(
                 at=self.txn.now,
                 uid=self.uid,
@@ -291,6 +286,7 @@ class Delivery:
                 recipients=tuple(recipients),
                 status=status,
                 reason=reason,
+                outcome=outcome,
             )
 
     def _store(self, holding: Holding) -> None:

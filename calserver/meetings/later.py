@@ -7,7 +7,7 @@ from calserver import itip
 from calserver.ical import CalendarObject
 from calserver.itip import Role
 from calserver.meetings.changes import put
-from calserver.meetings.delivery import OTHERS, Delivery
+from calserver.meetings.delivery import Delivery
 from calserver.meetings.policy import Policy
 from calserver.meetings.tasks import REFRESH, REGROUP, principal_and_uid
 from calserver.store import Task, Transaction
@@ -40,7 +40,7 @@ def refresh(txn: Transaction, policy: Policy, task: Task) -> None:
     after = task.payload.decode()
     waiting = sorted(each for each in holding.object.attendees - addresses if each > after)
     some = waiting[:BATCH]
-    delivery.send(itip.refresh(holding.object, addresses, only=some), None, only_holders=True, cause=OTHERS)
+    delivery.send(itip.refresh(holding.object, addresses, only=some), None, only_holders=True)
     delivery.store()
     if len(waiting) > BATCH:
         txn.tasks.put(task.kind, task.key, some[-1].encode(), due=txn.now)

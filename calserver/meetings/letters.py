@@ -153,7 +153,8 @@ def _write_down(txn: Transaction, policy: Policy, letter: Letter, statuses: Mapp
             originator=letter.originator,
             recipients=(letter.recipient,),
             status=status,
-            reason="the answer of another server",
+            reason="",
+            outcome="the answer of another server",
         )
         txn.journal.add([entry])
 

@@ -14,7 +14,7 @@ _j, _first = journal.c, journal.alias("first").c
 
 INSERT = Statement(inserting(journal, "id"))
 ABOUT = Statement(
-    select(_j.at, _j.uid, _j.method, _j.originator, _j.recipients, _j.status, _j.reason)
+    select(_j.at, _j.uid, _j.method, _j.originator, _j.recipients, _j.status, _j.reason, _j.outcome)
     .where(_j.uid == bindparam("uid"))
     .order_by(_j.id)
 )
@@ -28,7 +28,7 @@ _HIGHEST = 2**63 - 1
 
 
 def _entry(row: Row) -> Entry:
-    at, uid, method, originator, recipients, status, reason = row
+    at, uid, method, originator, recipients, status, reason, outcome = row
     return Entry(
         at=instant(at),
         uid=uid,
@@ -37,6 +37,7 @@ def _entry(row: Row) -> Entry:
         recipients=texts(recipients),
         status=status,
         reason=reason,
+        outcome=outcome,
     )
 
 
@@ -57,6 +58,7 @@ class SqlJournal:
                 "recipients": packed(each.recipients),
                 "status": each.status,
                 "reason": each.reason,
+                "outcome": each.outcome,
             }
             for each in entries
         ]

@@ -273,6 +273,7 @@ journal = Table(
     Column("recipients", Text, nullable=False),
     Column("status", Text, nullable=False),
     Column("reason", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
 )
 """Scheduling messages and what became of them, in the order in which they were delivered."""
 

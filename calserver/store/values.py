@@ -267,7 +267,9 @@ class Entry:
     status: str
     """The delivery status (RFC 6638 section 3.2.9)."""
     reason: str
-    """Why it was sent or came to this, in a few words for people."""
+    """Why it was sent, in a few words for people."""
+    outcome: str
+    """What it did, or why it came to its status; the same."""
 
 
 @attrs.frozen(slots=True, kw_only=True)

@@ -77,10 +77,12 @@ def spoil(config: Config) -> None:
 def test_explain_tells_who_was_sent_what(verb: Verb, config: Config, what: str) -> None:
     found = verb("schedule", "explain", what, "--json").json
     assert found["uid"] == "lunch"
-    sent = [(each["method"], *each["recipients"], each["status"], each["reason"]) for each in found["sent"]]
+    sent = [
+        (each["method"], *each["recipients"], each["status"], each["reason"], each["outcome"]) for each in found["sent"]
+    ]
     assert sorted(sent) == [
-        ("REQUEST", "mailto:bob@work.example", "1.2", "made a copy"),
-        ("REQUEST", "mailto:far@example.net", "5.2", "there is no way to another server"),
+        ("REQUEST", "mailto:bob@work.example", "1.2", "invited", "made a copy"),
+        ("REQUEST", "mailto:far@example.net", "5.2", "invited", "there is no way to another server"),
     ]
     people = {each["address"]: each for each in found["participants"]}
     assert next(iter(people)) == "mailto:ann@example.org"
@@ -129,4 +131,4 @@ def test_check_finds_and_repairs(verb: Verb, config: Config) -> None:
     assert "differs, repaired: lunch" in repaired.out
     assert verb("schedule", "check").out == fine.out
     sent = verb("schedule", "explain", "lunch", "--json").json["sent"]
-    assert sent[-1]["reason"] == "repair: changed the copy"
+    assert (sent[-1]["reason"], sent[-1]["outcome"]) == ("repair", "changed the copy")

@@ -11,14 +11,14 @@ from calserver import meetings
 from calserver.config import Scheduling
 from calserver.store import Transaction
 
-Told = tuple[str, str, str, str, str]
+Told = tuple[str, str, str, str, str, str]
 
 
 def told(office: Office, uid: str) -> list[Told]:
-    """Method, originator, recipient, status and reason of each entry."""
+    """Method, originator, recipient, status, reason and outcome of each entry."""
     found = office.store.read_now(lambda txn: txn.journal.about(uid))
     return [
-        (each.method, each.originator[7:10], who[7:].partition("@")[0], each.status, each.reason)
+        (each.method, each.originator[7:10], who[7:].partition("@")[0], each.status, each.reason, each.outcome)
         for each in found
         for who in each.recipients
     ]
@@ -27,18 +27,18 @@ def told(office: Office, uid: str) -> list[Told]:
 def test_invitations_and_answers_are_written_down(office: Office) -> None:
     office.invite("m", "ann", "bob", "hall", "nobody")
     assert sorted(told(office, "m")) == [
-        ("REPLY", "hal", "ann", "1.2", "changed the copy"),
-        ("REQUEST", "ann", "bob", "1.2", "how others answered: changed the copy"),
-        ("REQUEST", "ann", "bob", "1.2", "made a copy"),
-        ("REQUEST", "ann", "hall", "1.2", "how others answered: nothing new"),
-        ("REQUEST", "ann", "hall", "1.2", "made a copy, answered by itself"),
-        ("REQUEST", "ann", "nobody", "3.7", "nobody has this address"),
+        ("REPLY", "hal", "ann", "1.2", "answered", "changed the copy"),
+        ("REQUEST", "ann", "bob", "1.2", "invited", "made a copy"),
+        ("REQUEST", "ann", "bob", "1.2", "others answered", "changed the copy"),
+        ("REQUEST", "ann", "hall", "1.2", "invited", "made a copy, answered by itself"),
+        ("REQUEST", "ann", "hall", "1.2", "others answered", "nothing new"),
+        ("REQUEST", "ann", "nobody", "3.7", "invited", "nobody has this address"),
     ]
 
 
 def test_somebody_elsewhere_without_a_way(office: Office) -> None:
     office.invite("m", "ann", "mailto:far@example.net")
-    assert told(office, "m") == [("REQUEST", "ann", "far", "5.2", "there is no way to another server")]
+    assert told(office, "m") == [("REQUEST", "ann", "far", "5.2", "invited", "there is no way to another server")]
 
 
 def test_why_somebody_gets_nothing(office: Office) -> None:
@@ -48,8 +48,8 @@ def test_why_somebody_gets_nothing(office: Office) -> None:
     office.write(prepare)
     office.invite("m", "ann", "bob", "team")
     assert told(office, "m") == [
-        ("REQUEST", "ann", "bob", "5.3", "does not take part in scheduling"),
-        ("REQUEST", "ann", "team", "2.7", "a group, its members get it"),
+        ("REQUEST", "ann", "bob", "5.3", "invited", "does not take part in scheduling"),
+        ("REQUEST", "ann", "team", "2.7", "invited", "a group, its members get it"),
     ]
 
 
@@ -58,9 +58,9 @@ def test_what_tells_others_says_so(office: Office) -> None:
     office.replies("bob", "m", "ACCEPTED")
     office.work()
     assert told(office, "m")[2:] == [
-        ("REPLY", "bob", "ann", "1.2", "changed the copy"),
-        ("REQUEST", "ann", "bob", "1.2", "how others answered: nothing new"),
-        ("REQUEST", "ann", "cyd", "1.2", "how others answered: changed the copy"),
+        ("REPLY", "bob", "ann", "1.2", "answered", "changed the copy"),
+        ("REQUEST", "ann", "bob", "1.2", "others answered", "nothing new"),
+        ("REQUEST", "ann", "cyd", "1.2", "others answered", "changed the copy"),
     ]
 
 

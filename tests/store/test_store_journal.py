@@ -16,7 +16,8 @@ def entry(store: Store, uid: str, recipient: str = "mailto:bob@example.com") -> 
             originator="mailto:ann@example.com",
             recipients=(recipient, "mailto:dan@example.com"),
             status="1.2",
-            reason="made a copy",
+            reason="invited",
+            outcome="made a copy",
         )
         txn.journal.add([new])
         return new
