@@ -23,6 +23,11 @@ class Authority:
 
     def issue(self, *names: str, days: float = 30) -> PrivateCertificate:
         """A certificate for these host names and addresses; with negative `days` one that has expired."""
+        secret, public = self.pems(*names, days=days)
+        return PrivateCertificate.fromCertificateAndKeyPair(Certificate.loadPEM(public), KeyPair.load(secret, 1))
+
+    def pems(self, *names: str, days: float = 30) -> tuple[bytes, bytes]:
+        """The same as text: the key, and the certificate."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
         built = self._builder(subject, key, days=days)
@@ -31,8 +36,7 @@ class Authority:
         secret = key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
-        public = certificate.public_bytes(serialization.Encoding.PEM)
-        return PrivateCertificate.fromCertificateAndKeyPair(Certificate.loadPEM(public), KeyPair.load(secret, 1))
+        return secret, certificate.public_bytes(serialization.Encoding.PEM)
 
     def options(self, *names: str, days: float = 30) -> CertificateOptions:
         """What a TLS server with such a certificate needs."""
