@@ -98,7 +98,7 @@ def not_modified(request: Request, resource: Resource) -> bool:
 def _match(resource: Resource, value: str, *, strong: bool) -> bool:
     if not resource.exists:
         return False
-    if value.strip() == "*":
+    if "*" in ([value.strip()] if strong else map(str.strip, value.split(","))):  # in doubt, what is there stays
         return True
     equal = strongly_equal if strong else weakly_equal
     return any(equal(resource.etag, each) for each in tags(value))

@@ -14,6 +14,7 @@ with ``'``, which needs none in element content)."""
 
 _NOWHERE = (".", "..")
 _NEVER = re.compile("[\x00-\x1f\x7f/\ud800-\udfff\ufffe\uffff]")
+_BROKEN = re.compile("%(?![0-9A-Fa-f]{2})")
 _SAFE_NAME = re.compile(f"[A-Za-z0-9{re.escape(SAFE)}]*", re.ASCII)
 
 
@@ -39,10 +40,13 @@ class Href:
         """Read an escaped path that begins below the DAV root.
 
         Raises:
-            BadRequest: for dot segments, escaped slashes, NUL and other control characters, or what is no text.
+            BadRequest: for dot segments, escaped slashes, NUL and other control characters, broken escapes, or what is
+                no text.
         """
         segments = tuple(each for each in path.split("/") if each)
         if "%" in path:
+            if _BROKEN.search(path):
+                raise BadRequest("the path has an escape that is none")
             try:
                 segments = tuple(unquote_to_bytes(each).decode("utf-8") for each in segments)
             except UnicodeError:

@@ -102,9 +102,12 @@ def parse(body: bytes, *, charset: str | None = None, limits: Limits | None = No
 def _decode(body: bytes, charset: str | None) -> str:
     encoding = next((name for start, name in _SIGNS if body.startswith(start)), "") or _named(body, charset)
     try:
-        return body.decode(encoding).removeprefix("\ufeff")
+        text = body.decode(encoding).removeprefix("\ufeff")
     except UnicodeDecodeError:
         raise BadRequest("the XML is not in the encoding that it claims") from None
+    if text.startswith("\ufeff"):  # the parser would read on behind it, and not see what we saw
+        raise BadRequest("the body is not well-formed XML")
+    return text
 
 
 def _named(body: bytes, charset: str | None) -> str:

@@ -1,9 +1,9 @@
 """HTTP/1.1 connections: what twisted.web's parser leaves open about limits, deadlines and malformed messages.
 
-The parser itself, and the whole of HTTP/2, are twisted.web's. Here are only: a deadline for the headers and a least
-speed for bodies (the parser restarts its timer with each byte, so that one byte a minute would do), a complete answer
-where it refuses a message, the fields whose meaning another server might see otherwise (RFC 9112 section 11.2), and
-what the site has to know of connections to stop gracefully.
+The parser itself is twisted.web's, and HTTP/2 has a module of its own. Here are only: a deadline for the headers and a
+least speed for bodies (the parser restarts its timer with each byte, so that one byte a minute would do), a complete
+answer where it refuses a message, the fields whose meaning another server might see otherwise (RFC 9112 section 11.2),
+and what the site has to know of connections to stop gracefully.
 """
 
 from enum import Enum, auto
@@ -19,14 +19,16 @@ from twisted.web.http import (
     _GenericHTTPChannelProtocol,  # the switch to HTTP/2 after TLS has agreed on it; it has no public name
 )
 
+from calserver.web.http2 import SLOWEST_BYTES_PER_SECOND, Http2Channel
+
 if TYPE_CHECKING:
     from calserver.web.site import Site
 
-SLOWEST_BYTES_PER_SECOND: Final = 4096
-"""A body that arrives more slowly than this for longer than the request timeout is given up."""
-
 _REASONS = {400: b"Bad Request", 408: b"Request Timeout", 414: b"URI Too Long", 431: b"Request Header Fields Too Large"}
 
+_LENGTH: Final = b"content-length:"
+LONGEST_LENGTH: Final = 256
+"""Bytes of a field that tells a length; the parser reads the number without asking how long it is."""
 LONGEST_LEARNED: Final = 256
 MOST_LEARNED: Final = 2048
 _LEARNED: Final = {
@@ -189,6 +191,9 @@ class Channel(HTTPChannel):
 
     def headerReceived(self, line: bytes) -> bool:
         """Take a field: one that came before, spelled the same, without checking it again."""
+        if len(line) > LONGEST_LENGTH and line[: len(_LENGTH)].lower() == _LENGTH:  # Python reads no such number
+            self._refuse(400)
+            return False
         known = _KNOWN.get(line)
         if known is None or self._receivedHeaderCount >= self.maxHeaders:
             return bool(super().headerReceived(line)) and self._learn(line)
@@ -265,6 +270,8 @@ def write_at_once(transport: Any, data: bytes) -> None:
 class Connection(_GenericHTTPChannelProtocol):
     """A connection in whichever version of HTTP it turns out to be; the site knows it as long as it is open."""
 
+    _negotiatedProtocol: Any
+
     def __init__(self, site: "Site", channel: Channel) -> None:
         super().__init__(channel)
         self._owner = site
@@ -273,6 +280,28 @@ class Connection(_GenericHTTPChannelProtocol):
         """The connection is open."""
         self._owner.open_connections.add(self)
         super().makeConnection(transport)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Hand on what came, to our own channel where the handshake agreed on HTTP/2."""
+        if self._negotiatedProtocol is None and getattr(self._channel.transport, "negotiatedProtocol", None) == b"h2":
+            self._negotiatedProtocol = b"h2"
+            self._become_http2()
+        super().dataReceived(data)
+
+    def _become_http2(self) -> None:
+        """What the method of the parent does here, with another channel."""
+        previous: Any = self._channel
+        producer, transport = previous._networkProducer, previous.transport
+        producer.unregisterProducer()
+        previous.setTimeout(None)
+        channel: Any = Http2Channel(self._owner)
+        channel.requestFactory = self._requestFactory
+        channel.factory = self._factory
+        channel.timeOut = self._timeOut
+        channel.callLater = self._callLater
+        self._channel = channel
+        channel.makeConnection(transport)
+        producer.registerProducer(channel, True)
 
     def connectionLost(self, reason: Failure) -> None:
         """The connection is gone."""

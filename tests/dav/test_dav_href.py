@@ -56,6 +56,10 @@ def test_a_child_knows_its_path_without_the_whole_being_quoted_again(name: str, 
         "\ud800",
         "%ef%bf%be",
         "a%ef%bf%bf",
+        "%",
+        "a%z",
+        "a%6",
+        "%%41",
     ],
 )
 def test_paths_that_name_nothing_are_bad_requests(path: str) -> None:

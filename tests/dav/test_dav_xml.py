@@ -28,6 +28,8 @@ BILLION_LAUGHS = """<?xml version="1.0"?>
         pytest.param(BILLION_LAUGHS.encode("utf-16"), id="billion laughs in UTF-16"),
         pytest.param(BILLION_LAUGHS.replace('<?xml version="1.0"?>', "").encode("utf-16-be"), id="UTF-16 without mark"),
         pytest.param(b"\xef\xbb\xbf" + BILLION_LAUGHS.encode(), id="behind a byte order mark"),
+        pytest.param(b"\xef\xbb\xbf" * 2 + b"<!DOCTYPE a><a/>", id="behind two byte order marks"),
+        pytest.param("\ufeff<!DOCTYPE a><a/>".encode("utf-16"), id="behind two byte order marks of UTF-16"),
         pytest.param(b'<!DOCTYPE a SYSTEM "file:///etc/passwd"><a/>', id="external subset"),
         pytest.param(b'<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]><a>&x;</a>', id="external entity"),
         pytest.param(b'<!DOCTYPE a [<!ENTITY % x SYSTEM "http://192.0.2.1/">%x;]><a/>', id="parameter entity"),

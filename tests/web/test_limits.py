@@ -65,6 +65,14 @@ async def test_a_larger_length_is_refused_before_anything_of_the_body_came(place
 
 
 @pytest_twisted.ensureDeferred
+async def test_a_length_of_more_digits_than_numbers_have_is_refused(place, logged):
+    wire = await place.connect()
+    wire.send(request("PUT", "/echo", f"Content-Length: {'9' * 5_000}"))
+    assert (await wire.until_closed()).startswith(b"HTTP/1.1 400 ")
+    assert not logged.failures
+
+
+@pytest_twisted.ensureDeferred
 async def test_a_client_that_goes_on_sending_gets_to_see_the_refusal(place):
     wire = await place.connect()
     wire.send(request("PUT", "/echo", body=b"x" * (BODY_BYTES * 20)))
