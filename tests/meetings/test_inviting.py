@@ -355,7 +355,9 @@ def test_moving_a_meeting(office: Office, method: str, to: str, told: list[str])
     ann("MKCALENDAR", "calendars/user/ann/Work/")
     ann("MKCOL", "calendars/user/ann/files/")
     office.invite("m", "ann", "bob")
-    assert ann(method, "calendars/user/ann/Default/m.ics", destination=ann.destination(to)).status == 201
+    answer = ann(method, "calendars/user/ann/Default/m.ics", destination=ann.destination(to))
+    assert answer.status == 201
+    assert ("Schedule-Tag" in answer.headers) == to.startswith("calendars/user/ann/Work/")
     assert office.inbox("bob", "m") == told
 
 
