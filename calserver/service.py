@@ -10,6 +10,7 @@ opened, with its threads and files. Connections wait in the kernel until the rea
 import gc
 import os
 import re
+import signal
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
@@ -33,7 +34,7 @@ from calserver import caldav, calendars, dav, directory, drive, meetings, store
 from calserver.auth import Logins
 from calserver.config import Config, ConfigError
 from calserver.store import Busy, SchemaMismatch, Store, Task, Transaction, Unusable
-from calserver.telemetry import AccessLog, Metrics, log_observer, open_log
+from calserver.telemetry import AccessLog, LogFile, Metrics, log_observer, open_log
 from calserver.tree import Homes, Mount, Mounts, caldav_ctag
 from calserver.web import Administration, DavAdapter, Recall, Site, serve_public
 from calserver.work import Work, Worker
@@ -125,6 +126,7 @@ class Daemon(Service):
         self._ports: list[IListeningPort] = []
         self._housekeeping: list[Callable[[], Deferred[Any]]] = []
         self._closing: list[Callable[[], Any]] = []
+        self._reopening: list[Callable[[], None]] = []
 
     @property
     def addresses(self) -> Sequence[Any]:
@@ -134,8 +136,10 @@ class Daemon(Service):
     def setServiceParent(self, parent: Any) -> None:
         """Give twistd the log observer that the configuration asks for."""
         if isinstance(parent, Componentized) and parent.getComponent(ILogObserver) is None:
-            config = self.config.log
-            parent.setComponent(ILogObserver, log_observer(config, open_log(config, self.config.path)))
+            out = open_log(self.config.log, self.config.path)
+            if isinstance(out, LogFile):
+                self._reopening.append(out.reopen)
+            parent.setComponent(ILogObserver, log_observer(self.config.log, out))
         super().setServiceParent(parent)
 
     # -- starting ----------------------------------------------------------------------------------------------
@@ -185,9 +189,25 @@ class Daemon(Service):
         worker = Worker(found, works(self.config), self.metrics, self._reactor)
         worker.start()
         self._housekeeping.append(lambda: Deferred.fromCoroutine(worker.stop()))
-        self._closing = [logins.stop, found.close, *([access_log.close] if access_log else [])]
+        self._closing = [logins.stop, found.close]
+        if access_log:
+            self._closing.append(access_log.close)
+            self._reopening.append(access_log.reopen)
+        self._listen_to_signal()
         for endpoint in self.config.server.listen:
             log.info("serving {prefix} on {endpoint}", prefix=self.config.server.public_prefix, endpoint=endpoint)
+
+    def _listen_to_signal(self) -> None:
+        """Open log files again on SIGUSR1, as programs that rotate them ask for."""
+        previous = signal.signal(signal.SIGUSR1, lambda *_: self._reactor.callFromThread(self._reopen))
+        self._closing.append(lambda: signal.signal(signal.SIGUSR1, previous))
+
+    def _reopen(self) -> None:
+        for reopen in self._reopening:
+            try:
+                reopen()
+            except OSError as error:
+                log.error("a log file stays as it is: {error}", error=error)
 
     def _open_store(self) -> Store:
         config = self.config

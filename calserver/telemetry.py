@@ -11,8 +11,9 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from io import TextIOBase
 from pathlib import Path
-from typing import Final, TextIO
+from typing import Final, TextIO, cast
 
 import attrs
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, generate_latest
@@ -155,7 +156,7 @@ class Exposition:
 class JsonObserver:
     """Writes each event as one line of JSON: time, level, logger, message, its fields, and a traceback where one is."""
 
-    def __init__(self, out: TextIO) -> None:
+    def __init__(self, out: "LogFile | TextIO") -> None:
         self._out = out
 
     def __call__(self, event: LogEvent) -> None:
@@ -175,14 +176,47 @@ class JsonObserver:
         self._out.flush()
 
 
-def open_log(config: Log, path: Callable[[str], Path]) -> TextIO:
+class LogFile(TextIOBase):
+    """A file that lines are added to, and that can be moved away meanwhile.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file = self._open()
+
+    def _open(self) -> TextIO:
+        return self._path.open("a", encoding="utf-8", buffering=1)
+
+    def reopen(self) -> None:
+        """Go on in a new file where the old one was moved away; in the old one where there cannot be another."""
+        previous, self._file = self._file, self._open()
+        previous.close()
+
+    def write(self, text: str) -> int:
+        """Add a text."""
+        return self._file.write(text)
+
+    def flush(self) -> None:
+        """Hand to the system what is there."""
+        if not self._file.closed:
+            self._file.flush()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def open_log(config: Log, path: Callable[[str], Path]) -> "LogFile | TextIO":
     """Where the application log goes; `path` resolves relative file names."""
-    return path(config.file).open("a", encoding="utf-8") if config.file else sys.stderr
+    return LogFile(path(config.file)) if config.file else sys.stderr
 
 
-def log_observer(config: Log, out: TextIO) -> ILogObserver:
+def log_observer(config: Log, out: "LogFile | TextIO") -> ILogObserver:
     """The observer that a configuration asks for."""
-    write = JsonObserver(out) if config.format == "json" else textFileLogObserver(out)
+    write = JsonObserver(out) if config.format == "json" else textFileLogObserver(cast(TextIO, out))
     level = LogLevelFilterPredicate(defaultLogLevel=LogLevel.levelWithName(config.level))
     found: ILogObserver = FilteringLogObserver(write, [level])
     return found
@@ -211,7 +245,7 @@ class Access:
 class AccessLog:
     """Common Log Format, and behind it the request id and the time taken in milliseconds."""
 
-    def __init__(self, out: TextIO, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, out: LogFile | TextIO, clock: Callable[[], float] = time.time) -> None:
         self._out = out
         self._clock = clock
         self._second = -1
@@ -222,7 +256,7 @@ class AccessLog:
         """The log that a configuration asks for: none for an empty name, standard output for ``-``."""
         if not name:
             return None
-        return cls(sys.stdout if name == "-" else path(name).open("a", encoding="utf-8", buffering=1))
+        return cls(sys.stdout if name == "-" else LogFile(path(name)))
 
     def write(self, access: Access) -> None:
         """Write one line."""
@@ -236,6 +270,11 @@ class AccessLog:
             f'{access.address or "-"} - {user} [{self._stamp}] "{line}" {access.status} {access.sent_bytes or "-"}'
             f" {_safe(access.request_id)} {access.seconds * 1000:.1f}\n"
         )
+
+    def reopen(self) -> None:
+        """Go on in a new file, where there is one."""
+        if isinstance(self._out, LogFile):
+            self._out.reopen()
 
     def close(self) -> None:
         """Close the file; standard output stays open."""

@@ -216,13 +216,18 @@ class Logins:
         if wait := self._throttle.wait(account, connection.address, digest):
             self._counts["throttled"] += 1
             raise TooManyAttempts(wait)
+        take_back = self._throttle.begin(account, connection.address, digest)
         try:
             avatar: Any = await self._portal.login(credentials, None, IActor)
         except UnauthorizedLogin as failure:
             self._counts["failed"] += 1
             revision = failure.revision if isinstance(failure, WrongPassword) else UNKNOWN
-            self._throttle.failed(account, connection.address, digest, revision)
+            self._throttle.failed(connection.address, digest, revision)
             raise self.nobody(connection, "user name or password are wrong") from None
+        except Exception:
+            take_back()
+            raise
+        take_back()
         self._counts["succeeded"] += 1
         self._throttle.succeeded(digest)
         login: Login = avatar[1]

@@ -36,6 +36,14 @@ class Guesses:
         if len(self._times) > MOST_KEYS:
             self._times.popitem(last=False)
 
+    def take_back(self, key: Hashable, at: float) -> None:
+        """The one that was counted at a time was none."""
+        times = self._times.get(key)
+        if times is not None and at in times:
+            times.remove(at)
+            if not times:
+                del self._times[key]
+
     def wait(self, key: Hashable, now: float) -> float:
         """Seconds until the next guess may be made."""
         times = self._times.get(key)
@@ -104,14 +112,34 @@ class Throttle:
         """The revision of the principal for which these credentials were wrong lately."""
         return self._wrong.get(digest, self._now())
 
-    def failed(self, account: str, address: Address | None, digest: bytes, revision: int) -> None:
+    def begin(self, account: str, address: Address | None, digest: bytes) -> Callable[[], None]:
+        """Credentials are about to be checked: a guess, until they turn out to be right.
+
+        Counted only when it fails, an account could see as many at a time as there is room for. Its network is not
+        charged in advance: all who share one come at the same time after a restart.
+
+        Returns:
+            A function that takes it back.
+        """
+        now = self._now()
+        if self._wrong.get(digest, now) is not None:
+            return lambda: None
+        account = _account(account)
+        counted = ((self._here, (account, _network(address))), (self._anywhere, account))
+        for guesses, key in counted:
+            guesses.add(key, now)
+
+        def take_back() -> None:
+            for guesses, key in counted:
+                guesses.take_back(key, now)
+
+        return take_back
+
+    def failed(self, address: Address | None, digest: bytes, revision: int) -> None:
         """Credentials were wrong."""
         now = self._now()
         if self._wrong.get(digest, now) is None:
-            account, network = _account(account), _network(address)
-            self._here.add((account, network), now)
-            self._anywhere.add(account, now)
-            self._network.add(network, now)
+            self._network.add(_network(address), now)
         self._right.forget(digest)
         self._wrong.add(digest, revision, now)
 

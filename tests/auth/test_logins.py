@@ -280,6 +280,35 @@ async def test_guesses_for_an_account_are_slowed_down(house, monkeypatch):
 
 
 @pytest_twisted.ensureDeferred
+async def test_guesses_made_at_the_same_time_are_counted_before_they_are_checked(house, counted):
+    house.configure(account_failures=3)
+    tries = [Deferred.fromCoroutine(refused(house, basic("ann", f"guess {number}"))) for number in range(20)]
+    kinds = [type(each) for each in await gatherResults(tries)]
+    assert (kinds.count(Unauthorized), kinds.count(TooManyAttempts)) == (3, 17)
+    assert len(counted) == 3
+    house.clock.now += 301
+    assert (await house.logins.login(ANN, at())).actor.uid == "ann"
+
+
+@pytest_twisted.ensureDeferred
+async def test_right_passwords_are_no_guesses_however_many_come_at_a_time(house):
+    house.configure(account_failures=2, login_cache=0)
+    fields = [basic(name, "geheim") for name in ("ann", "ann.lee@example.com")]
+    for _ in range(5):
+        await gatherResults([Deferred.fromCoroutine(house.logins.login(field, at())) for field in fields])
+    await guess(house, "ann", 2)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_check_that_fails_otherwise_is_no_guess(house, monkeypatch):
+    house.configure(account_failures=1)
+    with monkeypatch.context() as busy:
+        busy.setattr(passwords, "MOST_WAITING", 0)
+        assert isinstance(await refused(house, basic("ann", "guess")), Overloaded)
+    assert (await house.logins.login(ANN, at())).actor.uid == "ann"
+
+
+@pytest_twisted.ensureDeferred
 async def test_unknown_accounts_are_slowed_down_alike(house):
     house.configure(account_failures=2)
     await guess(house, "nobody", 2)

@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -143,3 +144,37 @@ def test_health_and_metrics_have_a_port_of_their_own(make_daemon: Callable[..., 
                 answers[port, path] = nobody.request("GET", path).status
     assert [answers[daemon.admin_port, path] for path in ("/health", "/metrics")] == [200, 200]
     assert 200 not in [answers[daemon.port, path] for path in ("/health", "/metrics")]
+
+
+def test_logs_go_on_in_new_files_after_a_signal(make_daemon: Callable[..., Daemon]) -> None:
+    daemon = make_daemon()
+    daemon.config.write_text(
+        daemon.config.read_text()
+        .replace('#access_file = ""', 'access_file = "access.log"')
+        .replace('#file = ""', 'file = "calserver.log"')
+    )
+    access, application = daemon.folder / "access.log", daemon.folder / "calserver.log"
+    daemon.start()
+    with daemon.connect("ann") as ann:
+        for number in (1, 2):
+            ann.request("OPTIONS", f"/dav/?{number}")
+            for path in (access, application):
+                path.rename(path.with_name(f"{path.name}.{number}"))
+            ann.request("OPTIONS", f"/dav/?still-{number}")
+            os.kill(daemon.pid, signal.SIGUSR1)
+            deadline = time.monotonic() + START_SECONDS
+            while not (access.exists() and application.exists()):
+                assert time.monotonic() < deadline
+                ann.request("OPTIONS", f"/dav/?until-{number}")
+        ann.request("OPTIONS", "/dav/?last")
+    daemon.stop()
+    first, second, third = (
+        path.read_text() for path in (access.with_name("access.log.1"), access.with_name("access.log.2"), access)
+    )
+    assert "/dav/?1 " in first
+    assert "/dav/?still-1 " in first
+    assert "/dav/?2 " in second
+    assert "/dav/?last " in third
+    assert "/dav/?2 " not in first + third
+    assert "serving" in application.with_name("calserver.log.1").read_text()
+    assert "stopped" in application.read_text()
