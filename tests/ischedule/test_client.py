@@ -12,7 +12,7 @@ from certificates import Authority
 from hypothesis import given
 from hypothesis import strategies as st
 from letters import ANNA, BO, CY, DEE, NOW, event, question, signing_key
-from office import UNLIMITED, House
+from reception import UNLIMITED, House
 from resolved import Names
 from twisted.internet import reactor  # noqa: TID251 - tests hand it on
 from twisted.internet.task import Clock

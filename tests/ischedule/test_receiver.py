@@ -15,7 +15,7 @@ import pytest
 import pytest_twisted
 from letters import ANNA, BO, CY, NOW, changed, event, letter, question, record, signed
 from lxml import etree
-from office import PLACE, UNLIMITED, House, posted, published
+from reception import PLACE, UNLIMITED, House, posted, published
 from twisted.internet.defer import Deferred, gatherResults
 from wire import Answer
 
