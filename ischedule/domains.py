@@ -12,6 +12,7 @@ _LABEL: Final = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _HOST: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL})*", re.ASCII)
 
 
+@lru_cache(maxsize=4096)
 def a_labels(domain: str) -> str:
     """A domain in lower case, in its ASCII form (UTS 46), without a final dot.
 
@@ -40,6 +41,7 @@ def domain_of(address: str) -> str:
     return a_labels(domain)
 
 
+@lru_cache(maxsize=4096)
 def registrable(domain: str) -> str | None:
     """The part of a domain that somebody has registered; None for a public suffix, below which anybody can register."""
     found = _suffixes().privatesuffix(domain)

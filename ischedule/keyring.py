@@ -15,7 +15,6 @@ import json
 import os
 import re
 import stat
-from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -23,15 +22,13 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 import attrs
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
+
+from ischedule.dkim import PrivateKey, generate, load_private_key, private_text, public_key_text
 
 Algorithm = Literal["rsa", "ed25519"]
-PrivateKey = rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 
 ALGORITHMS: Final[tuple[Algorithm, ...]] = ("rsa", "ed25519")
 STATE: Final = "keys.json"
-RSA_BITS: Final = 2048
 UNTIL_KNOWN: Final = timedelta(hours=1)
 """How long a record is published before its key signs: until nobody remembers that there was none."""
 UNTIL_DONE: Final = timedelta(days=1, hours=1)
@@ -211,16 +208,9 @@ class KeyRing:
             raise KeyRefused(f"{selector} is not a selector: letters, digits and hyphens, in lower case")
         if selector in taken:
             raise KeyRefused(f"there is a key {selector} already")
-        private: PrivateKey
-        if algorithm == "rsa":
-            private = rsa.generate_private_key(public_exponent=65537, key_size=RSA_BITS)
-        else:
-            private = ed25519.Ed25519PrivateKey.generate()
-        text = private.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        _write(self._file(selector), text, os.O_EXCL)
-        public = public_text(private)
+        private = generate(algorithm)
+        _write(self._file(selector), private_text(private), os.O_EXCL)
+        public = public_key_text(private)
         return Key(selector=selector, algorithm=algorithm, public=public, created=now, signing=None if keys else now)
 
     def _file(self, selector: str) -> Path:
@@ -244,15 +234,6 @@ class KeyRing:
             os.close(lock)
 
 
-def public_text(private: PrivateKey) -> str:
-    """The public key as in ``p=``: of RSA a SubjectPublicKeyInfo (RFC 6376), of Ed25519 the bare octets (RFC 8463)."""
-    if isinstance(private, rsa.RSAPrivateKey):
-        kind = serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    else:
-        kind = serialization.Encoding.Raw, serialization.PublicFormat.Raw
-    return b64encode(private.public_key().public_bytes(*kind)).decode("ascii")
-
-
 def _check_published(key: Key, now: datetime) -> None:
     if key.published is None:
         raise KeyRefused(f"the record of {key.selector} has to be published first")
@@ -263,12 +244,9 @@ def _check_published(key: Key, now: datetime) -> None:
 
 def _load(path: Path) -> PrivateKey:
     try:
-        key = serialization.load_pem_private_key(path.read_bytes(), None)
-    except (ValueError, TypeError) as error:
-        raise KeyRefused(f"{path} holds no private key: {error}") from None
-    if not isinstance(key, rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey):
-        raise KeyRefused(f"{path} holds a key of another kind")
-    return key
+        return load_private_key(path.read_bytes())
+    except ValueError as error:
+        raise KeyRefused(f"{path} cannot be used: {error}") from None
 
 
 def _write(path: Path, content: bytes, how: int) -> None:

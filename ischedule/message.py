@@ -11,6 +11,7 @@ are kept raw beside what was read from them: the signature covers the octets, no
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote
 
@@ -53,6 +54,7 @@ def values_of(fields: Fields, name: str) -> tuple[str, ...]:
 # -- calendar user addresses -----------------------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=4096)
 def address_key(address: str) -> str:
     """The form in which two calendar user addresses are the same if it is the same.
 

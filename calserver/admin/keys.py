@@ -12,7 +12,8 @@ from typing import Final
 from calserver.admin.finding import Finding, fine, wrong
 from calserver.admin.refused import Refused
 from calserver.config import Config
-from ischedule.keyring import Algorithm, Key, KeyRefused, KeyRing, public_text
+from ischedule.dkim import public_key_text
+from ischedule.keyring import Algorithm, Key, KeyRefused, KeyRing
 
 FOLDER: Final = "keys"
 
@@ -65,7 +66,7 @@ def _checked(held: KeyRing, key: Key) -> Finding:
         private = held.private_key(key.selector)
     except KeyRefused as error:
         return wrong(subject, str(error))
-    if public_text(private) != key.public:
+    if public_key_text(private) != key.public:
         return wrong(subject, f"the private key in {held.folder} is another one than that of the record")
     return fine(subject, f"the private key is there; it is {key.state}")
 

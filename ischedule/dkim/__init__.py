@@ -22,7 +22,14 @@ meant for ``ischedule`` or for everything. Where a rule comes from stands beside
 """
 
 from ischedule.dkim.canonical import canonical_body, canonical_field, canonical_fields
-from ischedule.dkim.keys import KeyQuery, KeyRecord, key_record, parse_key_record
+from ischedule.dkim.keys import (
+    KeyQuery,
+    KeyRecord,
+    PrivateKey,
+    key_record,
+    parse_key_record,
+    public_key_text,
+)
 from ischedule.dkim.sign import SIGNED, SigningKey, generate, load_private_key, private_text, sign
 from ischedule.dkim.signature import LENIENT, METHODS, STRICT, Policy, Signature, examine
 from ischedule.dkim.tags import parse_tags
@@ -36,6 +43,7 @@ __all__ = [
     "KeyQuery",
     "KeyRecord",
     "Policy",
+    "PrivateKey",
     "Signature",
     "SigningKey",
     "Verdict",
@@ -50,6 +58,7 @@ __all__ = [
     "parse_key_record",
     "parse_tags",
     "private_text",
+    "public_key_text",
     "sign",
     "verify",
     "wanted_keys",

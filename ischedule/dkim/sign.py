@@ -104,8 +104,8 @@ def load_private_key(pem: bytes) -> PrivateKey:
     """
     try:
         key = serialization.load_pem_private_key(pem, None)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise ValueError(f"there is no private key without password in it: {error}") from None
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise ValueError("it holds no private key in PEM without a password") from None
     if isinstance(key, rsa.RSAPrivateKey) and key.key_size in RSA_BITS:
         return key
     if isinstance(key, ed25519.Ed25519PrivateKey):

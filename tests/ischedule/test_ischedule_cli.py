@@ -15,7 +15,7 @@ from certificates import Authority
 from click.testing import CliRunner
 from letters import ANNA, BO, NOW, changed, event, letter, private_key, record, signed
 from nameservers import Nsd, zone
-from office import UNLIMITED, House, posted
+from reception import UNLIMITED, House, posted
 from twisted.internet import reactor  # noqa: TID251 - tests hand it on
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.utils import getProcessOutputAndValue
