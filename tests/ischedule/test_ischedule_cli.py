@@ -13,9 +13,9 @@ import pytest
 import pytest_twisted
 from certificates import Authority
 from click.testing import CliRunner
+from houses import UNLIMITED, House, posted
 from letters import ANNA, BO, NOW, changed, event, letter, private_key, record, signed
 from nameservers import Nsd, zone
-from reception import UNLIMITED, House, posted
 from twisted.internet import reactor  # noqa: TID251 - tests hand it on
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.utils import getProcessOutputAndValue
