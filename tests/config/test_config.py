@@ -7,7 +7,7 @@ from pathlib import Path
 import attrs
 import pytest
 
-from calserver.config import Auth, Config, ConfigError, Server, Store, sample
+from calserver.config import Auth, Config, ConfigError, Ischedule, Peer, Server, Store, sample
 
 SAMPLE = Path(__file__).parents[2] / "conf" / "calserver.toml"
 
@@ -116,8 +116,26 @@ def test_the_sample_file_shows_every_option_at_its_default():
 
 def test_the_sample_file_without_its_comment_signs_is_the_defaults():
     lines = [line for line in sample().splitlines() if not line.startswith("# ")]
-    assert Config.parse("\n".join(line.removeprefix("#") for line in lines)) == Config()
+    example = Ischedule(peers={"partner.example": Peer()})
+    assert Config.parse("\n".join(line.removeprefix("#") for line in lines)) == Config(ischedule=example)
     assert Config.parse(sample()) == Config()
+
+
+def test_tables_of_sections_are_read_shown_and_refused_with_their_names():
+    text = '[ischedule.peers."partner.example"]\nfree_busy = "types"\nunsigned_networks = ["10.0.0.0/8"]'
+    config = Config.parse(text)
+    assert config.ischedule.peers["partner.example"].free_busy == "types"
+    assert Config.parse(config.show()) == config
+    for wrong, problem in (
+        ('free_busy = "sometimes"', 'peers."x.example".free_busy: must be one of'),
+        ("free = 1", 'peers."x.example".free: there is no such option'),
+        ("replies = 1", 'peers."x.example".replies: must be true or false'),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            Config.parse(f'[ischedule.peers."x.example"]\n{wrong}')
+        assert problem in str(caught.value)
+    with pytest.raises(ConfigError, match="is not the name of a domain"):
+        Config.parse('[ischedule.peers."a/b"]')
 
 
 def test_a_sample_with_changes_reads_as_the_changes():

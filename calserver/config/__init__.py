@@ -1,0 +1,157 @@
+"""One typed, frozen configuration: the only home of defaults, read from one TOML file.
+
+    config = Config.load(Path("/etc/calserver/calserver.toml"))
+
+Each section is a frozen class, each option a field with its default and one sentence about it (`sections`), so that the
+sample file (`sample`) and the effective configuration (`Config.show`) are written from the same place. Unknown keys and
+values of a wrong type are refused with their path (`ConfigError`). An option ``x_file`` names a file that holds the
+secret ``x``.
+
+A room gets its own section as an argument. What the resources of one request see - ``View.settings`` - is `Settings`:
+the fields of ``[dav]`` with the sections ``[calendars]`` and ``[scheduling]`` as ``settings.calendars`` and so on.
+"""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+
+import attrs
+from cattrs import ClassValidationError
+
+from calserver.config.option import ConfigError
+from calserver.config.reading import problems, structure
+from calserver.config.sections import (
+    Auth,
+    Calendars,
+    Dav,
+    Ischedule,
+    Log,
+    Metrics,
+    Network,
+    Peer,
+    Scheduling,
+    Server,
+    Settings,
+    Store,
+)
+from calserver.config.writing import render
+
+__all__ = [
+    "Auth",
+    "Calendars",
+    "Config",
+    "ConfigError",
+    "Dav",
+    "Ischedule",
+    "Log",
+    "Metrics",
+    "Network",
+    "Peer",
+    "Scheduling",
+    "Server",
+    "Settings",
+    "Store",
+    "sample",
+]
+
+
+@attrs.frozen(kw_only=True)
+class Config:
+    """All of it. `source` is the file it came from, and the folder that relative paths start at is its parent."""
+
+    server: Server = attrs.field(factory=Server)
+    store: Store = attrs.field(factory=Store)
+    auth: Auth = attrs.field(factory=Auth)
+    dav: Dav = attrs.field(factory=Dav)
+    calendars: Calendars = attrs.field(factory=Calendars)
+    scheduling: Scheduling = attrs.field(factory=Scheduling)
+    ischedule: Ischedule = attrs.field(factory=Ischedule)
+    log: Log = attrs.field(factory=Log)
+    metrics: Metrics = attrs.field(factory=Metrics)
+    source: Path | None = attrs.field(default=None, eq=False, metadata={"internal": True})
+
+    @classmethod
+    def load(cls, path: Path) -> "Config":
+        """Read a file, and the files with secrets that it names.
+
+        Raises:
+            ConfigError: it cannot be read, is not TOML, or has options that are unknown or wrong.
+        """
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{path}: {error}") from None
+        return cls.parse(text, source=path.absolute())
+
+    @classmethod
+    def parse(cls, text: str, *, source: Path | None = None) -> "Config":
+        """Read TOML text; the same as `load` besides."""
+        try:
+            tables = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise ConfigError(f"not TOML: {error}") from None
+        try:
+            config = structure(tables, cls)
+        except ClassValidationError as error:
+            raise ConfigError(*problems(error, cls)) from None
+        return attrs.evolve(config, source=source, store=_with_secret(config.store, source))
+
+    @property
+    def settings(self) -> Settings:
+        """What ``View.settings`` is."""
+        dav = {each.name: getattr(self.dav, each.name) for each in attrs.fields(Dav)}
+        return Settings(**dav, calendars=self.calendars, scheduling=self.scheduling)
+
+    def path(self, name: str) -> Path:
+        """A path of the configuration: relative ones start at the folder of the file."""
+        return _absolute(name, self.source)
+
+    @property
+    def store_url(self) -> str:
+        """The URL of the store with a relative SQLite path made absolute."""
+        scheme, separator, path = self.store.url.partition(":///")
+        if separator and scheme.startswith("sqlite") and path and not path.startswith(("/", ":memory:")):
+            return f"{scheme}:///{self.path(path)}"
+        return self.store.url
+
+    def show(self) -> str:
+        """The effective configuration as TOML; passwords inside URLs are left out."""
+        url = re.sub(r"(://[^:/@]*:)[^@/]*@", r"\1***@", self.store.url)
+        return render(attrs.evolve(self, store=attrs.evolve(self.store, url=url)), lambda path, line: line)
+
+
+def sample(changes: Mapping[str, object] | None = None) -> str:
+    """The commented sample file: every option at its default, commented out.
+
+    Args:
+        changes: options by path (``server.listen``) that are written with another value, not commented out.
+
+    Raises:
+        ConfigError: an option is unknown, or its value is wrong.
+    """
+    changes = dict(changes or {})
+    tables: dict[str, dict[str, object]] = {}
+    for path, value in changes.items():
+        section, _, name = path.partition(".")
+        tables.setdefault(section, {})[name] = value
+    try:
+        config = structure(tables, Config)
+    except ClassValidationError as error:
+        raise ConfigError(*problems(error, Config)) from None
+    head = "# Configuration of calserver. Every option is shown at its default; a changed one has no # in front.\n\n"
+    return head + render(config, lambda path, line: line if path in changes else f"#{line}", docs=True)
+
+
+def _absolute(name: str, source: Path | None) -> Path:
+    return (source.parent if source else Path.cwd()) / name
+
+
+def _with_secret(store: Store, source: Path | None) -> Store:
+    if not store.url_file:
+        return store
+    try:
+        url = _absolute(store.url_file, source).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"store.url_file: {error}") from None
+    return attrs.evolve(store, url=url)
