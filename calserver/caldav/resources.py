@@ -71,6 +71,7 @@ class CalendarObjectResource(StoredObject):
         self, view: View, href: Href, row: ObjectRow, parent: StoredCollection, text: bytes | None = None
     ) -> None:
         super().__init__(view, href, row, parent)
+        self.schedule_tag = None if row.schedule_tag is None else f'"{row.schedule_tag}"'
         self._text = text
         if content_type(view.request) == JCAL:
             self.content_type = JCAL

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from lxml import etree
 
 from calserver import calendars, itip
-from calserver.caldav import outbox, scheduled
+from calserver.caldav import inquiry, outbox, scheduled
 from calserver.caldav.boxes import Inbox, Outbox
 from calserver.caldav.resources import CalendarCollection, CalendarObjectResource
 from calserver.caldav.rfc4791 import home_of
@@ -52,7 +52,7 @@ rfc6638 = Extension(
         scheduled.DefaultCalendarNeeded,
         outbox.SupportedCollection,
         outbox.ValidOrganizer,
-        outbox.ValidSchedulingMessage,
+        inquiry.ValidSchedulingMessage,
         ValidScheduleDefaultCalendarUrl,
         itip.AllowedAttendeeSchedulingObjectChange,
         itip.AllowedOrganizerSchedulingObjectChange,

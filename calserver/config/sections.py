@@ -1,7 +1,7 @@
 """The sections: each a frozen class, each option a field with its default and one sentence about it."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from ipaddress import IPv4Network, IPv6Network
 from types import MappingProxyType
@@ -138,6 +138,10 @@ class Calendars:
     """Limits of calendar data (RFC 4791 section 5.2), and what every principal has from the start."""
 
     domain: str = option("localhost", "mail domain of principals that have no address of their own", not_empty)
+    domains: tuple[str, ...] = option(
+        (),
+        "further mail domains of our people: who is not known here has no calendar, and others may not speak for them",
+    )
     resource_bytes: int = option(2 * MIB, "CALDAV:max-resource-size", at_least(1024))
     min_date_time: datetime = option(YEAR_1900, "CALDAV:min-date-time")  # noqa: RUF009 - `option` makes a field
     max_date_time: datetime = option(YEAR_2100, "CALDAV:max-date-time")  # noqa: RUF009 - `option` makes a field
@@ -153,6 +157,10 @@ class Calendars:
     create_attachments: bool = option(True, "every principal has Attachments/")
     create_notifications: bool = option(True, "every principal has Notifications/")
     create_drive: bool = option(True, "every user has a home for plain files")
+
+    def hosts(self, domain: str) -> bool:
+        """Whether the people with addresses in a mail domain are ours."""
+        return domain.lower() in (self.domain.lower(), *(each.lower() for each in self.domains))
 
 
 @attrs.frozen(kw_only=True)
@@ -207,9 +215,6 @@ class Ischedule:
     """Scheduling with other organizations: signed messages between servers, found by DNS (docs/federation.md)."""
 
     enabled: bool = option(True, "receive and send messages; what is sent needs a key (calserver keys generate)")
-    domains: tuple[str, ...] = option(
-        (), "mail domains of our people besides calendars.domain; nobody else may speak for them"
-    )
     allow: tuple[str, ...] = option((), "talk to these domains, and those below them, only; empty: to all")
     deny: tuple[str, ...] = option((), "do not talk to these domains, and those below them")
     invitations: str = option(
@@ -281,3 +286,5 @@ class Settings(Dav):
     scheduling: Scheduling = attrs.field(factory=Scheduling)
     routes: tuple[Any, ...] = ()
     """The ways by which messages leave the site (`calserver.meetings.Route`): what is built of the configuration."""
+    inquire: Callable[[Any], Awaitable[Any]] | None = None
+    """Asks other servers when people are busy: `calserver.caldav.inquiry.Asking` to a `Told` for each attendee."""

@@ -1,7 +1,7 @@
 """A request and a response as values: what the web adapter hands in, and what it writes out."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from http import HTTPStatus
 from typing import Any, Protocol, TypeVar, cast, overload
 
@@ -172,6 +172,8 @@ class Response:
     body: Body = b""
     keeps: bool = False
     """Whether what was written stays, although the request is refused."""
+    later: "Callable[[], Awaitable[Response]] | None" = attrs.field(default=None, eq=False)
+    """Makes the answer after the transaction, where others have to be asked for that: no transaction waits for them."""
 
     def with_headers(self, *fields: tuple[str, str]) -> "Response":
         """The same response with header fields added."""

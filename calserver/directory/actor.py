@@ -31,6 +31,8 @@ class Actor:
     uid: str = ""
     name: str = ""
     administrator: bool = False
+    vouched: bool = False
+    """Whether somebody who has no account here is one for whom another organization vouches."""
     groups: frozenset[int] = frozenset()
     reads_for: frozenset[int] = frozenset()
     writes_for: frozenset[int] = frozenset()
@@ -55,7 +57,7 @@ class Actor:
     def identities(self) -> frozenset[acl.Who]:
         """Everything by which an access control entry may mean it, whatever the resource."""
         if self.principal_id is None:
-            return frozenset((acl.ALL, acl.UNAUTHENTICATED))
+            return frozenset((acl.ALL, acl.AUTHENTICATED if self.vouched else acl.UNAUTHENTICATED))
         return frozenset(
             (
                 acl.ALL,

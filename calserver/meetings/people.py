@@ -92,7 +92,7 @@ class People:
         scheme, _, rest = address.partition(":")
         if scheme == "mailto":
             domain = rest.rpartition("@")[2]
-            return not domain or domain == self.policy.calendars.domain.lower()
+            return not domain or self.policy.calendars.hosts(domain)
         if scheme in ("http", "https"):
             return bool(self.policy.origin) and address.startswith(f"{self.policy.origin.lower()}/")
         return True

@@ -48,7 +48,6 @@ class StoredObject(Resource):
     def _take(self, row: Object) -> None:
         self.row = row
         self.etag = f'"{row.etag}"'
-        self.schedule_tag = f'"{row.schedule_tag}"' if row.schedule_tag is not None else None
         self.content_type = row.content_type
         self.content_length = row.size
         self.created = row.created

@@ -218,6 +218,8 @@ class DavAdapter:
             response = refused.response
         finally:
             self.metrics.store_waits.observe(time.perf_counter() - began)
+        if response.later is not None:
+            return await response.later()
         self._learn(turn, response)
         return response
 
