@@ -32,8 +32,10 @@ from calserver.store.values import (
     Copy,
     Draft,
     Entry,
+    Lane,
     Object,
     Part,
+    Peer,
     Principal,
     Share,
     Source,
@@ -451,11 +453,39 @@ class Tasks(Protocol):
     def next_due(self) -> datetime | None:
         """When the next of any kind is due; None where there is none."""
 
+    def lanes(self, prefix: str) -> Sequence[Lane]:
+        """What waits of each kind whose name begins so, by name."""
+
+    def hurry(self, kind: str) -> int:
+        """Have all of a kind due now; returns how many there are."""
+
     def postpone(self, id: int, due: datetime) -> None:
         """Try a task again at another time: this try was in vain."""
 
     def remove(self, id: int) -> None:
         """Forget a task: it is done, or given up."""
+
+
+class Peers(Protocol):
+    """Other domains as the site has come to know them, and to whom there its people have written."""
+
+    def get(self, domain: str) -> Peer | None:
+        """What is known of a domain."""
+
+    def all(self) -> Sequence[Peer]:
+        """All that are known, by name."""
+
+    def of(self, domains: Sequence[str]) -> Sequence[Peer]:
+        """Those of some domains that are known."""
+
+    def put(self, known: Peer) -> None:
+        """Remember what is known of a domain."""
+
+    def meet(self, principal_id: int, address: str) -> None:
+        """Remember that a principal has written to an address."""
+
+    def who_met(self, address: str, principal_ids: Iterable[int]) -> frozenset[int]:
+        """Which of some principals have ever written to an address."""
 
 
 class Journal(Protocol):
@@ -571,6 +601,7 @@ class Transaction(Protocol):
     locks: Locks
     tasks: Tasks
     journal: Journal
+    peers: Peers
     meta: Meta
 
 

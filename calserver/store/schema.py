@@ -50,7 +50,7 @@ def reference(
     return Column(name, Id, key, nullable=False, primary_key=primary_key, index=index)
 
 
-REVISION = "0002"
+REVISION = "0003"
 """The revision (`calserver.store.migrations`) that makes these tables."""
 
 alembic_version = Table(
@@ -276,6 +276,27 @@ journal = Table(
     Column("outcome", Text, nullable=False),
 )
 """Scheduling messages and what became of them, in the order in which they were delivered."""
+
+peer = Table(
+    "peer",
+    metadata,
+    Column("domain", Text, primary_key=True),
+    Column("since", BigInteger, nullable=False),
+    Column("sent", BigInteger),
+    Column("received", BigInteger),
+    Column("failures", Integer, nullable=False),
+    Column("next_try", BigInteger),
+    Column("problem", Text, nullable=False),
+)
+"""Other domains with which messages were exchanged, or were to be."""
+
+contact = Table(
+    "contact",
+    metadata,
+    reference("principal_id", "principal", primary_key=True),
+    Column("address", Text, primary_key=True),
+)
+"""To whom elsewhere a principal has ever written."""
 
 share = Table(
     "share",

@@ -8,7 +8,7 @@ from sqlalchemy import bindparam, case, delete, func, select, update
 from calserver.store.rows import instant, microseconds
 from calserver.store.schema import task
 from calserver.store.statements import Connection, Row, Statement, inserting
-from calserver.store.values import Task
+from calserver.store.values import Lane, Task
 
 _t = task.c
 
@@ -21,6 +21,13 @@ DUE = Statement(
 OF = Statement(select(task).where(_t.kind == bindparam("kind")).order_by(_t.id))
 GET = Statement(select(task).where(_t.kind == bindparam("kind"), _t.key == bindparam("key")))
 NEXT = Statement(select(func.min(_t.due)))
+LANES = Statement(
+    select(_t.kind, func.count(), func.min(_t.due))
+    .where(_t.kind >= bindparam("first"), _t.kind < bindparam("last"))
+    .group_by(_t.kind)
+    .order_by(_t.kind)
+)
+HURRY = Statement(update(task).values(due=bindparam("now")).where(_t.kind == bindparam("which")))
 INSERT = Statement(inserting(task, "id"))
 REPLACE = Statement(
     update(task)
@@ -70,6 +77,15 @@ class SqlTasks:
         """When the next of any kind is due; None where there is none."""
         at = self._connection.value(NEXT)
         return None if at is None else instant(at)
+
+    def lanes(self, prefix: str) -> Sequence[Lane]:
+        """What waits of each kind whose name begins so, by name."""
+        rows = self._connection.all(LANES, first=prefix, last=prefix + chr(0x10FFFF))
+        return [Lane(kind=kind, waiting=waiting, due=instant(due)) for kind, waiting, due in rows]
+
+    def hurry(self, kind: str) -> int:
+        """Have all of a kind due now; returns how many there are."""
+        return self._connection.run(HURRY, which=kind, now=self._now)
 
     def postpone(self, id: int, due: datetime) -> None:
         """Try a task again at another time: this try was in vain."""

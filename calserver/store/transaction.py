@@ -13,6 +13,7 @@ from calserver.store.interface import (
     Locks,
     Meta,
     Objects,
+    Peers,
     Principals,
     Shares,
     Tasks,
@@ -21,6 +22,7 @@ from calserver.store.journal import SqlJournal
 from calserver.store.locks import SqlLocks
 from calserver.store.meta import SqlMeta
 from calserver.store.objects import SqlObjects
+from calserver.store.peers import SqlPeers
 from calserver.store.principals import SqlPrincipals
 from calserver.store.shares import SqlShares
 from calserver.store.statements import Connection
@@ -40,6 +42,7 @@ class SqlTransaction:
         "meta",
         "now",
         "objects",
+        "peers",
         "principals",
         "shares",
         "tasks",
@@ -57,4 +60,5 @@ class SqlTransaction:
         self.locks: Locks = SqlLocks(connection, now)
         self.tasks: Tasks = SqlTasks(connection, now)
         self.journal: Journal = SqlJournal(connection)
+        self.peers: Peers = SqlPeers(connection)
         self.meta: Meta = SqlMeta(connection)

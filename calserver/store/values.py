@@ -255,6 +255,34 @@ class Task:
 
 
 @attrs.frozen(slots=True, kw_only=True)
+class Lane:
+    """The tasks of one kind, as many as there are."""
+
+    kind: str
+    waiting: int
+    due: datetime
+    """When the first of them is."""
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class Peer:
+    """Another domain, as the site has come to know it."""
+
+    domain: str
+    since: datetime
+    sent: datetime | None = None
+    """When it last took a message."""
+    received: datetime | None = None
+    """When a message of it was last delivered."""
+    failures: int = 0
+    """How often it has failed since."""
+    next_try: datetime | None = None
+    """When it is to be tried again, where it has failed."""
+    problem: str = ""
+    """Why it failed last."""
+
+
+@attrs.frozen(slots=True, kw_only=True)
 class Entry:
     """A scheduling message, as the journal has it: one entry for the recipients with whom it went alike."""
 
