@@ -33,10 +33,11 @@ from twisted.python.usage import UsageError
 from calserver import caldav, calendars, dav, directory, drive, meetings, store
 from calserver.auth import Logins
 from calserver.config import Config, ConfigError
+from calserver.scheduling import Federation, attached
 from calserver.store import Busy, SchemaMismatch, Store, Task, Transaction, Unusable
 from calserver.telemetry import AccessLog, LogFile, Metrics, log_observer, open_log
 from calserver.tree import Homes, Mount, Mounts, caldav_ctag
-from calserver.web import Administration, DavAdapter, Recall, Site, serve_public
+from calserver.web import Administration, DavAdapter, FederationPages, Recall, Site, serve_public
 from calserver.work import Work, Worker
 
 log = Logger()
@@ -95,12 +96,14 @@ def jobs(config: Config) -> Sequence[Job]:
     )
 
 
-def works(config: Config) -> Mapping[str, Work]:
+def works(policy: meetings.Policy) -> Mapping[str, Work]:
     """What does the tasks of each kind."""
-    policy = meetings.Policy(
-        calendars=config.calendars, scheduling=config.scheduling, prefix=config.server.public_prefix
-    )
     return {kind: partial(_with_policy, work, policy) for kind, work in meetings.WORKS.items()}
+
+
+def policy_of(config: Config) -> meetings.Policy:
+    """What the site wants of scheduling; no message leaves it."""
+    return meetings.Policy(calendars=config.calendars, scheduling=config.scheduling, prefix=config.server.public_prefix)
 
 
 def _with_policy(
@@ -171,22 +174,26 @@ class Daemon(Service):
         logins = Logins(self.config.auth, found, reactor=self._reactor, counts=self.metrics.logins)
         logins.start()
         access_log = AccessLog.open(self.config.log.access_file, self.config.path)
+        spoken, tree = dav.Extensions(SPOKEN), Mounts(MOUNTS)
+        federation = self._federation(found, spoken, tree)
+        settings = attached(self.config.settings, federation)
         adapter = DavAdapter(
             store=found,
             logins=logins,
-            spoken=dav.Extensions(SPOKEN),
-            tree=Mounts(MOUNTS),
-            settings=self.config.settings,
+            spoken=spoken,
+            tree=tree,
+            settings=settings,
             server=self.config.server,
             recall=Recall(found, {each.name: each.home_kind for each in MOUNTS if isinstance(each, Homes)}),
             metrics=self.metrics,
             reactor=self._reactor,
         )
-        serve_public(self._public, adapter, access_log)
+        serve_public(self._public, adapter, access_log, None if federation is None else FederationPages(federation))
         Administration(found, self.metrics, reactor=self._reactor).serve(self._private, self.config.metrics)
         for job in jobs(self.config):
             self._housekeeping.append(keep_house(job, found, self.metrics, self._reactor))
-        worker = Worker(found, works(self.config), self.metrics, self._reactor)
+        policy = attrs.evolve(policy_of(self.config), routes=settings.routes)
+        worker = Worker(found, works(policy), self.metrics, self._reactor)
         worker.start()
         self._housekeeping.append(lambda: Deferred.fromCoroutine(worker.stop()))
         self._closing = [logins.stop, found.close]
@@ -196,6 +203,21 @@ class Daemon(Service):
         self._listen_to_signal()
         for endpoint in self.config.server.listen:
             log.info("serving {prefix} on {endpoint}", prefix=self.config.server.public_prefix, endpoint=endpoint)
+
+    def _federation(self, found: Store, spoken: dav.Extensions, tree: dav.Tree) -> Federation | None:
+        """Scheduling with other organizations, where it is wanted."""
+        if not self.config.ischedule.enabled:
+            return None
+        try:
+            federation = Federation(
+                self.config, found, policy_of(self.config), spoken, tree, self.metrics, self._reactor
+            )
+        except ConfigError as error:
+            raise SystemExit(f"calserver: {error}") from None
+        federation.start()
+        self._housekeeping.append(lambda: Deferred.fromCoroutine(federation.stop()))
+        self._reopening.append(federation.audit.reopen)
+        return federation
 
     def _listen_to_signal(self) -> None:
         """Open log files again on SIGUSR1, as programs that rotate them ask for."""

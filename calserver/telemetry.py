@@ -81,6 +81,10 @@ class Histogram:
         return found
 
 
+MOST_DOMAINS: Final = 1000
+"""The most series about letters."""
+
+
 class Metrics(Collector):
     """The counts of one server."""
 
@@ -92,6 +96,7 @@ class Metrics(Collector):
         self.in_flight = 0
         self.connections: Callable[[], int] = int
         self.jobs: Counter[tuple[str, str]] = Counter()
+        self.letters: Counter[tuple[str, str]] = Counter()
 
     def answered(self, method: str, status: int, seconds: float) -> None:
         """Count a request that was answered."""
@@ -102,6 +107,11 @@ class Metrics(Collector):
         if durations is None:
             durations = self.durations[method] = Histogram()
         durations.observe(seconds)
+
+    def letter(self, domain: str, outcome: str) -> None:
+        """Count what became of a letter to a domain; domains beyond so many are counted as one."""
+        known = (domain, outcome) in self.letters or len(self.letters) < MOST_DOMAINS
+        self.letters[domain if known else "others", outcome] += 1
 
     def collect(self) -> Iterator[Metric]:
         """All families (prometheus_client calls this)."""
@@ -127,6 +137,10 @@ class Metrics(Collector):
         for (job, outcome), count in sorted(self.jobs.items()):
             jobs.add_metric([job, outcome], count)
         yield jobs
+        letters = CounterMetricFamily("calserver_letters", "Messages to other domains", labels=["domain", "outcome"])
+        for (domain, outcome), count in sorted(self.letters.items()):
+            letters.add_metric([domain, outcome], count)
+        yield letters
         yield GaugeMetricFamily("calserver_requests_in_flight", "Requests being answered", self.in_flight)
         yield GaugeMetricFamily("calserver_connections", "Connections that are open", self.connections())
 

@@ -7,7 +7,10 @@ decided about calendars is decided in `calserver.calendars`, what calendar data 
 from calserver.caldav.apple import calendarserver
 from calserver.caldav.bulk import bulk_change
 from calserver.caldav.davsharing import dav_sharing
+from calserver.caldav.foreign import told
 from calserver.caldav.homes import mount
+from calserver.caldav.inquiry import Asking, Told
+from calserver.caldav.inquiry import reply as freebusy_reply
 from calserver.caldav.publishing import calendarserver_publishing
 from calserver.caldav.rfc4791 import rfc4791
 from calserver.caldav.rfc6638 import rfc6638
@@ -17,15 +20,19 @@ from calserver.caldav.rfc7953 import rfc7953
 from calserver.caldav.sharing import calendarserver_sharing
 
 __all__ = [
+    "Asking",
+    "Told",
     "bulk_change",
     "calendarserver",
     "calendarserver_publishing",
     "calendarserver_sharing",
     "dav_sharing",
+    "freebusy_reply",
     "mount",
     "rfc4791",
     "rfc6638",
     "rfc7529",
     "rfc7809",
     "rfc7953",
+    "told",
 ]

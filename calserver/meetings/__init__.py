@@ -26,12 +26,13 @@ from calserver.meetings.housekeeping import empty_inboxes, forget
 from calserver.meetings.inbound import receive
 from calserver.meetings.later import WORKS
 from calserver.meetings.people import People
-from calserver.meetings.policy import Policy, Route
+from calserver.meetings.policy import Manner, Policy, Route
 
 __all__ = [
     "SEND",
     "WORKS",
     "Ask",
+    "Manner",
     "People",
     "Policy",
     "Route",

@@ -10,7 +10,7 @@ others who have none, so that is worked out once.
 
 import uuid
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
 import attrs
@@ -22,7 +22,7 @@ from calserver.itip import Memory, Message, Method
 from calserver.meetings import rooms
 from calserver.meetings.holding import Holding, House, houses, worth_keeping
 from calserver.meetings.people import People
-from calserver.meetings.policy import Policy
+from calserver.meetings.policy import Manner, Policy
 from calserver.meetings.rights import INVITE, REPLY, may_deliver
 from calserver.meetings.tasks import refresh_later
 from calserver.store import Draft, Entry, Principal, Transaction
@@ -87,6 +87,8 @@ class Delivery:
     uid: str
     component: str
     people: People = attrs.field(init=False)
+    manner: Callable[[Principal], Manner] | None = attrs.field(default=None, init=False)
+    """What becomes of an invitation from elsewhere to somebody who has no copy."""
     held: dict[int, Holding] = attrs.field(factory=dict, init=False)
     """By principal."""
     _houses: dict[int, House] = attrs.field(factory=dict, init=False)
@@ -207,6 +209,12 @@ class Delivery:
             return DENIED, "the Inbox does not take it from the originator"
         if holding.object is None and self._is_unwanted(post, holding):
             return DELIVERED, "has no copy any more"
+        manner = self._manner(post, holding)
+        if manner == "refuse":
+            return DENIED, "no invitations are taken from the originator"
+        if manner == "inbox":
+            self._inbox.append((holding.house, post.message))
+            return DELIVERED, "put into the Inbox only"
         had = holding.object is not None
         applied = self._applied(post, holding)
         if applied.problem is not None:
@@ -244,6 +252,13 @@ class Delivery:
             return False
         addresses = self.people.addresses(holding.principal)
         return all(declines(each, addresses) for each in post.message.calendar.components)
+
+    def _manner(self, post: _Post, holding: Holding) -> Manner:
+        """What becomes of a message, whatever it says."""
+        invites = post.message.method in (Method.REQUEST, Method.ADD)
+        if self.manner is None or post.sender is not None or holding.object is not None or not invites:
+            return "deliver"
+        return self.manner(holding.principal)
 
     def _applied(self, post: _Post, holding: Holding) -> itip.Applied:
         fresh = holding.object is None and holding.memory == Memory()

@@ -1,12 +1,15 @@
 """Letters: messages for somebody elsewhere, from the commit until they have arrived or are given up.
 
-There is one letter for each recipient of a meeting, as a task (`calserver.store.Tasks`): so what concerns one recipient
-goes out in order, and whoever is slow keeps nobody else waiting. Edits that follow one another before the first is
-sent become one: what says all of a meeting takes the place of what was said before.
+There is one letter for each recipient of a meeting, as a task (`calserver.store.Tasks`) whose kind names the domain: so
+what concerns one recipient goes out in order, and whoever is slow keeps nobody else waiting. Edits that follow one
+another before the first is sent become one: what says all of a meeting takes the place of what was said before.
+
+Elsewhere people are known by their mail addresses only, so a letter calls everybody here by these.
 """
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 import attrs
@@ -14,26 +17,36 @@ import attrs
 from calserver import itip
 from calserver.itip import Message, Method
 from calserver.meetings.delivery import Delivery
+from calserver.meetings.people import People
 from calserver.meetings.policy import Policy
 from calserver.store import Entry, Principal, Task, Transaction
 
-LETTER: Final = "letter"
-"""The kind of the tasks."""
+LETTER: Final = "letter "
+"""How the kinds of the tasks begin; the domain follows."""
 PENDING: Final = "1.0"
+UNDELIVERED: Final = "5.1"
+"""It was given up."""
+MAILTO: Final = "mailto:"
+
+
+def domain_of(address: str) -> str:
+    """The domain of a mail address; empty for another one."""
+    scheme, at, domain = address.lower().rpartition("@")
+    return domain if at and scheme.startswith(MAILTO) else ""
 
 
 @attrs.frozen(kw_only=True)
 class Letter:
     """What is to be sent to one recipient, in this order.
 
-    ``sender`` is the id of the principal in whose copy the outcome is noted, ``message_id`` names the content, so that
-    a receiver knows a repetition.
+    ``sender`` is the id of the principal in whose copy the outcome is noted - None where it is of no interest -,
+    ``message_id`` names the content, so that a receiver knows a repetition.
     """
 
     uid: str
     originator: str
     recipient: str
-    sender: int
+    sender: int | None
     texts: tuple[bytes, ...] = attrs.field(repr=False)
     message_id: str
     posted: str
@@ -45,9 +58,14 @@ class Letter:
         return f"{self.originator} {self.recipient} {self.uid}"
 
     @property
-    def domain(self) -> str:
-        """The part of a mail address that says where it goes."""
-        return self.recipient.rpartition("@")[2].lower()
+    def kind(self) -> str:
+        """The kind of its task."""
+        return LETTER + domain_of(self.recipient)
+
+    @property
+    def since(self) -> datetime:
+        """When the oldest of them was written."""
+        return datetime.fromisoformat(self.posted)
 
     @property
     def message(self) -> Message:
@@ -68,35 +86,47 @@ class Letter:
         return cls(**plain)
 
 
-def post(txn: Transaction, message: Message, recipients: Iterable[str], sender: Principal, new_id: str) -> None:
+def post(
+    txn: Transaction,
+    policy: Policy,
+    message: Message,
+    recipients: Iterable[str],
+    sender: Principal | None,
+    new_id: str,
+) -> None:
     """Write letters; they are due at once.
 
     Args:
         txn: of what makes them necessary.
+        policy: of the site.
         message: what they say.
-        recipients: normalized addresses.
-        sender: whose message it is.
+        recipients: normalized mail addresses.
+        sender: whose message it is; None where it only tells how others answered.
         new_id: a new UUID.
     """
+    message = People(txn, policy).by_mail(message)
     text = message.text
     for number, recipient in enumerate(recipients):
         letter = Letter(
             uid=message.uid,
             originator=message.originator,
             recipient=recipient,
-            sender=sender.id,
+            sender=None if sender is None else sender.id,
             texts=(text,),
             message_id=f"{new_id}-{number}",
             posted=txn.now.isoformat(),
         )
-        waiting = txn.tasks.get(LETTER, letter.key)
+        waiting = txn.tasks.get(letter.kind, letter.key)
         if waiting is not None:
             letter = _joined(Letter.unpacked(waiting), letter, message)
-        txn.tasks.put(LETTER, letter.key, letter.packed(), due=txn.now)
+        txn.tasks.put(letter.kind, letter.key, letter.packed(), due=txn.now)
+        if sender is not None:
+            txn.peers.meet(sender.id, recipient)
 
 
 def _joined(before: Letter, new: Letter, message: Message) -> Letter:
     """One letter of two: what says all makes what was said before needless."""
+    new = attrs.evolve(new, sender=before.sender if new.sender is None else new.sender)
     if message.calendar.master is not None and message.method is not Method.ADD:
         return attrs.evolve(new, posted=before.posted)
     return attrs.evolve(new, posted=before.posted, texts=(*before.texts, *new.texts))
@@ -111,7 +141,7 @@ def sent(txn: Transaction, policy: Policy, task: Task, statuses: Mapping[str, st
         task: the letter as it was when the message was sent; it may have changed since.
         statuses: the delivery status of the recipient (RFC 6638 section 3.2.9).
     """
-    now = txn.tasks.get(LETTER, task.key)
+    now = txn.tasks.get(task.kind, task.key)
     before = Letter.unpacked(task)
     if now is not None and now.id == task.id:
         left = Letter.unpacked(now).texts
@@ -120,15 +150,24 @@ def sent(txn: Transaction, policy: Policy, task: Task, statuses: Mapping[str, st
         if left:
             _write_down(txn, policy, before, statuses)
             again = attrs.evolve(Letter.unpacked(now), texts=left)
-            txn.tasks.put(LETTER, again.key, again.packed(), due=txn.now)
+            txn.tasks.put(again.kind, again.key, again.packed(), due=txn.now)
             return
     settle(txn, policy, before, statuses)
+
+
+def give_up(txn: Transaction, policy: Policy, task: Task) -> None:
+    """Send nothing of a letter any more; its sender is told so."""
+    now = txn.tasks.get(task.kind, task.key)
+    if now is not None:
+        txn.tasks.remove(now.id)
+        letter = Letter.unpacked(now)
+        settle(txn, policy, letter, {letter.recipient: UNDELIVERED})
 
 
 def settle(txn: Transaction, policy: Policy, letter: Letter, statuses: Mapping[str, str]) -> None:
     """Write delivery statuses into the sender's copy, where the message is pending; its Schedule-Tag stays."""
     _write_down(txn, policy, letter, statuses)
-    principal = txn.principals.get(letter.sender)
+    principal = None if letter.sender is None else txn.principals.get(letter.sender)
     if principal is None:
         return
     delivery = Delivery(txn, policy, letter.uid, "VEVENT")
@@ -159,6 +198,6 @@ def _write_down(txn: Transaction, policy: Policy, letter: Letter, statuses: Mapp
         txn.journal.add([entry])
 
 
-def waiting(txn: Transaction) -> Sequence[tuple[Task, Letter]]:
-    """All letters, in the order in which they were written."""
-    return [(each, Letter.unpacked(each)) for each in txn.tasks.of(LETTER)]
+def waiting(txn: Transaction, domain: str) -> Sequence[tuple[Task, Letter]]:
+    """All letters to a domain, in the order in which they were written."""
+    return [(each, Letter.unpacked(each)) for each in txn.tasks.of(LETTER + domain)]

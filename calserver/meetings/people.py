@@ -7,6 +7,7 @@ import attrs
 
 from calserver import directory, ical
 from calserver.ical import CalendarObject, Property
+from calserver.itip import Message
 from calserver.meetings.policy import Policy
 from calserver.store import Principal, Transaction
 
@@ -86,6 +87,25 @@ class People:
             return prop if kind is None else prop.with_param("CUTYPE", kind)
 
         return _with_people(new, introduced)
+
+    def by_mail(self, message: Message) -> Message:
+        """A message in which everybody here is called by a mail address, where it is not so yet."""
+        named = {ical.address(prop.value) for prop in _people_in(message.calendar)}
+        others = [each for each in (*named, message.originator) if not each.startswith("mailto:")]
+        self.meet(others)
+        called = {each: who.addresses[0] for each in others if (who := self.whose(each)) is not None and who.addresses}
+        if not called:
+            return message
+
+        def spelled(prop: Property) -> Property:
+            address = called.get(ical.address(prop.value))
+            return prop if address is None else prop.with_value(address)
+
+        return attrs.evolve(
+            message,
+            originator=called.get(message.originator, message.originator),
+            calendar=_with_people(message.calendar, spelled),
+        )
 
     def is_ours(self, address: str) -> bool:
         """Whether an address that nobody has would have to be one of ours, so that there is no other place to ask."""

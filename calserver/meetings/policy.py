@@ -1,13 +1,16 @@
 """What a site wants of scheduling, and the ways by which messages leave it."""
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
 import attrs
 
 from calserver.config import Calendars, Scheduling
 from calserver.itip import Message
 from calserver.store import Principal, Transaction
+
+Manner = Literal["deliver", "inbox", "refuse"]
+"""What becomes of an invitation from elsewhere: a copy, a message in the Inbox without a copy, or nothing."""
 
 
 class Route(Protocol):

@@ -1,0 +1,174 @@
+"""What other servers bring: taken or not, delivered by the same core as local messages, questions answered."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import attrs
+from twisted.logger import Logger
+
+from calserver import caldav, calendars, dav, ical, meetings
+from calserver.conditions import ConditionFailed
+from calserver.config import Settings
+from calserver.directory import Actor
+from calserver.ical import ValidCalendarData
+from calserver.itip import Message, Method
+from calserver.meetings import Policy
+from calserver.scheduling.audit import Audit
+from calserver.scheduling.manners import Manners
+from calserver.store import Busy, Peer, Store, Transaction
+from ischedule import errors
+from ischedule.errors import INVALID_USER, NO_AUTHORITY, SUCCESS, RequestRefused, Status
+from ischedule.itip import BY_ATTENDEE
+from ischedule.message import Response
+from ischedule.receiver import Delivery
+
+log = Logger()
+
+FOREIGNER: Final = Actor(vouched=True)
+"""Who asks from elsewhere: nobody here, but one for whom another organization vouches."""
+
+
+@attrs.frozen(kw_only=True)
+class Office:
+    """`ischedule.receiver.Deliverer` of a calendar server.
+
+    Args:
+        store: where people's calendars are.
+        policy: of the site.
+        spoken: what the server speaks.
+        tree: what it serves.
+        settings: ``View.settings``.
+        manners: what is taken from whom.
+        audit: where is written down who asked what.
+    """
+
+    store: Store
+    policy: Policy
+    spoken: dav.Extensions
+    tree: dav.Tree
+    settings: Settings
+    manners: Manners
+    audit: Audit
+
+    def hosts(self, domain: str) -> bool:
+        """Whether the people of a domain are ours."""
+        return self.policy.calendars.hosts(domain)
+
+    async def deliver(self, delivery: Delivery) -> Sequence[Response]:
+        """Deliver a message, or answer a question.
+
+        Raises:
+            RequestRefused: nobody can have it.
+        """
+        found: Sequence[Response]
+        if delivery.message.asks_free_busy:
+            what, found = "free-busy", await self._told(delivery)
+        else:
+            what, found = delivery.message.method, await self._delivered(delivery)
+        self.audit.note(
+            what,
+            delivery.domain,
+            originator=delivery.originator,
+            uid=delivery.message.uid,
+            recipients={each.recipient: each.status.code for each in found},
+        )
+        return found
+
+    # -- messages --------------------------------------------------------------------------------------------------
+
+    async def _delivered(self, delivery: Delivery) -> Sequence[Response]:
+        method = delivery.message.method
+        if method in BY_ATTENDEE and not self.manners.replies(delivery.domain):
+            return _all(delivery, NO_AUTHORITY)
+        message = self._message(delivery)
+
+        def receive(txn: Transaction) -> Mapping[str, str]:
+            invitations = self.manners.invitations(txn, delivery.domain, message.originator)
+            statuses = meetings.receive(txn, self.policy, message, manner=invitations)
+            known = txn.peers.get(delivery.domain) or Peer(domain=delivery.domain, since=txn.now)
+            txn.peers.put(attrs.evolve(known, received=txn.now))
+            return statuses
+
+        try:
+            statuses = await self.store.write(receive)
+        except Busy:
+            return ()
+        except ConditionFailed as refused:
+            raise _refused(refused) from None
+        return [Response(recipient=each, status=_status(statuses[ical.address(each)])) for each in delivery.recipients]
+
+    def _message(self, delivery: Delivery) -> Message:
+        """The message, checked like what clients send.
+
+        Raises:
+            RequestRefused: it is none, or more than is taken.
+        """
+        recipients = tuple(ical.address(each) for each in delivery.recipients)
+        try:
+            return Message.received(
+                delivery.body, delivery.originator, recipients, calendars.limits(self.settings.calendars)
+            )
+        except ConditionFailed as refused:
+            raise _refused(refused) from None
+        except ValueError as error:
+            raise errors.InvalidSchedulingMessage(str(error)) from None
+
+    # -- questions -------------------------------------------------------------------------------------------------
+
+    async def _told(self, delivery: Delivery) -> Sequence[Response]:
+        allowed = self.manners.told(delivery.domain)
+        if allowed == "none":
+            return _all(delivery, NO_AUTHORITY)
+        request = dav.Request(
+            method="POST",
+            href=dav.Href(()),
+            headers=dav.Headers(()),
+            body=delivery.body,
+            actor=FOREIGNER,
+            prefix=self.policy.prefix,
+        )
+
+        def look(txn: Transaction) -> Sequence[Response]:
+            view = dav.View(txn, request, self.tree, self.spoken, self.settings)
+            told = caldav.told(view, delivery.body, delivery.recipients, types=allowed == "types")
+            found = {ical.address(each.attendee.value): each for each in told}
+            answers = []
+            for recipient in delivery.recipients:
+                each = found[ical.address(recipient)]
+                data = None if each.data is None else ical.serialize(each.data)
+                answers.append(Response(recipient=recipient, status=Status.read(each.status), calendar_data=data))
+            return answers
+
+        try:
+            return await self.store.read(look)
+        except ConditionFailed as refused:
+            raise _refused(refused) from None
+
+
+def _all(delivery: Delivery, status: Status) -> Sequence[Response]:
+    return [Response(recipient=each, status=status) for each in delivery.recipients]
+
+
+def _status(code: str) -> Status:
+    """A delivery status (RFC 6638 section 3.2.9) as a REQUEST-STATUS."""
+    if code.startswith(("1", "2")):
+        return SUCCESS
+    known = {each.code: each for each in (INVALID_USER, NO_AUTHORITY, errors.NO_SCHEDULING, errors.INVALID_SERVICE)}
+    return known.get(code, Status(code))
+
+
+def _refused(refused: ConditionFailed) -> RequestRefused:
+    """What a condition of CalDAV is called between servers."""
+    kind = errors.BY_ELEMENT.get(
+        {"max-resource-size": "max-content-length"}.get(_local(refused), _local(refused)),
+        errors.InvalidCalendarData if isinstance(refused, ValidCalendarData) else errors.InvalidSchedulingMessage,
+    )
+    return kind(refused.reason)
+
+
+def _local(refused: ConditionFailed) -> str:
+    return refused.name.rpartition("}")[2]
+
+
+METHODS: Final = tuple(each.value for each in (Method.REQUEST, Method.ADD, Method.REPLY, Method.CANCEL, Method.REFRESH))
+"""What is taken of events and tasks."""

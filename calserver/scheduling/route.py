@@ -1,0 +1,40 @@
+"""The way out: who may be reached elsewhere gets a letter, in the transaction of what is said."""
+
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+
+import attrs
+
+from calserver.itip import Message
+from calserver.meetings import Policy, letters
+from calserver.store import Principal, Transaction
+from ischedule.trust import Trust
+
+
+@attrs.frozen(kw_only=True)
+class Elsewhere:
+    """`calserver.meetings.Route` to other domains.
+
+    Args:
+        policy: of the site, without routes.
+        trust: whom messages are sent to.
+        can_send: whether there is any way at the moment: a key to sign with, or mail.
+    """
+
+    policy: Policy
+    trust: Trust
+    can_send: Callable[[], bool]
+
+    def take(
+        self, txn: Transaction, message: Message, recipients: Sequence[str], sender: Principal | None
+    ) -> Mapping[str, str]:
+        """Write letters to those who have a mail address in a domain that we talk to."""
+        taken = [each for each in recipients if self._reaches(each)]
+        if not taken or not self.can_send():
+            return {}
+        letters.post(txn, self.policy, message, taken, sender, str(uuid.uuid4()))
+        return dict.fromkeys(taken, letters.PENDING)
+
+    def _reaches(self, address: str) -> bool:
+        domain = letters.domain_of(address)
+        return "." in domain and self.trust.welcomes(domain)
