@@ -37,6 +37,7 @@ from calserver.dav import (
     View,
     Written,
     access,
+    acl,
     xml,
 )
 from calserver.ical import JCAL, CalendarObject
@@ -88,7 +89,8 @@ class CalendarObjectResource(StoredObject):
 
         So nobody can find out that there is something private; what has a list of its own is not public at all.
         """
-        return frozenset() if self.view.request.actor.href is None else super().privileges
+        nobody = acl.UNAUTHENTICATED in self.view.request.actor.identities
+        return frozenset() if nobody else super().privileges
 
     @property
     def text(self) -> bytes:

@@ -116,7 +116,7 @@ def held(
         return isinstance(who, str) and who.startswith(acl.PROPERTY) and _named(view, row, who, properties)
 
     found = model.held(entries, matches)
-    if actor.href is None:
+    if acl.UNAUTHENTICATED in identities:
         return found & READING if row.source_id is None else NOTHING
     if row.source_id is not None:
         found &= SHARED.get(row.access, NOTHING)
