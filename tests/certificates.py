@@ -1,59 +1,20 @@
 """A throw-away certificate authority, for servers with real TLS."""
 
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
-
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from OpenSSL import SSL
 from twisted.internet.ssl import Certificate, CertificateOptions, KeyPair, PrivateCertificate
 
+from calserver.admin import authority
 
-class Authority:
+
+class Authority(authority.Authority):
     """Issues certificates, which nobody believes but those who are given `certificate`."""
 
     def __init__(self, name: str = "Test Authority") -> None:
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        built = self._builder(self._name, self._key, days=30)
-        built = built.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        self.pem = built.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+        super().__init__(name)
         self.certificate = Certificate.loadPEM(self.pem)
-
-    def pem_for(self, *names: str, days: float = 30) -> tuple[bytes, bytes]:
-        """Certificate and private key for host names and addresses; with negative `days` one that has expired."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
-        built = self._builder(subject, key, days=days)
-        built = built.add_extension(x509.SubjectAlternativeName([_named(each) for each in names]), critical=False)
-        certificate = built.sign(self._key, hashes.SHA256())
-        secret = key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        return certificate.public_bytes(serialization.Encoding.PEM), secret
 
     def options(self, *names: str, days: float = 30) -> CertificateOptions:
         """What a TLS server with such a certificate needs."""
         public, secret = self.pem_for(*names, days=days)
         pair = KeyPair.load(secret, SSL.FILETYPE_PEM)
         return PrivateCertificate.fromCertificateAndKeyPair(Certificate.loadPEM(public), pair).options()
-
-    def _builder(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, days: float) -> x509.CertificateBuilder:
-        now = datetime.now(UTC)
-        return x509.CertificateBuilder(
-            issuer_name=self._name,
-            subject_name=subject,
-            public_key=key.public_key(),
-            serial_number=x509.random_serial_number(),
-            not_valid_before=now - timedelta(days=60),
-            not_valid_after=now + timedelta(days=days),
-        )
-
-
-def _named(name: str) -> x509.GeneralName:
-    try:
-        return x509.IPAddress(ip_address(name))
-    except ValueError:
-        return x509.DNSName(name)

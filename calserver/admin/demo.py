@@ -1,4 +1,4 @@
-"""What a server to try has in it: two people, a room and an administrator, and calendars with events around today."""
+"""What servers to try have in them: two organizations with people, rooms, and calendars with events around today."""
 
 from datetime import date, datetime, time, timedelta
 from typing import Final
@@ -14,7 +14,6 @@ from calserver.ical import CalendarObject
 from calserver.store import Object, Transaction
 
 PASSWORD: Final = "demo"
-DOMAIN: Final = "example.com"
 
 
 @attrs.frozen(kw_only=True)
@@ -26,10 +25,9 @@ class Account:
     name: str
     administrator: bool = False
 
-    @property
-    def address(self) -> str:
+    def address(self, domain: str) -> str:
         """Its mail address."""
-        return f"{self.uid}@{DOMAIN}"
+        return f"{self.uid}@{domain}"
 
 
 @attrs.frozen(kw_only=True)
@@ -42,27 +40,58 @@ class Entry:
     text: bytes
 
 
-ACCOUNTS: Final = (
-    Account(uid="ann", kind="user", name="Ann Example"),
-    Account(uid="bob", kind="user", name="Bob Example"),
-    Account(uid="meeting-room", kind="location", name="Meeting Room"),
-    Account(uid="admin", kind="user", name="Administrator", administrator=True),
+@attrs.frozen(kw_only=True)
+class Organization:
+    """The people and rooms of a mail domain."""
+
+    domain: str
+    accounts: tuple[Account, ...]
+
+    @property
+    def host(self) -> str:
+        """The name of its server."""
+        return f"cal.{self.domain}"
+
+    @property
+    def first(self) -> Account:
+        """Who takes part in the demonstration."""
+        return self.accounts[0]
+
+
+NORTH: Final = Organization(
+    domain="north.example",
+    accounts=(
+        Account(uid="ann", kind="user", name="Ann Example"),
+        Account(uid="bob", kind="user", name="Bob Example"),
+        Account(uid="meeting-room", kind="location", name="Meeting Room"),
+        Account(uid="admin", kind="user", name="Administrator", administrator=True),
+    ),
+)
+SOUTH: Final = Organization(
+    domain="south.example",
+    accounts=(
+        Account(uid="sam", kind="user", name="Sam Example"),
+        Account(uid="sue", kind="user", name="Sue Example"),
+        Account(uid="garden-room", kind="location", name="Garden Room"),
+        Account(uid="admin", kind="user", name="Administrator", administrator=True),
+    ),
 )
 CALENDARS: Final = (("ann", "Sports", "#2ECC71FF"),)
 """Calendars besides those that everybody has: owner, name, color."""
 
 
-def seed(txn: Transaction, *, today: datetime, settings: Calendars) -> bool:
+def seed(txn: Transaction, organization: Organization, *, today: datetime, settings: Calendars) -> bool:
     """Make the accounts and what is in their calendars, where there are no principals yet; returns whether it did.
 
     Args:
         txn: a writing transaction.
+        organization: whose.
         today: the events lie around this day, in wall-clock time.
         settings: which collections everybody has.
     """
     if txn.principals.list():
         return False
-    for each in ACCOUNTS:
+    for each in organization.accounts:
         accounts.add(
             txn,
             each.uid,
@@ -70,14 +99,17 @@ def seed(txn: Transaction, *, today: datetime, settings: Calendars) -> bool:
             settings=settings,
             password=PASSWORD if each.kind == "user" else None,
             name=each.name,
-            addresses=(each.address,),
+            addresses=(each.address(organization.domain),),
             administrator=each.administrator,
         )
+    here = {each.uid for each in organization.accounts}
     for owner, name, color in CALENDARS:
-        create(txn, named(txn, owner), name, color=color)
+        if owner in here:
+            create(txn, named(txn, owner), name, color=color)
     for entry in entries(today):
-        place = find(txn, named(txn, entry.owner), entry.calendar)
-        calendars.put(txn, place, entry.name, CalendarObject.parse(entry.text), settings=settings, path=_name)
+        if entry.owner in here:
+            place = find(txn, named(txn, entry.owner), entry.calendar)
+            calendars.put(txn, place, entry.name, CalendarObject.parse(entry.text), settings=settings, path=_name)
     return True
 
 
@@ -111,6 +143,9 @@ def entries(now: datetime) -> tuple[Entry, ...]:
         _entry("bob", "Default", "lunch", lunch),
         _entry("bob", "Default", "workshop", workshop),
         _entry("meeting-room", "Default", "team", *team),
+        _entry("sam", "Default", "dentist", dentist),
+        _entry("sam", "Default", "workshop", workshop),
+        _entry("sue", "Tasks", "tickets", tickets),
     )
 
 
@@ -124,7 +159,7 @@ def _entry(owner: str, calendar: str, name: str, *components: tuple[str, ...]) -
 
 def _component(kind: str, uid: str, now: datetime, summary: str, *more: str) -> tuple[str, ...]:
     stamp = f"DTSTAMP:{now:%Y%m%dT%H%M%SZ}"
-    return (f"BEGIN:{kind}", f"UID:{uid}@demo.{DOMAIN}", stamp, f"SUMMARY:{summary}", *more, f"END:{kind}")
+    return (f"BEGIN:{kind}", f"UID:{uid}@demo.example", stamp, f"SUMMARY:{summary}", *more, f"END:{kind}")
 
 
 def _event(uid: str, now: datetime, start: datetime, minutes: int, summary: str, *more: str) -> tuple[str, ...]:

@@ -1,8 +1,10 @@
 """Make the directory of a server: configuration, keys, store."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
+from typing import Final
 
 import attrs
 
@@ -11,6 +13,7 @@ from calserver.admin.refused import Refused
 from calserver.config import Config, sample
 
 CONFIG_NAME = "calserver.toml"
+NOTHING: Final[Mapping[str, object]] = MappingProxyType({})
 
 
 @attrs.frozen(kw_only=True)
@@ -24,7 +27,12 @@ class Installation:
 
 
 def install(
-    folder: Path, *, listen: Sequence[str] = (), admin_listen: Sequence[str] = (), domain: str | None = None
+    folder: Path,
+    *,
+    listen: Sequence[str] = (),
+    admin_listen: Sequence[str] = (),
+    domain: str | None = None,
+    further: Mapping[str, object] = NOTHING,
 ) -> Installation:
     """Make a directory with a configuration, a signing key and an empty store, readable for its owner only.
 
@@ -33,13 +41,14 @@ def install(
         listen: Twisted endpoint strings; the default of the configuration where there are none.
         admin_listen: the same for the administration port.
         domain: the mail domain of principals without an address of their own.
+        further: other options, by path (``ischedule.enabled``).
 
     Raises:
         Refused: there is something in `folder`.
         ConfigError: an option is wrong; nothing was made.
     """
     given = {"server.listen": list(listen), "server.admin_listen": list(admin_listen), "calendars.domain": domain}
-    text = sample({option: value for option, value in given.items() if value})
+    text = sample({option: value for option, value in given.items() if value} | dict(further))
     _make_empty(folder)
     path = folder / CONFIG_NAME
     _write_private(path, text.encode())

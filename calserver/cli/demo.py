@@ -1,53 +1,113 @@
-"""``calserver demo``: a server to try, with accounts and events in it."""
+"""``calserver demo``: two organizations to try, on this machine, that schedule with each other."""
 
-import re
-from datetime import datetime
+import sys
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, Final
 
 import click
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.protocol import ProcessProtocol
+from twisted.python.failure import Failure
 
-from calserver.admin import database, demo, installation
+from calserver.admin import demo, demo_story
+from calserver.admin.demo_sites import LOOPBACK, Site, Sites, free_ports, prepare
+from calserver.admin.nameserver import NameServer
+from calserver.admin.refused import Refused
 from calserver.cli.options import PATH
 from calserver.cli.output import print_table
-from calserver.cli.serve import serve
-from calserver.config import Config
+from calserver.cli.reactor import run_async
 
-LISTEN = "tcp:8008:interface=127.0.0.1"
+LISTEN: Final = f"tcp:8008:interface={LOOPBACK}"
+SOUTH_LISTEN: Final = f"tcp:8018:interface={LOOPBACK}"
 
 
 @click.command("demo")
-@click.argument("folder", metavar="DIR", type=PATH)
-@click.option("--listen", default=LISTEN, show_default=True, metavar="ENDPOINT", help="Where to listen.")
-@click.option("--no-serve", is_flag=True, help="Only make DIR.")
-def command(folder: Path, listen: str, no_serve: bool) -> None:
-    """Serve from DIR with accounts and events to try; made the first time, kept after that."""
-    config_file = folder / installation.CONFIG_NAME
-    if not config_file.exists():
-        installation.install(folder, listen=(listen,), domain=demo.DOMAIN)
-    config = Config.load(config_file)
-    now = datetime.now().astimezone()
-    with database.opened(config) as store:
-        seeded = store.write_now(lambda txn: demo.seed(txn, today=now, settings=config.calendars))
-    click.echo(f"{'Made' if seeded else 'Serving what is in'} {folder}/; delete it to begin anew.\n")
-    guide(address(listen), config.server.public_prefix)
-    if not no_serve:
-        serve(config_file, (listen,))
+@click.argument("folder", metavar="[DIR]", type=PATH, required=False)
+@click.option("--listen", metavar="ENDPOINT", help=f"Where north.example listens.  [default: {LISTEN}]")
+@click.option("--south", metavar="ENDPOINT", help=f"Where south.example does.  [default: {SOUTH_LISTEN}]")
+@click.option("--once", is_flag=True, help="End when a meeting has crossed; in a temporary directory unless given one.")
+def command(folder: Path | None, listen: str | None, south: str | None, once: bool) -> None:
+    """Serve two organizations from DIR, with accounts and events to try; made the first time, kept after that.
+
+    They find each other by a small name server, like strangers. A meeting of both is made before your eyes; with --once
+    the exit status says whether invitation, answer and free-busy time really crossed, on ports that are free.
+    """
+    if folder is None and not once:
+        raise click.UsageError("name a directory, or say --once")
+    usual = [f"tcp:{port}:interface={LOOPBACK}" for port in free_ports(2)] if once else [LISTEN, SOUTH_LISTEN]
+    with tempfile.TemporaryDirectory() as temporary:
+        sites = prepare(folder or Path(temporary) / "demo", listen=listen or usual[0], south_listen=south or usual[1])
+        run_async(lambda reactor: _run(reactor, sites, once=once))
 
 
-def address(endpoint: str) -> str:
-    """The URL of a plain TCP endpoint, the endpoint itself where it is another."""
-    found = re.fullmatch(r"tcp:(?:port=)?(\d+)(?::interface=([^:]+))?", endpoint)
-    return f"http://{found[2] or '127.0.0.1'}:{found[1]}/" if found else endpoint
+async def _run(reactor: Any, sites: Sites, *, once: bool) -> None:
+    names = NameServer(sites.zones)
+    await names.listen(reactor, LOOPBACK, sites.dns_port)
+    servers = [Server(reactor, each) for each in (sites.north, sites.south)]
+    reactor.addSystemEventTrigger("before", "shutdown", lambda: gatherResults([each.stop() for each in servers]))
+    click.echo(f"{'Made' if sites.new else 'Serving what is in'} {sites.north.folder.parent}/\n")
+    try:
+        await demo_story.started(reactor, sites.north, sites.south)
+        if sites.new or once:
+            await demo_story.tell(reactor, sites.north, sites.south, click.echo)
+    except demo_story.NotCrossed as problem:
+        raise Refused(f"{problem}; {sites.north.log} and {sites.south.log} say more") from None
+    if once:
+        return
+    guide(sites)
+    ended = [each.ended for each in servers]
+    await gatherResults(ended)
+    raise Refused(f"a server has ended; {sites.north.log} and {sites.south.log} say why")
 
 
-def guide(url: str, prefix: str) -> None:
+class Server(ProcessProtocol):
+    """A server as a process of its own, whose words go to a file."""
+
+    def __init__(self, reactor: Any, site: Site) -> None:
+        self.ended: Deferred[None] = Deferred()
+        self._site = site
+        self._log = site.log.open("ab")
+        command = [sys.executable, "-m", "calserver.cli", "serve", "--config", str(site.file)]
+        command += ["--listen", site.listen, "--listen", site.secure]
+        self._process = reactor.spawnProcess(self, command[0], command, env=None)
+
+    def outReceived(self, data: bytes) -> None:
+        """It says something."""
+        self._log.write(data)
+        self._log.flush()
+
+    errReceived = outReceived
+
+    def processEnded(self, reason: Failure) -> None:
+        """It has ended."""
+        self._log.close()
+        self.ended.callback(None)
+
+    def stop(self) -> Deferred[None]:
+        """End it; fires when it has."""
+        gone: Deferred[None] = Deferred()
+        self.ended.chainDeferred(gone)
+        if self._process.pid is not None:
+            self._process.signalProcess("TERM")
+        return gone
+
+
+def guide(sites: Sites, say: Callable[[str], None] = click.echo) -> None:
     """Print the accounts and what to type into clients."""
-    rows = [
-        (each.uid, demo.PASSWORD if each.kind == "user" else "-", each.name, each.address) for each in demo.ACCOUNTS
-    ]
-    print_table(("ACCOUNT", "PASSWORD", "WHO", "MAIL ADDRESS"), rows)
+    say("")
+    rows = []
+    for site in (sites.north, sites.south):
+        for each in site.organization.accounts:
+            password = demo.PASSWORD if each.kind == "user" else "-"
+            rows.append((site.url, each.uid, password, each.name, each.address(site.organization.domain)))
+    print_table(("ADDRESS", "ACCOUNT", "PASSWORD", "WHO", "MAIL ADDRESS"), rows)
+    url, prefix = sites.north.url, sites.north.config.server.public_prefix
     below = url.rstrip("/") + prefix
-    click.echo(f"""
+    say(f"""
+Invite people of one organization in a calendar of the other, by their mail addresses.
+
 Address       {url}
 A calendar    {below}calendars/user/ann/Default/
 
@@ -57,5 +117,5 @@ DAVx5         Login with URL and user name: the address as the phone reaches it,
 Evolution     New Collection Account, Advanced Options: {url}, ann
 A shell       curl -u ann:demo {below}calendars/user/ann/Default/
 
-Ctrl-C stops the server.
+The name server answers on {LOOPBACK} port {sites.dns_port}. Ctrl-C stops all of it.
 """)

@@ -57,7 +57,8 @@ class Actor:
     def identities(self) -> frozenset[acl.Who]:
         """Everything by which an access control entry may mean it, whatever the resource."""
         if self.principal_id is None:
-            return frozenset((acl.ALL, acl.AUTHENTICATED if self.vouched else acl.UNAUTHENTICATED))
+            nobody = self.href is None and not self.vouched
+            return frozenset((acl.ALL, acl.UNAUTHENTICATED if nobody else acl.AUTHENTICATED))
         return frozenset(
             (
                 acl.ALL,

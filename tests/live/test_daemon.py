@@ -50,30 +50,9 @@ def running(*command: str) -> Iterator[list[str]]:
     assert "Traceback" not in rest
 
 
-def principal_of(port: int, user: str = "ann", password: str = "demo") -> int:
+def principal_of(port: int, user: str = "ann", password: str = "ann") -> int:
     with Connection(port, user, password) as connection:
         return connection.request("PROPFIND", f"/dav/principals/user/{user}/", Depth="0").status
-
-
-def test_the_demonstration_is_made_once_and_kept(tmp_path: Path) -> None:
-    folder, port = tmp_path / "data", free_port()
-    listen = f"tcp:{port}:interface=127.0.0.1"
-    calserver("demo", folder, "--listen", listen, "--no-serve")
-    config = folder / "calserver.toml"
-    text = config.read_text()
-    config.write_text(re.sub(r"#admin_listen = .*", f'admin_listen = ["tcp:{free_port()}:interface=127.0.0.1"]', text))
-    home = "/dav/calendars/user/ann/"
-    with running(*CALSERVER, "demo", str(folder), "--listen", listen) as printed:
-        assert f"http://127.0.0.1:{port}/" in "".join(printed)
-        with Connection(port, "ann", "demo") as ann:
-            assert "SUMMARY:Lunch: Ann and Bob" in ann.request("GET", home + "Default/").text
-            assert "SUMMARY:Run" in ann.request("GET", home + "Sports/").text
-            assert ann.request("DELETE", home + "Default/lunch.ics").status == 204
-        with Connection(port, "admin", "demo") as admin:
-            assert "Team meeting" in admin.request("GET", "/dav/calendars/location/meeting-room/Default/").text
-    with running(*CALSERVER, "demo", str(folder), "--listen", listen), Connection(port, "ann", "demo") as ann:
-        assert ann.request("GET", home + "Default/lunch.ics").status == 404
-        assert ann.request("GET", home + "Default/team.ics").status == 200
 
 
 def test_twistd_and_serve_are_the_same_daemon(make_daemon: Callable[..., Daemon]) -> None:
