@@ -30,14 +30,10 @@ class Organization(Daemon):
         rows = "".join(f"{uid},{uid},{uid}@{domain},user,\n" for uid in PEOPLE)
         rows += f"hall,hall,hall@{domain},location,automatic\n"
         super().__init__(folder / domain, "uid,password,email,type,auto_schedule\n" + rows)
-        self.secure_port = free_port()
-        certificate, key = authority.pem_for(self.host)
-        (self.folder / "cert.pem").write_bytes(certificate)
-        (self.folder / "key.pem").write_bytes(key)
+        self._authority = authority
         (self.folder / "ca.pem").write_bytes(authority.pem)
-        secure = f"ssl:{self.secure_port}:privateKey=key.pem:certKey=cert.pem:interface=127.0.0.1"
+        self.move(self.host)
         self.set(
-            server__listen=[f"tcp:{self.port}:interface=127.0.0.1", secure],
             calendars__domain=domain,
             ischedule__authorities_file="ca.pem",
             ischedule__allow_networks=["127.0.0.0/8"],
@@ -46,6 +42,15 @@ class Organization(Daemon):
             ischedule__domain_rate=1000.0,
             ischedule__audit_file="audit.log",
         )
+
+    def move(self, host: str) -> None:
+        """Have another name, another port and another certificate from the next start on."""
+        self.host, self.secure_port = host, free_port()
+        certificate, key = self._authority.pem_for(host)
+        (self.folder / "cert.pem").write_bytes(certificate)
+        (self.folder / "key.pem").write_bytes(key)
+        secure = f"ssl:{self.secure_port}:privateKey=key.pem:certKey=cert.pem:interface=127.0.0.1"
+        self.set(server__listen=[f"tcp:{self.port}:interface=127.0.0.1", secure])
 
     def set(self, **options: object) -> None:
         """Change the configuration, for the next start: ``section__option``."""
@@ -61,7 +66,16 @@ class Organization(Daemon):
 
     def records(self) -> list[str]:
         """What it says is to be published."""
-        place = ["--port", str(self.secure_port), "--address", "127.0.0.1", "--config", str(self.config)]
+        place = [
+            "--host",
+            self.host,
+            "--port",
+            str(self.secure_port),
+            "--address",
+            "127.0.0.1",
+            "--config",
+            str(self.config),
+        ]
         return [
             line for line in calserver("dns", "records", self.domain, *place).splitlines() if not line.startswith("$")
         ]
