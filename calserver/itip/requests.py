@@ -17,6 +17,7 @@ from calserver.itip.meaning import BOOKKEEPING, meaning
 from calserver.itip.meeting import (
     Key,
     Meeting,
+    as_era,
     calendar,
     is_era,
     is_recurring,
@@ -270,9 +271,10 @@ class _Copy:
         if self._answered(key, least):
             return self._stored_answer(key)
         series = None if key is None else self._series_answered(key)
-        if key is not None and self._answered(series, least) and self.said.only_participation(key):
-            return self._stored_answer(series)
-        return None
+        if key is None or not self._answered(series, least):
+            return None
+        follows = key not in self.said.components or self.said.only_participation(key)
+        return self._stored_answer(series) if follows else None
 
     def _stored_answer(self, key: Key) -> str | None:
         """The answer in the copy; what was removed from it, or all of it, is declined."""
@@ -307,9 +309,20 @@ class _Copy:
                 again = self.said.derived(at)
                 if again is not None and self._is_own(at, had, Version.of(again).sequence):
                     components = {**components, at: self._own(at, ranging_like(again, had))}
+        components = components | self._own_ranges(components)
         shown_cancelled = {key for key, each in components.items() if key is not None and _is_cancelled(each)}
         components[None] = self._excluding(master, start, hidden, shown_cancelled)
         return components
+
+    def _own_ranges(self, components: dict[Key, Component]) -> dict[Key, Component]:
+        """The answers to this and future instances, where the organizer has another component for the first of them."""
+        found: dict[Key, Component] = {}
+        for key in self.memory.ranges & components.keys():
+            first = None if is_era(components[key]) else self.said.next_open(key)
+            again = None if first is None or first in components else self.said.derived(first)
+            if again is not None and self._answered(key, Version.of(again).sequence):
+                found[first] = self._own(first, as_era(again))
+        return found
 
     def _is_own(self, key: int, had: Component, sequence: int) -> bool:
         """Whether an override that the organizer does not know says something of its own."""

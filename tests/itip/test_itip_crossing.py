@@ -115,6 +115,19 @@ def test_an_answer_to_future_instances_counts_beyond_one_that_has_another_of_its
     assert answers(game, B) == dict.fromkeys((1, 3, 4, 5), "NEEDS-ACTION")
 
 
+def test_an_answer_to_future_instances_stays_where_another_attendee_answered_the_first(game: Game) -> None:
+    """What tells of that was on its way."""
+    game.answer(B, 2, "ACCEPTED", "")
+    game.deliver_all()
+    game.answer(A, 2, "ACCEPTED", "future")
+    game.refresh()
+    game.deliver_all()
+    assert answers(game, A) == everywhere("ACCEPTED", on_1="NEEDS-ACTION")
+    game.refresh()
+    game.deliver_all()
+    assert answers(game, A) == everywhere("ACCEPTED", on_1="NEEDS-ACTION")
+
+
 def test_an_answer_to_an_instance_that_was_moved_with_future_ones_is_too_late(game: Game) -> None:
     game.edit(Edit(future=3), False)
     game.answer(A, 4, "DECLINED", "")
