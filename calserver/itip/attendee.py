@@ -5,7 +5,7 @@ differently, and is then stored as the organizer sent it. Where clients are know
 asked to remove, these are kept.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Final
 
@@ -16,7 +16,7 @@ from calserver.ical import CalendarObject, Component, Property
 from calserver.itip import reasons
 from calserver.itip.conditions import AllowedAttendeeSchedulingObjectChange
 from calserver.itip.meaning import BOOKKEEPING, OWN, PEOPLE, PROGRESS, instants, meaning
-from calserver.itip.meeting import Key, Meeting, alone, calendar, is_era
+from calserver.itip.meeting import Key, Meeting, alone, as_era, calendar, is_era
 from calserver.itip.memory import Memory
 from calserver.itip.message import Message, Method, Version, sequence_of, stamped
 from calserver.itip.organizer import next_stamp
@@ -71,6 +71,8 @@ class _Change:
         self.before = Meeting.of(old)
         self.after = _put_right(self.before, Meeting.of(new))
         self.stamp = next_stamp(self.before.with_components(_stamps(memory)), now)
+        self.moved: dict[int, int] = {}
+        """Where overrides for this and future instances begin now."""
 
     def plan(self) -> Plan:
         if self.new is None:
@@ -117,15 +119,26 @@ class _Change:
 
     def _keep_lost(self) -> None:
         """Keep what the client left out though it did not exclude it: the master, or overrides of a series."""
-        components = dict(self.after.components)
+        excluded = self._excluded()
+        components = {key: each for key, each in self.after.components.items() if key not in excluded}
         for key, stored in self.before.components.items():
             lost = key not in components and (key is None or self.before.master is not None)
-            if lost and key not in self._excluded() and not self._is_own(key):
+            if lost and key not in excluded and not self._is_own(key):
                 components[key] = self._following(key, stored)
+        for key in excluded & self.before.eras:
+            self._move_era(key, components)
         self.after = self.after.with_components(components)
         if self.after.timezones != self.before.timezones:
             zones = _distinct((*self.after.timezones, *self.before.timezones))
             self.after = Meeting.made_of(ordered(self.after), zones)
+
+    def _move_era(self, key: int, components: dict[Key, Component]) -> None:
+        """Let an override for this and future instances begin with the next one, where the first was removed."""
+        first = self.before.next_open(key, self._excluded())
+        again = None if first is None else self.before.derived(first)
+        if first is not None and again is not None and first not in self.before.components:
+            components[first] = as_era(again)
+            self.moved[key] = first
 
     def _is_own(self, key: Key) -> bool:
         """Whether an override is neither the organizer's nor an answer, but for alarms and the like."""
@@ -208,12 +221,29 @@ class _Change:
         for key in sorted(self._excluded()):
             gone = self.before.governing(key)
             if gone is not None and self._attends(gone):
-                changed[key] = self._declined(alone(gone))
+                changed[key] = self._declined(gone if key in self.moved else alone(gone))
+                if key in self.moved:
+                    changed[self.moved[key]] = self.after.components[self.moved[key]]
+        changed |= self._still_declined(changed)
         if self.before.master is None:
             for lost in set(self.before.components) - set(self.after.components):
                 if self._attends(self.before.components[lost]):
                     changed[lost] = self._declined(self.before.components[lost])
         return changed
+
+    def _still_declined(self, changed: Mapping[Key, Component]) -> dict[Key, Component]:
+        """The instances that were removed while the series was declined, where it is accepted now."""
+        found: dict[Key, Component] = {}
+        for key in own_exclusions(self.memory, self.before):
+            series, gone = changed.get(self.after.follows(key)), self.before.like_series(key)
+            if (
+                series is not None
+                and gone is not None
+                and ("", key) not in self.memory.answers
+                and self._attends(series)
+            ):
+                found[key] = self._declined(gone)
+        return found
 
     def _answer_changed(self, key: Key, new: Component) -> bool:
         base = self.before.governing(key)
@@ -265,12 +295,10 @@ class _Change:
         return sorted(named & self.addresses)
 
     def _remembered(self, said: dict[Key, Component]) -> Memory:
-        answers = dict(self.memory.answers)
-        for key, each in said.items():
-            mine = attendee(each, self.addresses)
-            if mine is not None:
-                answers["", key] = Version(sequence_of(each), self.stamp)
-        return attrs.evolve(self.memory, answers=answers)
+        told = {key: each for key, each in said.items() if attendee(each, self.addresses) is not None}
+        answers = {("", key): Version(sequence_of(each), self.stamp) for key, each in told.items()}
+        ranges = (self.memory.ranges - told.keys()) | {key for key, each in told.items() if key and is_era(each)}
+        return attrs.evolve(self.memory, answers=self.memory.answers | answers, ranges=ranges)
 
 
 def _put_right(before: Meeting, after: Meeting) -> Meeting:

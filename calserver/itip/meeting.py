@@ -4,8 +4,8 @@ A `Key` names an instance whichever way its RECURRENCE-ID is written: seconds si
 series gives it, read as UTC where that floats; None is the master. A day in a series of times means the instance on it.
 """
 
-from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from collections.abc import Collection, Iterable
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Final
 
@@ -17,6 +17,8 @@ from calserver.itip.meaning import BOOKKEEPING, PEOPLE, instants, meaning
 
 Key = int | None
 
+_RANGE: Final = "THISANDFUTURE"
+_YEAR: Final = 366 * 86400
 _NOT_DERIVED: Final = frozenset({"RRULE", "RDATE", "EXDATE", "EXRULE", "RECURRENCE-ID", "DTSTART", "DTEND", "DUE"})
 
 
@@ -88,21 +90,36 @@ class Meeting:
             self._made[key] = self._makes(key)
         return self._made[key]
 
+    def could_make(self, key: int) -> bool:
+        """Whether the series would make the instance if it were neither excluded nor ended (what clients may store)."""
+        master = self.master
+        if master is None or master.first("RRULE") is None or self.makes(key) or key in self.excluded:
+            return True
+        endless = tuple(
+            each.with_value(_endless(each.value)) if each.name == "RRULE" else each
+            for each in master.properties
+            if each.name not in ("EXDATE", "EXRULE")
+        )
+        return attrs.evolve(self, components={None: attrs.evolve(master, properties=endless)}).makes(key)
+
     @cached_property
     def _made(self) -> dict[int, bool]:
         return {}
 
     def _makes(self, key: int) -> bool:
-        master = self.master
-        if master is None or not is_recurring(master) or key in self.excluded:
+        if self.master is None or not is_recurring(self.master) or key in self.excluded:
             return False
-        alone = CalendarObject.of(Component("VCALENDAR", (), (*self.timezones, master)), b"")
+        return key in self._starts(key - 1, key + 1, 100)
+
+    def _starts(self, since: int, until: int, limit: int) -> list[int]:
+        """When the series begins in some time, by the master alone; nothing where that costs too much to say."""
+        components = () if self.master is None else (self.master,)
+        alone = CalendarObject.of(Component("VCALENDAR", (), (*self.timezones, *components)), b"")
         try:
-            at = datetime.fromtimestamp(key, UTC)
-            found = ical.expand(alone, at - timedelta(seconds=1), at + timedelta(seconds=1), zone=UTC, limit=100)
+            first, last = datetime.fromtimestamp(since, UTC), datetime.fromtimestamp(until, UTC)
+            return [int(each.start.timestamp()) for each in ical.expand(alone, first, last, zone=UTC, limit=limit)]
         except (ValueError, OverflowError, ical.MaxInstances):
-            return False
-        return any(each.start == at for each in found)
+            return []
 
     def governing(self, key: Key) -> Component | None:
         """The component of an instance: its own, or what the series says of it; None where it is not in it."""
@@ -117,7 +134,7 @@ class Meeting:
 
     def like_series(self, key: int) -> Component | None:
         """The same of an instance that the series may have excluded by now; None without a series."""
-        start, governing = self.start, self._era(key)
+        start, governing = self.start, self.components.get(self.follows(key))
         if start is None or governing is None:
             return None
         return at_instance(governing, self._era_start(governing, start), start, key, self.zones)
@@ -134,10 +151,21 @@ class Meeting:
         """What the series says of an instance, whether it has an override or not; None where it does not make it."""
         return self.like_series(key) if self.makes(key) else None
 
-    def _era(self, key: int) -> Component | None:
-        """The last override before an instance that stands for it and future ones, else the master."""
-        eras = [each for each in self.components if each is not None and each < key and is_era(self.components[each])]
-        return self.components[max(eras)] if eras else self.master
+    @property
+    def eras(self) -> frozenset[int]:
+        """The overrides that stand for their instance and future ones."""
+        return frozenset(key for key, each in self.components.items() if key is not None and is_era(each))
+
+    def next_open(self, key: int, without: Collection[int] = ()) -> int | None:
+        """The first of the instances within a year that has no override for itself alone, and is not one of some."""
+        closed = {*self.components, *without} - self.eras
+        return next(
+            (each for each in self._starts(key + 1, key + _YEAR, 1000) if each > key and each not in closed), None
+        )
+
+    def follows(self, key: int) -> Key:
+        """What an instance without a component is like: the last override for future ones before it, or the series."""
+        return max((each for each in self.eras if each < key), default=None)
 
     def _era_start(self, governing: Component, start: When) -> When:
         prop = governing.first("RECURRENCE-ID")
@@ -172,6 +200,10 @@ def alone(component: Component) -> Component:
     if prop is None or prop.param("RANGE") is None:
         return component
     return component.replacing("RECURRENCE-ID", prop.with_param("RANGE", None))
+
+
+def _endless(rule: str) -> str:
+    return ";".join(part for part in rule.split(";") if part.partition("=")[0].upper() not in ("COUNT", "UNTIL"))
 
 
 def is_recurring(component: Component) -> bool:
@@ -223,15 +255,18 @@ def start_of(master: Component | None, zones: Zones) -> When | None:
 def is_era(component: Component) -> bool:
     """Whether an override stands for its instance and all that follow (RFC 5545 section 3.2.13)."""
     prop = component.first("RECURRENCE-ID")
-    return prop is not None and (prop.param("RANGE") or "").upper() == "THISANDFUTURE"
+    return prop is not None and (prop.param("RANGE") or "").upper() == _RANGE
+
+
+def as_era(component: Component) -> Component:
+    """An override that stands for its instance and all that follow."""
+    prop = component.first("RECURRENCE-ID")
+    return component if prop is None else component.replacing("RECURRENCE-ID", prop.with_param("RANGE", _RANGE))
 
 
 def ranging_like(component: Component, other: Component) -> Component:
     """An override that stands for as many instances as another does."""
-    prop, had = component.first("RECURRENCE-ID"), other.first("RECURRENCE-ID")
-    if prop is None or had is None or is_era(component) == is_era(other):
-        return component
-    return component.replacing("RECURRENCE-ID", prop.with_param("RANGE", had.param("RANGE")))
+    return as_era(component) if is_era(other) else alone(component)
 
 
 def _order(key: Key) -> tuple[bool, int]:

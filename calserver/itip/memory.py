@@ -20,6 +20,7 @@ from calserver.itip.message import Version
 _SENT = "X-SENT"
 _ANSWER = "X-ANSWER"
 _ENTRY = "X-ENTRY"
+_RANGE = "RANGE"
 
 
 @attrs.frozen(kw_only=True)
@@ -30,6 +31,7 @@ class Memory:
     zones: tuple[Component, ...] = ()
     """The VTIMEZONEs that the entries need."""
     answers: dict[tuple[str, Key], Version] = attrs.field(factory=dict)
+    ranges: frozenset[int] = frozenset()
     sent: dict[Key, int] = attrs.field(factory=dict)
 
     def text(self) -> bytes:
@@ -37,6 +39,7 @@ class Memory:
         properties = [Property(_SENT, str(sequence), _at(key)) for key, sequence in self.sent.items()]
         for (who, key), version in self.answers.items():
             params = (*_at(key), ("SEQUENCE", (str(version.sequence),)), ("DTSTAMP", (version.stamp,)))
+            params = (*params, (_RANGE, ("THISANDFUTURE",))) if not who and key in self.ranges else params
             properties.append(Property(_ANSWER, who, params))
         entries = tuple(
             Component(_ENTRY, (Property("X-KEY", "" if key is None else str(key)),), (each,))
@@ -62,12 +65,9 @@ class Memory:
                 )
                 for each in found.all(_ANSWER)
             },
+            ranges=frozenset(int(each.param("INSTANCE") or 0) for each in found.all(_ANSWER) if each.param(_RANGE)),
             sent={_key(each.param("INSTANCE")): int(each.value) for each in found.all(_SENT)},
         )
-
-    def floor(self, key: Key) -> int:
-        """The least SEQUENCE that a reply for an instance must have."""
-        return self.sent.get(key, self.sent.get(None, 0))
 
 
 def _at(key: Key) -> tuple[tuple[str, tuple[str, ...]], ...]:

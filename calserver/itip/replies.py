@@ -8,7 +8,7 @@ import attrs
 from calserver import ical
 from calserver.ical import CalendarObject, Component, Property
 from calserver.itip import reasons
-from calserver.itip.meeting import Key, Meeting, calendar, is_era, key_of, ranging_like
+from calserver.itip.meeting import Key, Meeting, as_era, calendar, is_era, key_of, ranging_like
 from calserver.itip.memory import Memory
 from calserver.itip.message import Message, Version, sequence_of, stamped
 from calserver.itip.organizer import next_stamp
@@ -33,83 +33,104 @@ def apply_reply(stored: CalendarObject, message: Message, now: datetime, memory:
     An answer to an earlier revision than the one that was sent last is too late, and one that is older than what is
     known already changes nothing.
     """
-    meeting = Meeting.of(stored)
-    answers = dict(memory.answers)
-    components = dict(meeting.components)
-    news: set[Key] = set()
-    moved: set[Key] = set()
-    """Where the participation is another now."""
-    replies = sorted(_keyed(meeting, message).items(), key=lambda pair: (pair[0] is not None, pair[0] or 0))
-    for key, reply in replies:
-        said, version = attendee(reply, (message.originator,)), Version.of(reply)
-        target = components.get(key) or _derived(meeting, key, reply)
-        known = answers.get((message.originator, key))
-        if said is None or target is None or attendee(target, (message.originator,)) is None:
-            continue
-        if version.sequence < memory.floor(key) or (known is not None and version <= known):
-            continue
-        answers[message.originator, key] = version
-        also = _following(meeting, message.originator, key, version, answers, memory, is_era(reply))
-        targets: dict[Key, Component] = {key: target}
-        targets |= {other: components[other] for other in also}
-        for at, each in targets.items():
-            components[at] = _noted(each, message.originator, said, _status(reply))
-            news.add(at)
-            if key not in meeting.components or partstat(attendee(each, (message.originator,))) != partstat(said):
-                moved.add(at)
-        meeting = meeting.with_components(components)
-    if not news:
+    answers = _Answers(stored, message.originator, memory)
+    for key, reply in _keyed(answers.meeting, message):
+        answers.note(key, reply)
+    if not answers.news:
         return Applied(calendar=stored, memory=memory)
-    stamp = next_stamp(Meeting.of(stored), now)
-    for key in set(components) if None in moved else moved:
-        components[key] = stamped(components[key], sequence_of(components[key]), stamp)
-    found = calendar(
-        stored.calendar, ordered(meeting.with_components(components)), stored.calendar.children("VTIMEZONE")
-    )
     return Applied(
-        calendar=found,
-        memory=attrs.evolve(memory, answers=answers),
-        changed=True,
-        inbox=message,
-        participation_only=True,
+        calendar=answers.calendar(now), memory=answers.memory, changed=True, inbox=message, participation_only=True
     )
 
 
-def _keyed(meeting: Meeting, message: Message) -> dict[Key, Component]:
+class _Answers:
+    """An organizer's copy in which answers of one attendee are noted."""
+
+    def __init__(self, stored: CalendarObject, who: str, memory: Memory) -> None:
+        self.stored, self.who, self.memory = stored, who, memory
+        self.meeting = Meeting.of(stored)
+        self.news = False
+        self.moved: set[Key] = set()
+        """Where the participation is another now."""
+
+    def note(self, key: Key, reply: Component) -> None:
+        """Note an answer, where it is not too late and not known."""
+        said, version = attendee(reply, (self.who,)), Version.of(reply)
+        target = self.meeting.components.get(key) or _derived(self.meeting, key, reply)
+        known = self.memory.answers.get((self.who, key))
+        if said is None or target is None or attendee(target, (self.who,)) is None:
+            return
+        if version.sequence < self._floor(key) or (known is not None and version <= known):
+            return
+        self._split(key, target, is_era(reply))
+        self.memory = attrs.evolve(self.memory, answers={**self.memory.answers, (self.who, key): version})
+        components = dict(self.meeting.components)
+        targets = {key: target} | {at: components[at] for at in self._following(key, version, is_era(reply))}
+        for at, each in targets.items():
+            components[at] = _noted(each, self.who, said, _status(reply))
+            if key not in self.meeting.components or partstat(attendee(each, (self.who,))) != partstat(said):
+                self.moved.add(at)
+        self.news = True
+        self.meeting = self.meeting.with_components(components)
+
+    def _floor(self, key: Key) -> int:
+        """The least SEQUENCE that an answer must have: that with which what governs the instance was sent last."""
+        sent = self.memory.sent
+        follows = None if key is None else self.meeting.follows(key)
+        return sent.get(key, sent.get(follows, sent.get(None, 0)))
+
+    def _split(self, key: Key, target: Component, ranges: bool) -> None:
+        """Give future instances a component where the answer is for them and its target is not, or conversely."""
+        if key not in self.meeting.components or key is None or is_era(target) == ranges:
+            return
+        first = self.meeting.next_open(key)
+        again = None if first is None else self.meeting.derived(first)
+        if first is None or again is None or first in self.meeting.components:
+            return
+        self.meeting = self.meeting.with_components({**self.meeting.components, first: as_era(again)})
+        self.moved.add(first)
+        if is_era(target):
+            same = {(who, first): version for (who, at), version in self.memory.answers.items() if at == key}
+            sent: dict[Key, int] = {first: self.memory.sent[key]} if key in self.memory.sent else {}
+            self.memory = attrs.evolve(self.memory, answers=self.memory.answers | same, sent=self.memory.sent | sent)
+
+    def _following(self, key: Key, version: Version, ranges: bool) -> list[int]:
+        """The overrides in which an answer to the series counts: those that hold nothing but answers, none of its own.
+
+        For an answer to this and future instances they are those that follow.
+        """
+        if key is not None and not ranges:
+            return []
+        found = []
+        for other, each in self.meeting.components.items():
+            if other is None or (key is not None and other <= key) or attendee(each, (self.who,)) is None:
+                continue
+            own, floor = self.memory.answers.get((self.who, other)), self._floor(other)
+            answered_itself = own is not None and own.sequence >= floor
+            if not answered_itself and version.sequence >= floor and self.meeting.only_participation(other):
+                found.append(other)
+        return found
+
+    def calendar(self, now: datetime) -> CalendarObject:
+        """The copy, with a new version of what others are to hear of."""
+        components, stamp = dict(self.meeting.components), next_stamp(Meeting.of(self.stored), now)
+        for key in set(components) if None in self.moved else self.moved:
+            components[key] = stamped(components[key], sequence_of(components[key]), stamp)
+        whole = self.meeting.with_components(components)
+        return calendar(self.stored.calendar, ordered(whole), self.stored.calendar.children("VTIMEZONE"))
+
+
+def _keyed(meeting: Meeting, message: Message) -> list[tuple[Key, Component]]:
+    """The replies by the instances that they are for, that for the series first."""
     zones = message.calendar.zones
-    return {key_of(each, zones, meeting.start): each for each in message.calendar.components}
+    found = {key_of(each, zones, meeting.start): each for each in message.calendar.components}
+    return sorted(found.items(), key=lambda pair: (pair[0] is not None, pair[0] or 0))
 
 
 def _derived(meeting: Meeting, key: Key, reply: Component) -> Component | None:
     """The override for an answer to a part of a series."""
     found = meeting.derived(key)
     return None if found is None else ranging_like(found, reply)
-
-
-def _following(
-    meeting: Meeting,
-    who: str,
-    key: Key,
-    version: Version,
-    answers: dict[tuple[str, Key], Version],
-    memory: Memory,
-    is_range: bool,
-) -> list[int]:
-    """The overrides in which an answer to the series counts: those that hold nothing but answers, none of `who`.
-
-    For an answer to this and future instances they are those that follow.
-    """
-    if key is not None and not is_range:
-        return []
-    found = []
-    for other, each in meeting.components.items():
-        if other is None or (key is not None and other <= key) or attendee(each, (who,)) is None:
-            continue
-        own = answers.get((who, other))
-        answered_itself = own is not None and own.sequence >= memory.floor(other)
-        if not answered_itself and version.sequence >= memory.floor(other) and meeting.only_participation(other):
-            found.append(other)
-    return found
 
 
 def _noted(component: Component, who: str, said: Property, codes: str) -> Component:

@@ -17,6 +17,7 @@ from calserver.itip.meaning import BOOKKEEPING, meaning
 from calserver.itip.meeting import (
     Key,
     Meeting,
+    as_era,
     calendar,
     is_era,
     is_recurring,
@@ -46,7 +47,7 @@ def apply_request(
     if merged == memory:
         return Applied(calendar=stored, memory=memory)
     found = _Copy(stored, merged, known, addresses).made()
-    if found is None:
+    if found is None or (stored is None and _is_declined(found, addresses)):
         return Applied(calendar=None, memory=merged)
     if stored is None:
         return Applied(calendar=found, memory=merged, changed=True, inbox=message)
@@ -87,6 +88,11 @@ def _ask_again(message: Message, addresses: frozenset[str]) -> tuple[Message, ..
             reasons={message.organizer: reasons.ASKS},
         ),
     )
+
+
+def _is_declined(found: CalendarObject, addresses: frozenset[str]) -> bool:
+    """Whether an attendee has declined all of a meeting, who therefore need not have it."""
+    return all(_is_cancelled(each) or partstat(attendee(each, addresses)) == DECLINED for each in found.components)
 
 
 # -- the organizer's revision
@@ -196,6 +202,8 @@ class _Copy:
                 entries = {key: each for key, each in entries.items() if key is not None}
             else:
                 entries |= {key: self._cancelled(key) for key in self.stored.components if key not in entries}
+        if None in alive:
+            entries = self._with_dates(entries)
         components = {key: self._own(key, each) for key, each in entries.items()}
         if None in components and None in alive:
             components = self._with_own_instances(components)
@@ -204,6 +212,19 @@ class _Copy:
         zones = tuple({each.value("TZID"): each for each in reversed(timezones)}.values())
         meeting = self.said.with_components(components)
         return calendar(like, [components[key] for key in meeting.keys], zones)
+
+    def _with_dates(self, entries: dict[Key, Component]) -> dict[Key, Component]:
+        """With the instances that no series known so far makes among its dates, as clients store nothing else."""
+        master, start = entries[None], self.said.start
+        least = Version.of(master)
+        odd = [key for key, each in entries.items() if key is not None and Version.of(each) > least]
+        odd = [key for key in odd if not self.said.could_make(key)]
+        if start is None or not odd:
+            return entries
+        shown = [key for key in odd if not _is_cancelled(entries[key])]
+        added = tuple(written_like(start, key).property("RDATE") for key in shown)
+        kept = {key: each for key, each in entries.items() if key not in odd or key in shown}
+        return kept | {None: attrs.evolve(master, properties=(*master.properties, *added))}
 
     def _cancelled(self, key: Key) -> Component:
         return self.stored.components[key].replacing("STATUS", Property("STATUS", "CANCELLED"))
@@ -248,20 +269,23 @@ class _Copy:
         """The own answer to the revision that an instance has now; None where there is none."""
         least = Version.of(said).sequence
         if self._answered(key, least):
-            if key in self.removed:
-                return DECLINED
-            had = self.stored.components.get(key)
-            return None if had is None else partstat(attendee(had, self.addresses))
+            return self._stored_answer(key)
         series = None if key is None else self._series_answered(key)
-        if key is not None and self._answered(series, least) and self.said.only_participation(key):
-            had = self.stored.components.get(series)
-            return None if had is None else partstat(attendee(had, self.addresses))
-        return None
+        if key is None or not self._answered(series, least):
+            return None
+        follows = key not in self.said.components or self.said.only_participation(key)
+        return self._stored_answer(series) if follows else None
+
+    def _stored_answer(self, key: Key) -> str | None:
+        """The answer in the copy; what was removed from it, or all of it, is declined."""
+        if self.object is None or key in self.removed:
+            return DECLINED
+        had = self.stored.components.get(key)
+        return None if had is None else partstat(attendee(had, self.addresses))
 
     def _series_answered(self, key: int) -> Key:
         """What was answered last for an instance and others: the series, or this and future instances of it."""
-        eras = [at for at, each in self.stored.components.items() if at is not None and at < key and is_era(each)]
-        return max((at for at in eras if ("", at) in self.memory.answers), default=None)
+        return max((each for each in self.memory.ranges if each < key), default=None)
 
     def _answered(self, key: Key, sequence: int) -> bool:
         known = self.memory.answers.get(("", key))
@@ -283,11 +307,22 @@ class _Copy:
         for at, had in self.stored.components.items():
             if at is not None and at not in components and at not in self.said.components:
                 again = self.said.derived(at)
-                if again is not None and self._is_own(at, had, sequence):
+                if again is not None and self._is_own(at, had, Version.of(again).sequence):
                     components = {**components, at: self._own(at, ranging_like(again, had))}
+        components = components | self._own_ranges(components)
         shown_cancelled = {key for key, each in components.items() if key is not None and _is_cancelled(each)}
         components[None] = self._excluding(master, start, hidden, shown_cancelled)
         return components
+
+    def _own_ranges(self, components: dict[Key, Component]) -> dict[Key, Component]:
+        """The answers to this and future instances, where the organizer has another component for the first of them."""
+        found: dict[Key, Component] = {}
+        for key in self.memory.ranges & components.keys():
+            first = None if is_era(components[key]) else self.said.next_open(key)
+            again = None if first is None or first in components else self.said.derived(first)
+            if again is not None and self._answered(key, Version.of(again).sequence):
+                found[first] = self._own(first, as_era(again))
+        return found
 
     def _is_own(self, key: int, had: Component, sequence: int) -> bool:
         """Whether an override that the organizer does not know says something of its own."""

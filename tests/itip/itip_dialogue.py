@@ -12,6 +12,8 @@ A transcript is a list of steps, each a line that begins with ``> `` and the lin
     > deliver                        all messages go to their recipients, who may say more
     > receive bernard REQUEST from cyrus
                                      a message from elsewhere
+    > refused 3.14                   the message that was received last was not processed, and why
+    > tell cyrus                     the server of an organizer tells attendees how others answered
     > object bernard                 exactly this is stored ("like": these lines are among it; none: nothing is)
     > inbox bernard N                so many items came since it was last looked at
     > wait SECONDS
@@ -21,15 +23,16 @@ transcript writes one. Lines beginning with ``#`` say what is shown.
 """
 
 import re
+from difflib import unified_diff
 from pathlib import Path
 
 import pytest
 from itip_actors import World
 
-from calserver import ical
+from calserver import ical, itip
 from calserver.conditions import ConditionFailed
 from calserver.ical import CalendarObject, Component
-from calserver.itip import Message, Method
+from calserver.itip import Message
 from calserver.names import split
 
 HEAD = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//Example//EN\r\n"
@@ -70,17 +73,19 @@ def check(have: Component, want: list[str], like: bool) -> None:
     if like:
         assert [line for line in wanted if line not in got] == [], "\n".join(got)
     else:
-        assert got == wanted
+        assert got == wanted, "\n".join(unified_diff(wanted, got, "wanted", "got", lineterm=""))
 
 
 class Dialogue:
     def __init__(self, text: str) -> None:
-        names = {*re.findall(r"mailto:(\w+)@example\.com", text)}
+        names = {*re.findall(r"mailto:(\w+)@example\.com", text), *re.findall(r"^> receive (\w+)", text, re.MULTILINE)}
         self.world = World.of(*(address(name) for name in sorted(names)))
         self.waiting: list[Message] = []
         self.seen: dict[str, int] = {}
+        self.problem: str | None = None
 
     def step(self, words: list[str], lines: list[str]) -> None:
+        assert self.problem is None or words[0] == "refused", f"the last message was refused: {self.problem}"
         getattr(self, f"do_{words[0]}")(words[1:], lines)
 
     def do_put(self, words: list[str], lines: list[str]) -> None:
@@ -113,8 +118,26 @@ class Dialogue:
         self.world.deliver_all()
 
     def do_receive(self, words: list[str], lines: list[str]) -> None:
-        message = Message.parse(calendar(lines, Method(words[1])), address(words[3]), (address(words[0]),))
-        self.waiting += self.world.deliver(message, address(words[0])).messages
+        who, method, _, originator = words
+        try:
+            message = Message.received(calendar(lines, method), address(originator), (address(who),))
+        except ConditionFailed as invalid:
+            self.problem = split(invalid.name)[1]
+            return
+        applied = self.world.deliver(message, address(who))
+        self.waiting += applied.messages
+        self.problem = applied.problem
+
+    def do_refused(self, words: list[str], lines: list[str]) -> None:
+        assert self.problem == words[0]
+        self.problem = None
+
+    def do_tell(self, words: list[str], lines: list[str]) -> None:
+        person = self.world.people[address(words[0])]
+        assert person.copy is not None
+        messages = itip.refresh(person.copy, person.addresses)
+        self.waiting += messages
+        self.world.sent += messages
 
     def do_object(self, words: list[str], lines: list[str]) -> None:
         copy: CalendarObject | None = self.world.people[address(words[0])].copy
@@ -143,3 +166,4 @@ def play(path: Path) -> None:
             dialogue.step(first.split(), lines)
         except AssertionError as problem:
             raise AssertionError(f"step {number}, > {first}\n{problem}") from None
+    assert dialogue.problem is None, dialogue.problem
