@@ -9,7 +9,7 @@ import sys
 import time
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from io import TextIOBase
 from pathlib import Path
@@ -82,7 +82,7 @@ class Histogram:
 
 
 MOST_DOMAINS: Final = 1000
-"""The most series about letters."""
+"""The most series of a metric about letters."""
 
 
 class Metrics(Collector):
@@ -97,6 +97,8 @@ class Metrics(Collector):
         self.connections: Callable[[], int] = int
         self.jobs: Counter[tuple[str, str]] = Counter()
         self.letters: Counter[tuple[str, str]] = Counter()
+        self.letters_waiting: Mapping[str, int] = {}
+        """By domain."""
 
     def answered(self, method: str, status: int, seconds: float) -> None:
         """Count a request that was answered."""
@@ -112,6 +114,12 @@ class Metrics(Collector):
         """Count what became of a letter to a domain; domains beyond so many are counted as one."""
         known = (domain, outcome) in self.letters or len(self.letters) < MOST_DOMAINS
         self.letters[domain if known else "others", outcome] += 1
+
+    def _waiting(self) -> Mapping[str, int]:
+        """How many letters wait, by domain: those with the most, and all others as one."""
+        most = sorted(self.letters_waiting.items(), key=lambda each: (-each[1], each[0]))
+        rest = sum(count for _, count in most[MOST_DOMAINS:])
+        return dict(most[:MOST_DOMAINS]) | ({"others": rest} if rest else {})
 
     def collect(self) -> Iterator[Metric]:
         """All families (prometheus_client calls this)."""
@@ -141,6 +149,10 @@ class Metrics(Collector):
         for (domain, outcome), count in sorted(self.letters.items()):
             letters.add_metric([domain, outcome], count)
         yield letters
+        waiting = GaugeMetricFamily("calserver_letters_waiting", "Messages that wait to be sent", labels=["domain"])
+        for domain, count in self._waiting().items():
+            waiting.add_metric([domain], count)
+        yield waiting
         yield GaugeMetricFamily("calserver_requests_in_flight", "Requests being answered", self.in_flight)
         yield GaugeMetricFamily("calserver_connections", "Connections that are open", self.connections())
 

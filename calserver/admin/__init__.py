@@ -9,7 +9,7 @@ events) take the store and keep each transaction short, since a server may be ru
 
 ``installation`` makes the directory of a server, ``database`` upgrades and checks the store, ``accounts`` are
 principals one by one and ``directory_table`` all of them as CSV, ``calendars`` and ``calendar_files`` what they have,
-``dns`` the records to publish, ``demo`` a server to try.
+``dns`` the records to publish, ``federation`` other organizations and what waits for them, ``demo`` a server to try.
 """
 
 from calserver.admin.refused import Refused

@@ -34,6 +34,7 @@ VERBS: Final = (
     "db",
     "dns",
     "keys",
+    "federation",
 )
 DONE, REFUSED, USAGE = 0, 1, 2
 

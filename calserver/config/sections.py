@@ -260,6 +260,11 @@ class Ischedule:
     domain_rate: float = option(20.0, "most messages a second signed by one domain, in the long run", at_least(0.01))
     peers: Mapping[str, Peer] = option(NO_PEERS, "what single domains are to us", domain_names)
 
+    def nearest(self, domain: str) -> str:
+        """The one of `peers` that says what is taken from a domain: itself, or the nearest above it; empty: none."""
+        above = [each for each in self.peers if domain == each or domain.endswith(f".{each}")]
+        return max(above, key=len, default="")
+
 
 @attrs.frozen(kw_only=True)
 class Log:

@@ -198,6 +198,7 @@ def _write_down(txn: Transaction, policy: Policy, letter: Letter, statuses: Mapp
         txn.journal.add([entry])
 
 
-def waiting(txn: Transaction, domain: str) -> Sequence[tuple[Task, Letter]]:
-    """All letters to a domain, in the order in which they were written."""
-    return [(each, Letter.unpacked(each)) for each in txn.tasks.of(LETTER + domain)]
+def waiting(txn: Transaction, domain: str | None = None) -> Sequence[tuple[Task, Letter]]:
+    """All letters to a domain, or to all domains, in the order in which they were written."""
+    found = txn.tasks.beginning(LETTER) if domain is None else txn.tasks.of(LETTER + domain)
+    return [(each, Letter.unpacked(each)) for each in found]

@@ -130,8 +130,9 @@ class Courier:
             log.failure("letters could not be looked up")
             return
         self._seen, self._next = version, None
+        self._metrics.letters_waiting = {domain: waiting for domain, _, waiting in due}
         now = datetime.now(UTC)
-        for domain, at in due:
+        for domain, at, _ in due:
             if at <= now:
                 if domain in self._served:
                     continue
@@ -141,14 +142,17 @@ class Courier:
                 at = now
             self._next = at if self._next is None else min(at, self._next)
 
-    def _due(self, txn: Transaction) -> list[tuple[str, datetime]]:
-        """When which domain is to be served; whoever has failed waits, whatever has been written to it since."""
+    def _due(self, txn: Transaction) -> list[tuple[str, datetime, int]]:
+        """When which domain is to be served, and how many letters wait for it.
+
+        Whoever has failed waits, whatever has been written to it since.
+        """
         lanes = txn.tasks.lanes(LETTER)
         waits = {each.domain: each.next_try for each in txn.peers.all() if each.next_try} if lanes else {}
         due = []
         for lane in lanes:
             domain = lane.kind.removeprefix(LETTER)
-            due.append((domain, max(lane.due, waits.get(domain, lane.due))))
+            due.append((domain, max(lane.due, waits.get(domain, lane.due)), lane.waiting))
         return due
 
     def _serve(self, domain: str) -> None:

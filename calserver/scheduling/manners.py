@@ -9,7 +9,6 @@ import attrs
 from calserver.config import Ischedule, Peer
 from calserver.meetings import Manner
 from calserver.store import Principal, Transaction
-from ischedule.domains import covers
 from ischedule.trust import Peer as TrustedPeer
 from ischedule.trust import Trust
 
@@ -41,8 +40,7 @@ class Manners:
 
     def peer(self, domain: str) -> Peer:
         """What the configuration says of a domain, or else of the nearest one above it."""
-        above = [each for each in self.settings.peers if covers(each, domain)]
-        return self.settings.peers[max(above, key=len)] if above else USUAL
+        return self.settings.peers.get(self.settings.nearest(domain), USUAL)
 
     def told(self, domain: str) -> Told:
         """What a domain is told of free-busy time."""

@@ -447,6 +447,9 @@ class Tasks(Protocol):
     def of(self, kind: str) -> Sequence[Task]:
         """All of a kind, in the order in which they were added."""
 
+    def beginning(self, prefix: str) -> Sequence[Task]:
+        """All of the kinds whose names begin so, by kind, in the order in which they were added."""
+
     def due(self, kind: str, limit: int) -> Sequence[Task]:
         """Those of a kind that are due, the longest due first."""
 

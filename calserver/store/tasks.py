@@ -19,6 +19,9 @@ DUE = Statement(
     .limit(bindparam("limit"))
 )
 OF = Statement(select(task).where(_t.kind == bindparam("kind")).order_by(_t.id))
+BEGINNING = Statement(
+    select(task).where(_t.kind >= bindparam("first"), _t.kind < bindparam("last")).order_by(_t.kind, _t.id)
+)
 GET = Statement(select(task).where(_t.kind == bindparam("kind"), _t.key == bindparam("key")))
 NEXT = Statement(select(func.min(_t.due)))
 LANES = Statement(
@@ -47,6 +50,11 @@ def _task(row: Row) -> Task:
     return Task(id=id, kind=kind, key=key, due=instant(due), attempts=attempts, payload=bytes(payload))
 
 
+def _after(prefix: str) -> str:
+    """What comes after all that begins so."""
+    return prefix + chr(0x10FFFF)
+
+
 class SqlTasks:
     """`calserver.store.interface.Tasks` on SQL."""
 
@@ -69,6 +77,10 @@ class SqlTasks:
         """All of a kind, in the order in which they were added."""
         return [_task(row) for row in self._connection.all(OF, kind=kind)]
 
+    def beginning(self, prefix: str) -> Sequence[Task]:
+        """All of the kinds whose names begin so, by kind, in the order in which they were added."""
+        return [_task(row) for row in self._connection.all(BEGINNING, first=prefix, last=_after(prefix))]
+
     def due(self, kind: str, limit: int) -> Sequence[Task]:
         """Those of a kind that are due, the longest due first."""
         return [_task(row) for row in self._connection.all(DUE, kind=kind, now=self._now, limit=limit)]
@@ -80,7 +92,7 @@ class SqlTasks:
 
     def lanes(self, prefix: str) -> Sequence[Lane]:
         """What waits of each kind whose name begins so, by name."""
-        rows = self._connection.all(LANES, first=prefix, last=prefix + chr(0x10FFFF))
+        rows = self._connection.all(LANES, first=prefix, last=_after(prefix))
         return [Lane(kind=kind, waiting=waiting, due=instant(due)) for kind, waiting, due in rows]
 
     def hurry(self, kind: str) -> int:

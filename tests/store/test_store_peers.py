@@ -52,6 +52,8 @@ def test_lanes_are_the_kinds_of_tasks_with_a_beginning(store: Store, clock: Cloc
     lanes = store.read_now(lambda txn: txn.tasks.lanes("x "))
     assert [each.kind for each in lanes] == ["x a", "x b"]
     assert lanes[1] == lane
+    found = store.read_now(lambda txn: txn.tasks.beginning("x "))
+    assert [(each.kind, each.key) for each in found] == [("x a", "1"), ("x b", "1"), ("x b", "2")]
     assert store.write_now(lambda txn: txn.tasks.hurry("x b")) == 2
     assert len(store.read_now(lambda txn: txn.tasks.due("x b", 10))) == 2
     assert store.read_now(lambda txn: txn.tasks.due("x a", 10)) == []

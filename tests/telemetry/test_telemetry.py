@@ -52,6 +52,17 @@ def test_methods_that_clients_invent_are_counted_together():
     assert list(metrics.durations) == ["other"]
 
 
+def test_letters_that_wait_are_told_by_domain_and_beyond_so_many_domains_as_one():
+    metrics = Metrics()
+    metrics.letters_waiting = {f"d{number}.example": 1 for number in range(1002)} | {"late.example": 7}
+    found = {
+        labels[0][1]: value for (name, labels), value in samples(metrics).items() if name == "calserver_letters_waiting"
+    }
+    assert (len(found), found["late.example"], found["others"]) == (1001, 7, 3)
+    metrics.letters_waiting = {}
+    assert not [name for name, _ in samples(metrics) if name == "calserver_letters_waiting"]
+
+
 def test_a_bucket_holds_its_upper_bound():
     histogram = Histogram()
     for bound in BUCKETS:
