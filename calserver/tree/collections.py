@@ -31,7 +31,7 @@ from calserver.dav import (
     Written,
     xml,
 )
-from calserver.dav.access import READ, UNBIND, demand, lacking
+from calserver.dav.access import FINDABLE, READ, UNBIND, demand, lacking
 from calserver.names import D
 from calserver.store import Collection as CollectionRow
 from calserver.store import Draft, NameTaken
@@ -170,7 +170,7 @@ class StoredCollection(Collection):
     @property
     def findable(self) -> bool:
         """Whether the actor may learn which members there are, and which are not."""
-        return not self.privileges.isdisjoint(access.FINDABLE)
+        return not self.privileges.isdisjoint(FINDABLE)
 
     # -- members ---------------------------------------------------------------------------------------------
 
