@@ -86,7 +86,7 @@ def _pair(both: Sequence[tuple[Daemon, Client]], row: tuple[Row, Row], size: int
     for (_, client), each in zip(both, row, strict=True):
         ask(client, each)
     costs: list[list[float]] = [[], []]
-    rounds = ROUNDS if row[0].peer is None or row[0].peer < 20 else 1
+    rounds = ROUNDS if row[0].peer is None or row[0].peer < 10 else 1
     for number in [each for _ in range(rounds) for each in slices(row[0].repeat)]:
         for (daemon, client), each, cost in zip(both, row, costs, strict=True):
             before = daemon.cpu()
