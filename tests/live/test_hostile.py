@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+import statistics
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -199,21 +200,20 @@ TIMES = 15
 @pytest.mark.parametrize("paths", HIDDEN.values(), ids=HIDDEN)
 def test_what_is_hidden_is_like_what_is_not_there(victim: Daemon, method: str, paths: tuple[str, str]) -> None:
     """The same answer, in about the same time."""
-    answers, fastest = [], []
-    for path in paths:
-        body = event() if method == "PUT" else query() if method == "REPORT" else b""
-        fields = {"Destination": CALENDAR + "x.ics"} if method in ("COPY", "MOVE") else {}
-        asked = message(row("", f"{method} {path}", (), body=body, **fields))
-        times = []
-        for _ in range(TIMES):
+    body = event() if method == "PUT" else query() if method == "REPORT" else b""
+    fields = {"Destination": CALENDAR + "x.ics"} if method in ("COPY", "MOVE") else {}
+    longer = []
+    for _ in range(TIMES):
+        answers, times = [], []
+        for path in paths:
             began = time.perf_counter()
-            answer = send(victim.port, asked)
+            answer = send(victim.port, message(row("", f"{method} {path}", (), body=body, **fields)))
             times.append(time.perf_counter() - began)
-        answers.append((answer.status, answer.text.replace(path, "")))
-        fastest.append(min(times))
+            answers.append((answer.status, answer.text.replace(path, "")))
+        longer.append(times[0] - times[1])
     assert answers[0] == answers[1]
     assert answers[0][0] in (403, 404, 405)
-    assert abs(fastest[0] - fastest[1]) < 0.003
+    assert abs(statistics.median(longer)) < 0.003
 
 
 # -- who guesses -----------------------------------------------------------------------------------------------------
