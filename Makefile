@@ -2,7 +2,7 @@
 #   make run     try it: a server with demo accounts on http://127.0.0.1:8008/, data in data/
 #   make test    install what the tests need, and run all of them
 #   make check   the same checks without installing tools of the system
-#   make bench   measure a server (benchmarks/); BENCH="--sizes 1000" passes options
+#   make bench   measure a server (benchmarks/); BENCH="--sizes 1000" passes options, BASE=commit compares with it
 #   make clean   remove .venv and caches; data/ stays
 
 SHELL := /bin/bash
@@ -26,7 +26,7 @@ check: .venv/.installed-dev
 	@scripts/check
 
 bench: .venv/.installed-dev
-	@$(BIN)/python -m benchmarks $(BENCH)
+	@$(BIN)/python -m benchmarks $(if $(BASE),--base $(BASE)) $(BENCH)
 
 .venv/.installed-run: pyproject.toml
 	@scripts/install

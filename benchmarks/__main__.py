@@ -2,38 +2,20 @@
 
 import argparse
 import json
-import re
-import statistics
 import sys
-import threading
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
 
 import attrs
 
-from benchmarks import data, meetings
-from benchmarks.cases import ICALENDAR, MOST_FOR_SHARED, NEW_CALENDAR, POLLS, XML, Row, rows
-from benchmarks.client import Answer, Client
+from benchmarks import meetings
+from benchmarks.cases import MOST_FOR_SHARED, POLLS, rows
+from benchmarks.client import Client
+from benchmarks.comparing import Pair, compare
 from benchmarks.daemon import PASSWORD, Daemon
-
-LOADERS = 4
-SLICES = 10
-
-
-@attrs.frozen(kw_only=True)
-class Figure:
-    """What one row measured: CPU and wall milliseconds per request, bytes of an answer."""
-
-    row: str
-    size: int
-    cpu_ms: float
-    median_ms: float
-    worst_ms: float
-    answer_bytes: int
-    target_ms: float | None
-    peer_ms: float | None
+from benchmarks.filling import fill, fill_others, share
+from benchmarks.measuring import Figure, WrongAnswer, measure
 
 
 def main() -> int:
@@ -43,8 +25,13 @@ def main() -> int:
     parser.add_argument("--only", default="", help="rows whose name has this text")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     parser.add_argument("--root", type=Path, help="another checkout to measure, with the same Python")
+    parser.add_argument("--base", help="compare with another commit instead, row by row in turns")
     options = parser.parse_args()
     sizes = [int(each) for each in options.sizes.split(",")]
+    if options.base:
+        pairs = compare(options.base, sizes, lambda name: options.only.lower() in name.lower())
+        _write(options.json, pairs)
+        return 0
     with (
         Daemon(meetings.MANY + 2, root=options.root) as daemon,
         Client(daemon.host, daemon.port, "user1", PASSWORD) as client,
@@ -53,90 +40,30 @@ def main() -> int:
         figures = []
         wrong = 0
         for size in sizes:
-            _fill(daemon, client, size)
+            fill(daemon, client, size)
             shared = ""
             if size == min(sizes):
-                _fill_others(daemon, size)
-                shared = _share(daemon, client, size)
+                fill_others(daemon, size)
+                shared = share(daemon, client, size)
             more = meetings.rows(daemon, client) if size == min(sizes) else iter(())
             for row in chain(rows(client, "user1", size, shared), more):
                 if options.only.lower() not in row.name.lower():
                     continue
                 try:
-                    figures.append(_measure(daemon, client, row, size))
+                    figures.append(measure(daemon, client, row, size))
                 except WrongAnswer as answer:
                     wrong += 1
                     print(f"{row.name}, {size}: {answer}", flush=True)
         _table(figures, sizes)
         wrong += _compare_polls(figures)
         print(f"after the load {daemon.resident_bytes() / 1e6:.0f} MB resident")
-    if options.json:
-        options.json.write_text(json.dumps([attrs.asdict(each) for each in figures], indent=1) + "\n")
+    _write(options.json, figures)
     return 1 if wrong else 0
 
 
-def _fill(daemon: Daemon, client: Client, size: int) -> None:
-    path = f"/dav/calendars/user/user1/bench{size}/"
-    if client.request("MKCALENDAR", path, NEW_CALENDAR, Content_Type=XML).status != 201:
-        raise SystemExit("MKCALENDAR failed")
-    items = list(data.calendar(size))
-    began, before = time.monotonic(), daemon.cpu()
-    failures: list[str] = []
-
-    def load(part: Sequence[tuple[str, bytes]]) -> None:
-        with Client(daemon.host, daemon.port, "user1", PASSWORD) as loader:
-            for name, text in part:
-                answer = loader.request("PUT", path + name, text, Content_Type="text/calendar; charset=utf-8")
-                if answer.status != 201:
-                    failures.append(f"PUT {name}: {answer.status} {answer.body[:200]!r}")
-                    return
-
-    threads = [threading.Thread(target=load, args=(items[n::LOADERS],)) for n in range(LOADERS)]
-    for each in threads:
-        each.start()
-    for each in threads:
-        each.join()
-    if failures:
-        raise SystemExit(failures[0])
-    wall, cpu = time.monotonic() - began, daemon.cpu() - before
-    print(
-        f"{size} events stored by {LOADERS} clients: {size / wall:.0f} a second, {1000 * cpu / size:.2f} ms CPU each",
-        flush=True,
-    )
-
-
-def _fill_others(daemon: Daemon, size: int) -> None:
-    """Give the other people of free-busy a calendar too: in one request each, as only reading is measured."""
-    for number in range(2, data.ATTENDEES + 1):
-        user = f"user{number}"
-        path = f"/dav/calendars/user/{user}/bench{size}/"
-        with Client(daemon.host, daemon.port, user, PASSWORD) as client:
-            client.request("MKCALENDAR", path, NEW_CALENDAR, Content_Type=XML)
-            items = [text for _, text in data.calendar(size)]
-            for at in range(0, size, 250):
-                answer = client.request("POST", path, data.joined(items[at : at + 250]), Content_Type=ICALENDAR)
-                if answer.status != 207:
-                    raise SystemExit(f"bulk POST: {answer.status} {answer.body[:200]!r}")
-
-
-def _share(daemon: Daemon, client: Client, size: int) -> str:
-    """Let user2 share a calendar with user1; returns its path in the home of user1."""
-    names = 'xmlns:D="DAV:" xmlns:CS="http://calendarserver.org/ns/"'
-    invitation = (
-        f"<CS:share {names}><CS:set><D:href>mailto:user1@example.com</D:href><CS:read-write/></CS:set></CS:share>"
-    )
-    path = f"/dav/calendars/user/user2/bench{size}/"
-    invited = f"<D:propfind {names}><D:prop><CS:invite/></D:prop></D:propfind>"
-    with Client(daemon.host, daemon.port, "user2", PASSWORD) as owner:
-        owner.request("POST", path, invitation.encode(), Content_Type=XML)
-        found = re.search(rb"<CS:uid>([^<]+)", owner.request("PROPFIND", path, invited.encode(), Depth="0").body)
-    uid = "" if found is None else found[1].decode()
-    reply = f"<CS:invite-reply {names}><CS:invite-accepted/><CS:in-reply-to>{uid}</CS:in-reply-to></CS:invite-reply>"
-    answer = client.request("POST", "/dav/calendars/user/user1/", reply.encode(), Content_Type=XML)
-    accepted = re.search(rb"<D:href>([^<]+)", answer.body)
-    if accepted is None:
-        raise SystemExit(f"sharing: {answer.status} {answer.body[:200]!r}")
-    return accepted[1].decode() + "/"
+def _write(file: Path | None, figures: Sequence[Figure] | Sequence[Pair]) -> None:
+    if file is not None:
+        file.write_text(json.dumps([attrs.asdict(each) for each in figures], indent=1) + "\n")
 
 
 def _compare_polls(figures: Sequence[Figure]) -> int:
@@ -149,48 +76,6 @@ def _compare_polls(figures: Sequence[Figure]) -> int:
             above += shared > MOST_FOR_SHARED * own
             print(f"{row}: {shared / own:.2f} times that of an own one, at most {MOST_FOR_SHARED}")
     return above
-
-
-class WrongAnswer(Exception):
-    """The server did not do what a row asks."""
-
-
-def _ask(client: Client, row: Row) -> Answer:
-    answer = client.send(next(row.requests))
-    if not row.check(answer):
-        raise WrongAnswer(f"wrong answer {answer.status}: {answer.body[:500]!r}")
-    return answer
-
-
-def _measure(daemon: Daemon, client: Client, row: Row, size: int) -> Figure:
-    _ask(client, row)
-    walls, costs = [], []
-    for size_of_slice in _slices(row.repeat):
-        before = daemon.cpu()
-        for _ in range(size_of_slice):
-            began = time.perf_counter()
-            answer = _ask(client, row)
-            walls.append(time.perf_counter() - began)
-        costs.append((daemon.cpu() - before) / size_of_slice)
-    walls.sort()
-    return Figure(
-        row=row.name,
-        size=size,
-        cpu_ms=1000 * statistics.quantiles(costs, n=4)[0],
-        median_ms=1000 * statistics.median(walls),
-        worst_ms=1000 * walls[int(len(walls) * 0.99)],
-        answer_bytes=len(answer.body),
-        target_ms=row.target,
-        peer_ms=row.peer,
-    )
-
-
-def _slices(repeat: int) -> Iterator[int]:
-    """How many requests each slice of a row has: CPU is the lower quartile of `SLICES`.
-
-    What others do on the machine makes a request cost more, by what they do to its caches and clock, never less.
-    """
-    yield from ([repeat // SLICES] * SLICES if repeat >= SLICES else [1] * repeat)
 
 
 def _table(figures: Sequence[Figure], sizes: Sequence[int]) -> None:

@@ -34,6 +34,11 @@ class Data:
         except ValueError as problem:
             raise BadRequest(str(problem)) from None
 
+    @property
+    def parses(self) -> bool:
+        """Whether objects must be parsed for it."""
+        return self.spec is not None and self.spec != WHOLE
+
     def getters(self, zone: tzinfo | None) -> Mapping[str, Callable[[CalendarObjectResource], str | None]]:
         """Getters for `Properties`; `zone` is where floating times and days are, None for that of the calendar."""
         if self.spec is None:

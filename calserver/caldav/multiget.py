@@ -5,17 +5,18 @@ looked for with the rights of the asker, all those in one collection by one quer
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import cast
 
 import attrs
 
-from calserver.caldav.calendar_data import Data
+from calserver.caldav.calendar_data import WHOLE, Data
 from calserver.caldav.query import asked_properties
-from calserver.caldav.resources import CalendarObjectResource, CalendarObjects
+from calserver.caldav.resources import CALENDAR_DATA, CalendarObjectResource, CalendarObjects
 from calserver.conditions import ConditionFailed
 from calserver.config import Settings
 from calserver.dav import (
+    MEMBER_START,
     BadRequest,
     Forbidden,
     Href,
@@ -37,6 +38,7 @@ from calserver.dav import (
 )
 from calserver.dav.xml import Element
 from calserver.names import D
+from calserver.tree import Writer
 
 
 @attrs.frozen(slots=True, kw_only=True)
@@ -46,6 +48,12 @@ class CalendarMultiget:
     wanted: Wanted
     data: Data
     hrefs: tuple[str, ...]
+
+    @property
+    def quick(self) -> frozenset[str] | None:
+        """What is asked for besides the whole data; None where more than names or less than data is asked for."""
+        names = self.wanted.names
+        return None if names is None or self.data.spec != WHOLE else names - _DATA
 
     @classmethod
     def parse(cls, root: Element) -> "CalendarMultiget":
@@ -67,32 +75,48 @@ def calendar_multiget(request: Request, resource: Resource, asked: CalendarMulti
     view = resource.view
     if len(asked.hrefs) > cast(Settings, view.settings).multiget_hrefs:
         raise NumberOfMatchesWithinLimits("the request names more resources than are answered at a time")
-    properties = Properties(view, asked.wanted, extra=asked.data.getters(None))
+    if len(asked.hrefs) > FEW or asked.data.parses:
+        view.take_time()
     answer = Multistatus()
-    for spelled, found in _found(resource, asked.hrefs):
-        if isinstance(found, CalendarObjectResource):
-            answer.add(properties.response(found, spelled))
-        elif isinstance(found, ConditionFailed):
-            answer.add(status_response(spelled, found.status, error=condition(found)))
-        else:
-            answer.add(status_response(spelled, found.status))
+    answer.extend(_responses(resource, asked))
     return answer.answer(*applied(request))
 
 
-Found = CalendarObjectResource | Refusal | ConditionFailed
+def _responses(resource: Resource, asked: CalendarMultiget) -> Iterator[str]:
+    view = resource.view
+    properties = Properties(view, asked.wanted, extra=asked.data.getters(None))
+    for spelled, found in _found(resource, asked):
+        if isinstance(found, str):
+            text = f"{MEMBER_START}{xml.escape(spelled)}{found}"
+            view.allowance.spend(len(text))
+            yield text
+        elif isinstance(found, CalendarObjectResource):
+            yield properties.response(found, spelled)
+        elif isinstance(found, ConditionFailed):
+            yield status_response(spelled, found.status, error=condition(found))
+        else:
+            yield status_response(spelled, found.status)
+
+
+FEW = 100
+"""How many objects are answered in a hurry."""
+
+Found = str | CalendarObjectResource | Refusal | ConditionFailed
+"""What an href leads to: a member as markup behind its path (`Writer.with_contents`), or the resource, or nothing."""
 
 _PLAIN = re.compile(r"[A-Za-z0-9_@~+=,-][A-Za-z0-9._@~+=,-]*")
 """Names that need neither unescaping nor a second look."""
+_DATA = frozenset({CALENDAR_DATA})
 
 
-def _found(resource: Resource, hrefs: tuple[str, ...]) -> Iterator[tuple[str, Found]]:
+def _found(resource: Resource, asked: CalendarMultiget) -> Iterator[tuple[str, Found]]:
     """What each href names, in their order."""
     base = resource.path
-    named = {spelled: _within(resource, base, spelled) for spelled in hrefs}
-    names: dict[Href, list[str]] = {}
+    named = {spelled: _within(resource, base, spelled) for spelled in asked.hrefs}
+    names: dict[Href | None, list[str]] = {}
     for each in filter(None, named.values()):
         names.setdefault(each[0], []).append(each[1])
-    members = {place: _members(resource, place, inside) for place, inside in names.items()}
+    members = {place: _members(resource, place, inside, asked) for place, inside in names.items()}
     for spelled, where in named.items():
         if where is None:
             yield spelled, NotFound()
@@ -101,10 +125,13 @@ def _found(resource: Resource, hrefs: tuple[str, ...]) -> Iterator[tuple[str, Fo
             yield spelled, found.get(where[1], otherwise)
 
 
-def _within(resource: Resource, base: str, spelled: str) -> tuple[Href, str] | None:
-    """The collection and the name of a member; None for what is no URI, or outside of what the request is about."""
+def _within(resource: Resource, base: str, spelled: str) -> tuple[Href | None, str] | None:
+    """The collection (None for the resource itself) and the name of a member.
+
+    Nothing for what is no URI, or outside of what the request is about.
+    """
     if spelled.startswith(base) and base.endswith("/") and _PLAIN.fullmatch(spelled, len(base)):
-        return resource.href, spelled[len(base) :]
+        return None, spelled[len(base) :]
     try:
         href = local(resource.view.request, spelled)
     except BadRequest:
@@ -112,17 +139,24 @@ def _within(resource: Resource, base: str, spelled: str) -> tuple[Href, str] | N
     return (href.parent, href.name) if href is not None and href.segments and href.within(resource.href) else None
 
 
-def _members(resource: Resource, place: Href, names: list[str]) -> tuple[dict[str, Found], Refusal | ConditionFailed]:
+def _members(
+    resource: Resource, place: Href | None, names: list[str], asked: CalendarMultiget
+) -> tuple[Mapping[str, Found], Refusal | ConditionFailed]:
     """The calendar objects with these names in a collection, and what is to be said of all others."""
     try:
-        collection = resource if place == resource.href else resource.view.find(place)
+        collection = resource if place is None or place == resource.href else resource.view.find(place)
         if not isinstance(collection, CalendarObjects):
             return {}, Forbidden() if collection.exists else NotFound()
         collection.require(access.READ)
     except (Refusal, ConditionFailed) as refusal:
         return {}, refusal
-    rows = resource.view.txn.objects.named(collection.row.id, names)
-    return {name: _readable(collection.object_with(*found)) for name, found in rows.items()}, NotFound()
+    objects = collection.view.txn.objects
+    quick = asked.quick
+    if quick is not None and quick <= collection.quick and collection.open and not collection.varied:
+        rows = objects.contents(collection.row.id, names)
+        return dict(Writer(quick).with_contents(rows, xml.tags(CALENDAR_DATA))), NotFound()
+    found = objects.named(collection.row.id, names)
+    return {name: _readable(collection.object_with(*each)) for name, each in found.items()}, NotFound()
 
 
 def _readable(found: CalendarObjectResource) -> Found:

@@ -70,10 +70,13 @@ SEARCHABLE = (CalendarObjects, PlainCollection)
 
 rfc4791.report(C("calendar-query"), on=SEARCHABLE, body=query.CalendarQuery.parse)(query.calendar_query)
 rfc4791.report(C("calendar-query"), on=CalendarObjectResource, body=query.CalendarQuery.parse)(query.object_query)
-rfc4791.report(C("calendar-multiget"), on=(*SEARCHABLE, CalendarObjectResource), body=multiget.CalendarMultiget.parse)(
-    multiget.calendar_multiget
-)
-rfc4791.report(C("free-busy-query"), on=(CalendarCollection, PlainCollection), body=freebusy.asked)(
+rfc4791.report(
+    C("calendar-multiget"),
+    on=(*SEARCHABLE, CalendarObjectResource),
+    body=multiget.CalendarMultiget.parse,
+    brief=True,
+)(multiget.calendar_multiget)
+rfc4791.report(C("free-busy-query"), on=(CalendarCollection, PlainCollection), body=freebusy.asked, brief=True)(
     freebusy.free_busy_query
 )
 

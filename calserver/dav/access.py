@@ -36,6 +36,9 @@ FINER = {
 }
 """What is enough instead of a privilege, by whether it is about a member collection."""
 
+FINDABLE = frozenset({READ, WRITE_CONTENT, CY("add-resource"), CY("remove-resource")})
+"""Who holds one of these on a resource may learn that it is there, and on a collection which members it has."""
+
 Missing = tuple[str, str]
 """The path of a resource, and a privilege that lacks there."""
 
@@ -61,6 +64,12 @@ def demand(*missing: Iterable[Missing]) -> None:
     found = dict.fromkeys(each for some in missing for each in some)
     if found:
         raise NeedPrivileges(*found)
+
+
+def conceal(resource: Resource) -> None:
+    """Refuse who may not learn that there is a resource, in the same way as where there is none."""
+    if resource.exists and resource.privileges.isdisjoint(FINDABLE):
+        raise NeedPrivileges((resource.view.path(resource.view.request.href), READ))
 
 
 def holds(*privileges: str) -> Callable[[Any], None]:

@@ -24,20 +24,29 @@ class NumberOfMatchesWithinLimits(ConditionFailed):
 class Allowance:
     """How much of both is left; times are those that the thread has computed, whatever else runs on the machine.
 
+    To ask how long that was is a call of the system. So it is asked only when more time than that has gone by at all.
+
     Args:
         seconds: how long the request may compute.
         characters: how long its answer may be.
         clock: seconds that the thread has computed.
+        wall: seconds that have gone by.
     """
 
     seconds: float
     characters: int
     _clock: Callable[[], float] = time.thread_time
+    _wall: Callable[[], float] = time.perf_counter
     _began: float = attrs.field(init=False)
+    _wall_began: float = attrs.field(init=False)
 
     @_began.default
     def _begin(self) -> float:
         return self._clock()
+
+    @_wall_began.default
+    def _look(self) -> float:
+        return self._wall()
 
     @property
     def spent_seconds(self) -> float:
@@ -53,5 +62,5 @@ class Allowance:
         self.characters -= characters
         if self.characters < 0:
             raise NumberOfMatchesWithinLimits("the answer would be larger than this server sends")
-        if self.spent_seconds > self.seconds:
+        if self._wall() - self._wall_began > self.seconds and self.spent_seconds > self.seconds:
             raise NumberOfMatchesWithinLimits("the request would take longer to answer than this server takes")

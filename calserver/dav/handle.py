@@ -5,9 +5,11 @@ from typing import Any
 
 from calserver.conditions import ConditionFailed
 from calserver.dav import xml
+from calserver.dav.access import conceal
 from calserver.dav.conditional import not_modified, validators
 from calserver.dav.errors import (
     MethodNotAllowed,
+    NeedPrivileges,
     NotFound,
     NotImplementedHere,
     PreconditionFailed,
@@ -52,14 +54,24 @@ def answer(view: View) -> Response:
     if request.actor.href is None and not (request.method in LOOKING and view.settings.anonymous):
         raise Unauthorized("authenticate first")
     resource = view.find(request.href)
-    declared = _method(view, resource)
-    if declared.allow is not None:
-        declared.allow(resource)
+    declared = _allowed(view, resource)
     check_if(resource)
     if (declared.writes or request.method in ("GET", "HEAD")) and not_modified(request, resource):
         return Response(HTTPStatus.NOT_MODIFIED, validators(resource))
     declared.guard(resource)
     return declared.handle(request, resource)
+
+
+def _allowed(view: View, resource: Resource) -> MethodDeclaration:
+    """The method of a resource, if the actor may use it."""
+    try:
+        declared = _method(view, resource)
+        if declared.allow is not None:
+            declared.allow(resource)
+    except (NeedPrivileges, MethodNotAllowed):
+        conceal(resource)
+        raise
+    return declared
 
 
 def _method(view: View, resource: Resource) -> MethodDeclaration:

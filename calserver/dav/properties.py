@@ -55,7 +55,7 @@ def named(prop: Element | None) -> dict[str, Element]:
 
 def wanted(root: Element) -> Wanted:
     """What a ``DAV:propfind``, or a report with the same children, asks for (RFC 4918 section 14.20)."""
-    kinds = [each for each in root if each.tag in (D("prop"), D("allprop"), D("propname"))]
+    kinds = list(root.iterchildren(D("prop"), D("allprop"), D("propname")))
     include = root.find(D("include"))
     if len(kinds) != 1 or (include is not None and kinds[0].tag != D("allprop")):
         raise BadRequest("the request asks for no properties, or in two ways")

@@ -186,6 +186,10 @@ class Whole(Markup):
 
 
 _SPECIAL: Final = re.compile("[&<>\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_HARMLESS: Final = bytes(
+    each for each in range(256) if (each >= ord(" ") or each in b"\t\n\r") and each not in b"&<>\xed\xef"
+)
+"""Bytes of UTF-8 that stand for nothing special; with 0xed begin surrogates, with 0xef what is no character."""
 _ENTITIES: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
 
@@ -197,7 +201,9 @@ def escape(text: str) -> Markup:
     """Text as element content; characters that XML cannot hold become U+FFFD."""
     if type(text) is Markup:
         return text
-    return Markup(_SPECIAL.sub(_replacement, text) if _SPECIAL.search(text) else text)
+    if not text.encode("utf-8", "surrogatepass").translate(None, _HARMLESS):  # a tenth of the time of the expression
+        return Markup(text)
+    return Markup(_SPECIAL.sub(_replacement, text))
 
 
 def attribute(text: str) -> str:

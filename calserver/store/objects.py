@@ -42,6 +42,9 @@ TEXTS_AS_SEEN = Statement(seen.members((_o.id, _x.text), lambda query: query.whe
 ALL = Statement(seen.members(OBJECT, seen.every, order=_o.name))
 LISTING = Statement(seen.members((_o.name, _o.etag, _o.content_type), seen.every, order=_o.name))
 NAMED = Statement(seen.members(_TEXTS, lambda query: query.where(among(_o.name, "names"))))
+CONTENTS = Statement(
+    seen.members((_o.name, _o.etag, _o.content_type, _x.text), lambda query: query.where(among(_o.name, "names")))
+)
 ITERATE = Statement(seen.members(_TEXTS, seen.every, order=_o.name))
 ITERATE_COMPONENT = Statement(
     seen.members(_TEXTS, lambda query: query.where(_o.component == bindparam("component")), order=_o.name)
@@ -231,6 +234,10 @@ class SqlObjects:
         """The members with these names and their contents, in one query (multiget)."""
         rows = self._connection.all(NAMED, collection_id=collection_id, names=self._connection.values(names))
         return {row[3]: (object_from(row), row[_WIDTH]) for row in rows}
+
+    def contents(self, collection_id: int, names: Iterable[str]) -> Sequence[tuple[str, str, str, bytes]]:
+        """Name, ETag, content type and content of the members with these names: rows as the driver gives them."""
+        return self._connection.all(CONTENTS, collection_id=collection_id, names=self._connection.values(names))
 
     def iterate(self, collection_id: int, *, component: str | None = None) -> Iterator[tuple[Object, bytes]]:
         """All members with their contents, by name; never all in memory at once."""

@@ -18,7 +18,7 @@ from calserver.tree.ctag import caldav_ctag
 from calserver.tree.estate import Estate, Kinds
 from calserver.tree.folders import Folder
 from calserver.tree.home import Home
-from calserver.tree.markup import QUICK
+from calserver.tree.markup import QUICK, Writer
 from calserver.tree.mounts import Homes, Mount, Mounts
 from calserver.tree.objects import StoredObject, content_etag
 from calserver.tree.sync import Token
@@ -35,6 +35,7 @@ __all__ = [
     "StoredCollection",
     "StoredObject",
     "Token",
+    "Writer",
     "caldav_ctag",
     "content_etag",
 ]

@@ -64,9 +64,6 @@ SHARED: Final[Mapping[str | None, frozenset[str]]] = {
 }
 """What somebody holds on a calendar that is shared with this access; its properties there are the sharee's own."""
 
-FINDABLE: Final = frozenset({D("read"), D("write-content"), CY("add-resource"), CY("remove-resource")})
-"""Who holds one of these on a collection may learn which members it has."""
-
 
 @lru_cache(maxsize=4096)
 def delegated(principal_id: int) -> Acl:

@@ -31,7 +31,7 @@ from calserver.dav import (
     Written,
     xml,
 )
-from calserver.dav.access import READ, UNBIND, demand, lacking
+from calserver.dav.access import FINDABLE, READ, UNBIND, demand, lacking
 from calserver.names import D
 from calserver.store import Collection as CollectionRow
 from calserver.store import Draft, NameTaken
@@ -42,8 +42,8 @@ from calserver.tree.estate import Estate
 from calserver.tree.markup import QUICK, Writer
 from calserver.tree.objects import UNKNOWN, StoredObject, content_etag, landing, lock_path, merged
 
-MANY: Final = 200
-"""Members that are not listed in a hurry."""
+MANY: Final = 2000
+"""Members that are not listed in a hurry: more than the store writes in a millisecond."""
 
 
 class StoredCollection(Collection):
@@ -170,7 +170,7 @@ class StoredCollection(Collection):
     @property
     def findable(self) -> bool:
         """Whether the actor may learn which members there are, and which are not."""
-        return not self.privileges.isdisjoint(access.FINDABLE)
+        return not self.privileges.isdisjoint(FINDABLE)
 
     # -- members ---------------------------------------------------------------------------------------------
 
@@ -218,8 +218,7 @@ class StoredCollection(Collection):
     def joined(self, writer: Writer, most: int | None = None) -> Sequence[bytes] | None:
         """All members with content as markup, where the actor may read all and the store can write it."""
         self.consider()
-        shown, other = self._readable
-        if other or not shown:
+        if not self.open:
             return None
         pieces: Sequence[bytes] | None = self.view.txn.objects.joined(self.row.id, writer.template(self.path), most)
         return pieces
@@ -230,6 +229,11 @@ class StoredCollection(Collection):
         if not other:
             return rows if shown else ()
         return [row for row in rows if (row[0] not in other) is shown]
+
+    @property
+    def open(self) -> bool:
+        """Whether the actor may read all members with content."""
+        return self._readable == (True, frozenset())
 
     @cached_property
     def _readable(self) -> tuple[bool, frozenset[str]]:

@@ -4,7 +4,7 @@ Clients that poll ask for ETags and types of thousands of members; those stand i
 that of `calserver.dav.multistatus`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from calserver.dav import MEMBER_END, MEMBER_MIDDLE, MEMBER_START, Collection, quote_segment, xml
@@ -44,6 +44,17 @@ class Writer:
         etag: tuple[str | Part, ...] = (Part.ETAG, after_etag) if self._etag else ()
         type_: tuple[str | Part, ...] = ("<D:getcontenttype>", Part.TYPE, "</D:getcontenttype>") if self._type else ()
         return (*start, *etag, *type_, ("<D:resourcetype/>" if self._kind else "") + MEMBER_END)
+
+    def with_contents(self, rows: Iterable[Sequence[Any]], tags: tuple[str, str]) -> Iterator[tuple[str, str]]:
+        """Names of members and what stands behind their paths, with the content as a property between `tags`.
+
+        Rows are name, ETag, content type and content.
+        """
+        start, end = tags
+        for name, etag, content_type, content in rows:
+            tail = self._tails.get(content_type) or self._tails.setdefault(content_type, self._tail(content_type))
+            opened = f"{MEMBER_MIDDLE}<{start}>{xml.escape(content.decode())}</{end}>"
+            yield name, f'{opened}<D:getetag>"{etag}{tail}' if self._etag else opened + tail
 
     def _tail(self, content_type: str) -> str:
         text = '"</D:getetag>' if self._etag else ""

@@ -104,32 +104,34 @@ class DavAdapter:
             Refusal: nobody has authenticated, or the path is none.
         """
         authorization = self._authorization(request)
-        login = self._unknown(request, path) if authorization is None else self.logins.known(authorization)
-        response = None if login is None or authorization is None else self._at_once(request, path, login)
-        if response is None:
-            return self._answer(request, path, authorization, login, further)
-        self._write(request, response, further)
-        return None
-
-    def _at_once(self, request: Request, path: str, login: Login) -> dav.Response | None:
-        """The answer, where it is known by heart or found by a glance at the store; None where it takes longer."""
+        if authorization is None:
+            return self._answer(request, path, None, self._unknown(request, path), None, further)
+        login = self.logins.known(authorization)
+        if login is None:
+            return self._answer(request, path, authorization, None, None, further)
         request.who = login.actor.uid
         version = self.store.data_version()
         key = self.recall.key(request, login)
-        known = None if key is None else self.recall.find(key, login, version)
-        if known is not None:
+        response = None if key is None else self.recall.find(key, login, version)
+        turn = None
+        if response is not None:
             login.version = version
-            return known
-        if len(request.body) > SHORT_BODY or request.field("Content-Encoding"):
+        elif len(request.body) <= SHORT_BODY and not request.field("Content-Encoding"):
+            turn = self._turn(self._value(request, path, request.body, login.actor), login, version, key)
+            response = self._at_once(turn)
+        if response is None:
+            return self._answer(request, path, authorization, login, turn, further)
+        self._write(request, response, further)
+        return None
+
+    def _at_once(self, turn: "Turn") -> dav.Response | None:
+        """The answer, where it is found by a glance at the store; None where it takes longer."""
+        if not self.spoken.brief(turn.asked):
             return None
-        asked = self._value(request, path, request.body, login.actor)
-        if not self.spoken.brief(asked):
-            return None
-        self.spoken.prepare(asked)
-        turn = self._turn(asked, login, version, key, hurried=True)
+        self.spoken.prepare(turn.asked)
         began = time.perf_counter()
         try:
-            response = self.store.glance(turn.work)
+            response = self.store.glance(turn.glance)
         except (dav.TakesLong, Outdated):
             return None
         self.metrics.store_waits.observe(time.perf_counter() - began)
@@ -137,10 +139,16 @@ class DavAdapter:
         return response
 
     async def _answer(
-        self, request: Request, path: str, authorization: bytes | None, login: Login | None, further: Sequence[Field]
+        self,
+        request: Request,
+        path: str,
+        authorization: bytes | None,
+        login: Login | None,
+        turn: "Turn | None",
+        further: Sequence[Field],
     ) -> None:
         try:
-            response = await self._respond(request, path, authorization, login)
+            response = await self._respond(request, path, authorization, login, turn)
         except Refusal as refusal:
             request.refuse(refusal.status, refusal.reason, *refusal.headers.items())
         except Busy:
@@ -158,10 +166,10 @@ class DavAdapter:
         request.respond(response.status, fields, response.body)
 
     async def _respond(
-        self, request: Request, path: str, authorization: bytes | None, login: Login | None
+        self, request: Request, path: str, authorization: bytes | None, login: Login | None, turn: "Turn | None"
     ) -> dav.Response:
         if authorization is None:
-            response = await self._transact(request, path, self._anybody)
+            response = await self._transact(await self._prepared(request, path, self._anybody))
             if response.status == HTTPStatus.UNAUTHORIZED:
                 raise self._nobody(request)
             return response
@@ -172,10 +180,10 @@ class DavAdapter:
                 )
             request.who = login.actor.uid
             try:
-                return await self._transact(request, path, login)
+                return await self._transact(turn or await self._prepared(request, path, login))
             except Outdated:
                 self.logins.forget(authorization)
-                login = None
+                login = turn = None
 
     def _authorization(self, request: Request) -> bytes | None:
         """The Authorization field; None where there is none."""
@@ -204,16 +212,18 @@ class DavAdapter:
         body: bytes = await self._in_thread(decode_content, request.body, codings, limit)
         return body
 
-    async def _transact(self, request: Request, path: str, login: Login) -> dav.Response:
+    async def _prepared(self, request: Request, path: str, login: Login) -> "Turn":
         asked = self._value(request, path, await self._body(request), login.actor)
-        if len(asked.body) < LARGE_BODY:
-            self.spoken.prepare(asked)
-        else:
+        if len(asked.body) >= LARGE_BODY:
             await self._in_thread(self.spoken.prepare, asked)
-        turn = self._turn(asked, login, self.store.data_version(), self.recall.key(request, login), hurried=False)
+        return self._turn(asked, login, self.store.data_version(), self.recall.key(request, login))
+
+    async def _transact(self, turn: "Turn") -> dav.Response:
+        self.spoken.prepare(turn.asked)
         began = time.perf_counter()
+        run = self.store.write if self.spoken.writes(turn.asked) else self.store.read
         try:
-            response = await (self.store.write(turn.work) if self.spoken.writes(asked) else self.store.read(turn.work))
+            response = await run(turn.work)
         except dav.RolledBack as refused:
             response = refused.response
         finally:
@@ -223,10 +233,10 @@ class DavAdapter:
         self._learn(turn, response)
         return response
 
-    def _turn(self, asked: dav.Request, login: Login, version: int, key: Key | None, *, hurried: bool) -> "Turn":
+    def _turn(self, asked: dav.Request, login: Login, version: int, key: Key | None) -> "Turn":
         home = None if key is None else self.recall.home(asked.href)
         stamp = None if home is None else self.recall.stamp(home)
-        return Turn(self, asked, login, version, key, home, stamp, hurried)
+        return Turn(self, asked, login, version, key, home, stamp)
 
     def _learn(self, turn: "Turn", response: dav.Response) -> None:
         turn.login.version = turn.version
@@ -272,13 +282,19 @@ class Turn:
     key: Key | None
     home: Home | None
     stamp: Stamp | None
-    hurried: bool
 
     def work(self, txn: Transaction) -> dav.Response:
         """What is done in the transaction."""
+        return self._run(txn, hurried=False)
+
+    def glance(self, txn: Transaction) -> dav.Response:
+        """The same in a hurry; raises `TakesLong`, and can be done again in another transaction."""
+        return self._run(txn, hurried=True)
+
+    def _run(self, txn: Transaction, *, hurried: bool) -> dav.Response:
         adapter = self.adapter
         if self.login.version != self.version:
             self.asked.actor = adapter.logins.confirm(txn, self.login)
         if self.home is not None and self.home.id is None:
             self.home.learn(txn)
-        return dav.handle(adapter.spoken, adapter.tree, txn, self.asked, adapter.settings, hurried=self.hurried)
+        return dav.handle(adapter.spoken, adapter.tree, txn, self.asked, adapter.settings, hurried=hurried)

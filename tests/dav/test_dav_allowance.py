@@ -20,13 +20,21 @@ def test_characters_are_counted() -> None:
 
 def test_seconds_are_counted() -> None:
     now = [5.0]
-    allowance = Allowance(10, 100, lambda: now[0])
+    allowance = Allowance(10, 100, lambda: now[0], lambda: now[0])
     now[0] = 15.0
     allowance.spend()
     assert allowance.spent_seconds == 10
     now[0] = 15.1
     with pytest.raises(NumberOfMatchesWithinLimits):
         allowance.spend()
+
+
+def test_a_machine_that_is_busy_with_other_things_refuses_nothing() -> None:
+    wall = [5.0]
+    allowance = Allowance(10, 100, lambda: 5.0, lambda: wall[0])
+    wall[0] = 1000.0
+    allowance.spend()
+    assert allowance.spent_seconds == 0
 
 
 @pytest.fixture

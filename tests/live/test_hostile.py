@@ -2,16 +2,27 @@
 
 import contextlib
 import socket
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from urllib.parse import quote
+from xml.sax.saxutils import escape
 
 import pytest
 from daemon import Daemon
 from hostile import (
     CALENDAR,
     DEADLINE_SECONDS,
+    FILE,
+    FILES,
+    FOREIGN,
+    SECRET,
     Row,
     check,
     conditions,
+    credentials,
+    event,
     everything,
     furnish,
     message,
@@ -140,3 +151,127 @@ def test_one_refusal_and_the_connection_is_closed(victim: Daemon, tried: Message
     assert received.startswith(b"HTTP/1.1 %d " % tried.status), received
     assert received.count(b"HTTP/1.1 ") == 1, received
     assert everything(victim) == before
+
+
+# -- what is told ----------------------------------------------------------------------------------------------------
+
+EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
+
+
+def test_names_with_markup_are_text_in_listings(victim: Daemon) -> None:
+    """Stored cross-site scripting: the page of a collection, and the type of what is in it."""
+    name = f"{FILES}{quote(EVIL.replace('/', ''), safe='')}"
+    display = xml("D:propertyupdate", f"<D:set><D:prop><D:displayname>{escape(EVIL)}</D:displayname></D:prop></D:set>")
+    for asked, status in (
+        (row("", f"MKCOL {name}/", ()), 201),
+        (row("", f"PROPPATCH {name}/", (), body=display), 207),
+        (row("", f"PUT {name}/evil.html", (), body=EVIL, Content_Type="text/html"), 201),
+    ):
+        assert send(victim.port, message(asked)).status == status
+    try:
+        for path in (FILES, name + "/"):
+            page = send(victim.port, message(row("", f"GET {path}", (), Accept="text/html")))
+            assert page.status == 200
+            assert b"<script" not in page.body
+            assert b"<img" not in page.body
+            assert "default-src 'none'" in page.headers["content-security-policy"]
+        stored = send(victim.port, message(row("", f"GET {name}/evil.html", ())))
+        assert "sandbox" in stored.headers["content-security-policy"]
+        assert stored.headers["x-content-type-options"] == "nosniff"
+    finally:
+        assert send(victim.port, message(row("", f"DELETE {name}/", ()))).status == 204
+
+
+HIDDEN = {
+    "an event": (SECRET, FOREIGN + "nothing.ics"),
+    "a calendar": (FOREIGN, "/dav/calendars/user/bob/nothing/"),
+    "a file": ("/dav/drive/user/bob/secret.txt", "/dav/drive/user/bob/nothing.txt"),
+    "a calendar that tells when one is busy": ("/dav/calendars/user/carol/Tasks/", "/dav/calendars/user/carol/None/"),
+    "a calendar of somebody": ("/dav/calendars/user/carol/Tasks/", "/dav/calendars/user/nobody/Tasks/"),
+    "what somebody has": ("/dav/calendars/user/carol/", "/dav/calendars/user/nobody/"),
+}
+"""What there is, and what there is not, of which one may not know which is which."""
+
+
+def computed_seconds(daemon: Daemon) -> float:
+    """How long the server has computed, in all its threads."""
+    threads = Path(f"/proc/{daemon.pid}/task").glob("*/schedstat")
+    return sum(int(each.read_text().split()[0]) for each in threads) / 1e9
+
+
+METHODS = ("GET", "DELETE", "PROPFIND", "PROPPATCH", "PUT", "MKCOL", "LOCK", "ACL", "COPY", "MOVE", "REPORT")
+TIMES = 15
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("paths", HIDDEN.values(), ids=HIDDEN)
+def test_what_is_hidden_is_like_what_is_not_there(victim: Daemon, method: str, paths: tuple[str, str]) -> None:
+    """The same answer, for about the same work."""
+    body = event() if method == "PUT" else query() if method == "REPORT" else b""
+    fields = {"Destination": CALENDAR + "x.ics"} if method in ("COPY", "MOVE") else {}
+    least = [1.0, 1.0]
+    for _ in range(TIMES):
+        answers = []
+        for number, path in enumerate(paths):
+            before = computed_seconds(victim)
+            answer = send(victim.port, message(row("", f"{method} {path}", (), body=body, **fields)))
+            least[number] = min(least[number], computed_seconds(victim) - before)
+            answers.append((answer.status, answer.text.replace(path, "")))
+    assert answers[0] == answers[1]
+    assert answers[0][0] in (403, 404, 405)
+    assert abs(least[0] - least[1]) < 0.001
+
+
+# -- who guesses -----------------------------------------------------------------------------------------------------
+
+
+def guess(daemon: Daemon, user: str, password: str) -> tuple[int, float]:
+    began = time.perf_counter()
+    authorization = credentials(user, password)
+    answer = send(daemon.port, message(row("", f"GET {FILE}", (), user=None, Authorization=authorization)))
+    return answer.status, time.perf_counter() - began
+
+
+def test_guesses_are_slow_whoever_is_guessed_and_few_however_many_come_at_a_time(
+    make_daemon: Callable[..., Daemon],
+) -> None:
+    daemon = make_daemon()
+    daemon.start()
+    furnish(daemon)
+    known, unknown = ([guess(daemon, user, f"wrong {n}") for n in range(5)] for user in ("ann", "nobody"))
+    assert {status for status, _ in known + unknown} == {401}
+    fastest = [min(seconds for _, seconds in each) for each in (known, unknown)]
+    assert max(fastest) < 2 * min(fastest)
+    with ThreadPoolExecutor(5) as pool:
+        statuses = [each[0] for each in pool.map(lambda n: guess(daemon, "bob", f"wrong {n}"), range(50))]
+    assert (statuses.count(401), statuses.count(429)) == (10, 40)
+    assert guess(daemon, "ann", "ann")[0] == 200, "who has logged in is not locked out"
+
+
+# -- for how long ----------------------------------------------------------------------------------------------------
+
+
+def resources(daemon: Daemon) -> tuple[int, int]:
+    """Bytes of memory and open descriptors of the server."""
+    status = Path(f"/proc/{daemon.pid}/status").read_text()
+    resident = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))
+    return resident * 1024, len(list(Path(f"/proc/{daemon.pid}/fd").iterdir()))
+
+
+def test_all_of_it_again_and_again_leaves_nothing_behind(victim: Daemon) -> None:
+    rows = [each for part in ROWS.values() for each in part if len(each.body) < 1_000_000]
+
+    def sweep() -> tuple[int, int]:
+        for each in rows:
+            send(victim.port, message(each), each.request.split()[0])
+        for tried in MESSAGES:
+            with socket.create_connection(("127.0.0.1", victim.port), timeout=DEADLINE_SECONDS) as connection:
+                with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                    connection.sendall(tried.data)
+                until_closed(connection)
+        return resources(victim)
+
+    sweep()
+    first, second, third = sweep(), sweep(), sweep()
+    assert third[1] <= first[1] + 3
+    assert third[0] - second[0] < 8_000_000 or second[0] - first[0] < 8_000_000

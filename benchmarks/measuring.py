@@ -1,0 +1,71 @@
+"""One row measured: what the requests cost the server, and how long the client waits."""
+
+import statistics
+import time
+from collections.abc import Iterator
+
+import attrs
+
+from benchmarks.cases import Row
+from benchmarks.client import Answer, Client
+from benchmarks.daemon import Daemon
+
+SLICES = 10
+
+
+@attrs.frozen(kw_only=True)
+class Figure:
+    """What one row measured: CPU and wall milliseconds per request, bytes of an answer."""
+
+    row: str
+    size: int
+    cpu_ms: float
+    median_ms: float
+    worst_ms: float
+    answer_bytes: int
+    target_ms: float | None
+    peer_ms: float | None
+
+
+class WrongAnswer(Exception):
+    """The server did not do what a row asks."""
+
+
+def ask(client: Client, row: Row) -> Answer:
+    """Send the next request of a row; raises `WrongAnswer`."""
+    answer = client.send(next(row.requests))
+    if not row.check(answer):
+        raise WrongAnswer(f"wrong answer {answer.status}: {answer.body[:500]!r}")
+    return answer
+
+
+def measure(daemon: Daemon, client: Client, row: Row, size: int) -> Figure:
+    """Send all requests of a row, after one that is not counted."""
+    ask(client, row)
+    walls, costs = [], []
+    for size_of_slice in slices(row.repeat):
+        before = daemon.cpu()
+        for _ in range(size_of_slice):
+            began = time.perf_counter()
+            answer = ask(client, row)
+            walls.append(time.perf_counter() - began)
+        costs.append((daemon.cpu() - before) / size_of_slice)
+    walls.sort()
+    return Figure(
+        row=row.name,
+        size=size,
+        cpu_ms=1000 * statistics.quantiles(costs, n=4)[0],
+        median_ms=1000 * statistics.median(walls),
+        worst_ms=1000 * walls[int(len(walls) * 0.99)],
+        answer_bytes=len(answer.body),
+        target_ms=row.target,
+        peer_ms=row.peer,
+    )
+
+
+def slices(repeat: int) -> Iterator[int]:
+    """How many requests each slice of a row has: CPU is the lower quartile of `SLICES`.
+
+    What others do on the machine makes a request cost more, by what they do to its caches and clock, never less.
+    """
+    yield from ([repeat // SLICES] * SLICES if repeat >= SLICES else [1] * repeat)
