@@ -12,10 +12,7 @@ import importlib
 from collections.abc import Callable
 from datetime import datetime
 
-from sqlalchemy import URL
-
 from calserver.dav import Lock
-from calserver.store.dialects import dialect_of
 from calserver.store.engine import Closed, Reactor, SqlStore, utc_now
 from calserver.store.interface import (
     ChangeLog,
@@ -32,7 +29,9 @@ from calserver.store.interface import (
     Tasks,
     Transaction,
 )
+from calserver.store.links import Uncertain
 from calserver.store.tables import Health, SchemaMismatch, check, ensure
+from calserver.store.urls import dialect_of
 from calserver.store.values import (
     AddressTaken,
     Busy,
@@ -96,6 +95,7 @@ __all__ = [
     "Tombstone",
     "Transaction",
     "UidTaken",
+    "Uncertain",
     "Unusable",
     "Variant",
     "check",
@@ -105,20 +105,22 @@ __all__ = [
 
 
 def open_store(
-    url: str | URL,
+    url: str,
     *,
     reactor: Reactor | None,
     readers: int = 4,
+    writers: int = 1,
     busy_timeout: float = 10.0,
     now: Callable[[], datetime] = utc_now,
 ) -> SqlStore:
     """Open a database; an empty one gets its tables.
 
     Args:
-        url: such as ``sqlite:////var/lib/calserver/calserver.db``.
+        url: such as ``sqlite:////var/lib/calserver/calserver.db``, or ``postgresql://calserver@db/calserver``.
         reactor: where results are handed over; None leaves only `read_now` and `write_now`.
         readers: how many reads run at the same time.
-        busy_timeout: seconds that a write waits for other processes before `Busy`.
+        writers: how many groups of writes run at the same time, where the database takes more than one.
+        busy_timeout: seconds that a write waits for others before `Busy`, and both for a database that is away.
         now: the clock.
 
     Raises:
@@ -126,12 +128,12 @@ def open_store(
         Busy: another process keeps the database.
         Unusable: it cannot be opened.
     """
-    dialect = dialect_of(url, busy_timeout)
+    dialect = dialect_of(url, busy_timeout=busy_timeout, writers=writers)
     ensure(dialect)
     return SqlStore(dialect, reactor=reactor, readers=readers, now=now)
 
 
-def upgrade(url: str | URL) -> None:
+def upgrade(url: str) -> None:
     """Bring the tables of a database to the revision that this program works with; a missing one is made.
 
     Raises:
