@@ -19,6 +19,7 @@ from typing import Any
 import psycopg
 
 from calserver.store import open_store
+from calserver.store.schema import metadata
 
 PROGRAMS = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
 """Where Debian puts the programs of each version."""
@@ -57,16 +58,18 @@ class Cluster:
         self.folder, self._programs = folder, found
         self.data = folder / "data"
         self._settings = SETTINGS | settings | {"unix_socket_directories": str(folder)}
-        self._user = pwd.getpwnam(SERVICE_USER) if os.geteuid() == 0 else None
+        self._account = pwd.getpwnam(SERVICE_USER) if os.geteuid() == 0 else None
+        self.user = self._account and self._account.pw_uid
         self._numbers = count()
-        if self._user is not None:
-            os.chown(folder, self._user.pw_uid, self._user.pw_gid)
+        self._free: list[str] = []
+        if self._account is not None:
+            os.chown(folder, self._account.pw_uid, self._account.pw_gid)
 
     def run(self, program: str, *arguments: str) -> None:
         """Run one of PostgreSQL's programs, as the user that the server runs as."""
         user: dict[str, Any] = {}
-        if self._user is not None:
-            user = {"user": self._user.pw_uid, "group": self._user.pw_gid, "extra_groups": ()}
+        if self._account is not None:
+            user = {"user": self._account.pw_uid, "group": self._account.pw_gid, "extra_groups": ()}
         done = subprocess.run(
             [self._programs / program, *arguments], cwd=self.folder, capture_output=True, text=True, check=False, **user
         )
@@ -104,12 +107,28 @@ class Cluster:
         open_store(self.url(TEMPLATE), reactor=None).close()
 
     @contextmanager
-    def database(self, template: str = TEMPLATE) -> Iterator[str]:
-        """The URL of a database that is there for a while."""
-        name = f"store{next(self._numbers)}"
-        self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    def database(self) -> Iterator[str]:
+        """The URL of an empty store that is there for a while; the next one may get it, empty again."""
+        if not self._free:
+            made = f"store{next(self._numbers)}"
+            self.execute(f"CREATE DATABASE {made} TEMPLATE {TEMPLATE}")
+            self._free.append(made)
+        name = self._free.pop()
         yield self.url(name)
-        self.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        self.execute(_DISCONNECT, _EMPTY, database=name)
+        self._free.append(name)
+
+
+_DISCONNECT = (
+    "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND pid != pg_backend_pid()"
+)
+_EMPTY = (
+    "".join(f"DELETE FROM {table.name};" for table in reversed(metadata.sorted_tables) if table.name != "counter")
+    + "UPDATE counter SET value = 0;"
+    + "SELECT setval(oid::regclass, 1, false) FROM pg_class WHERE relkind = 'S'"
+)
+"""Much faster than to drop a database and to make another one."""
 
 
 @contextmanager

@@ -112,7 +112,7 @@ class Driver(psycopg.Connection[tuple[Any, ...]]):
 
     def command(self, text: str) -> None:
         """Run several statements that have no parameters, on one way to the server and back."""
-        self.cursor().execute(text.encode(), prepare=False)
+        self.cursor().execute(text, prepare=False)
 
     def stream(self, query: Any, parameters: Any) -> "psycopg.ServerCursor[tuple[Any, ...]]":
         """Run a query whose rows come some hundred at a time."""
@@ -218,7 +218,7 @@ class Postgres:
     writers: int = 1
 
     name: ClassVar = "postgres"
-    compiler: ClassVar = postgresql.dialect(paramstyle="pyformat")
+    compiler: ClassVar = postgresql.dialect(paramstyle="pyformat")  # type: ignore[no-untyped-call]  # it has no types
     error: ClassVar[type[Exception]] = psycopg.Error
     glances: ClassVar = False
 
@@ -259,12 +259,14 @@ class Postgres:
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MAKING})")
                 yield connection
         except DBAPIError as error:
-            raised = self.translate(error.orig) if isinstance(error.orig, Exception) else error
-            if isinstance(raised, errors.OperationalError):
-                raised = Unusable(_sentence(raised))
-            raise raised from error
-        except psycopg.OperationalError as error:
-            raise Unusable(_sentence(error)) from error
+            raise self._about_tables(error.orig or error) from error
+        except psycopg.Error as error:
+            raise self._about_tables(error) from error
+
+    def _about_tables(self, error: BaseException) -> BaseException:
+        if isinstance(error, errors.LockNotAvailable):
+            return Busy("another process keeps the tables")
+        return Unusable(_sentence(error)) if isinstance(error, psycopg.OperationalError) else error
 
     def exists(self) -> bool:
         """Whether there is a database: who asks for its tables is told."""
@@ -306,15 +308,14 @@ class Postgres:
         return driver.closed or driver.broken
 
     def _conninfo(self) -> str:
-        return make_conninfo(
-            self.url, **{name: v for name, v in PATIENCE.items() if name not in conninfo_to_dict(self.url)}
-        )
+        given = conninfo_to_dict(self.url)
+        return make_conninfo(self.url, **{name: value for name, value in PATIENCE.items() if name not in given})
 
     # -- transactions
 
     def begin_read(self, driver: Driver) -> None:
         """Begin a snapshot."""
-        driver.command("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        driver.command("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL jit = off")
 
     def begin_write(self, driver: Driver, *, seconds: float, alone: bool) -> None:
         """Begin to write; the lock is there before the snapshot, since LOCK does not take one.
@@ -329,7 +330,7 @@ class Postgres:
         driver.command(
             "BEGIN ISOLATION LEVEL SERIALIZABLE READ WRITE;"
             f"SET LOCAL lock_timeout = {_milliseconds(wait)};"
-            "SET LOCAL enable_seqscan = off;"
+            "SET LOCAL enable_seqscan = off; SET LOCAL jit = off;"
             f"LOCK TABLE meta IN {mode} MODE"
         )
 
@@ -378,6 +379,6 @@ def _milliseconds(seconds: float) -> int:
     return max(int(seconds * 1000), 1)
 
 
-def _sentence(error: Exception) -> str:
+def _sentence(error: BaseException) -> str:
     """What an error says, in one line."""
     return " ".join(str(error).split())

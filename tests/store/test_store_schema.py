@@ -117,7 +117,7 @@ def test_what_is_no_database_is_refused_in_one_sentence(path: Path, address: str
         open_store(f"sqlite:///{tmp_path}/nowhere/x.sqlite", reactor=None)
 
 
-@pytest.mark.parametrize("url", ["postgresql://x/y", "sqlite://", "sqlite:///:memory:", "sqlite:////x?mode=ro"])
+@pytest.mark.parametrize("url", ["mysql://x/y", "nothing", "sqlite://", "sqlite:///:memory:", "sqlite:////x?mode=ro"])
 def test_other_databases_are_refused(url: str) -> None:
     with pytest.raises(ValueError, match="database"):
         open_store(url, reactor=None)
