@@ -118,6 +118,14 @@ class Cluster:
         self.execute(_DISCONNECT, _EMPTY, database=name)
         self._free.append(name)
 
+    @contextmanager
+    def nothing(self) -> Iterator[str]:
+        """The URL of a database without tables."""
+        name = f"nothing{next(self._numbers)}"
+        self.execute(f"CREATE DATABASE {name} TEMPLATE template0")
+        yield self.url(name)
+        self.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
 
 _DISCONNECT = (
     "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
