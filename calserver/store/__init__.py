@@ -2,8 +2,10 @@
 
 Theory of operation. `interface` is the contract: protocols grouped by subject, over the values of `values`. Its one
 implementation writes SQL through SQLAlchemy Core. Statements are module constants beside the methods that use them,
-compiled once and run on the driver (`statements`); what differs between databases lies in `dialects`; `engine` has the
-threads and the grouping of commits; `migrations` makes and upgrades the tables of `schema`.
+compiled once and run on the driver (`statements`); what differs between databases lies in `sqlite` and
+`postgres`; `engine` has the
+threads and the grouping of commits, `links` the patience with others; `migrations` makes and upgrades the tables of
+`schema`, `copying` moves them to another database.
 
 How a change is numbered is told in `revisions`, how a range of time is found in `instances`.
 """
@@ -13,6 +15,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from calserver.dav import Lock
+from calserver.store.copying import Copied, copy
 from calserver.store.engine import Closed, Reactor, SqlStore, utc_now
 from calserver.store.interface import (
     ChangeLog,
@@ -64,6 +67,7 @@ __all__ = [
     "Closed",
     "Collection",
     "Collections",
+    "Copied",
     "Copies",
     "Copy",
     "Draft",
@@ -99,6 +103,7 @@ __all__ = [
     "Unusable",
     "Variant",
     "check",
+    "copy",
     "open_store",
     "upgrade",
 ]

@@ -4,7 +4,7 @@ All else in this room is SQL that SQLAlchemy writes for any of them. `sqlite` an
 an ``@compiles`` for each construct; `urls` says which of them a URL means.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -105,6 +105,23 @@ class Dialect(Protocol):
 
     def problems(self) -> list[str]:
         """What is wrong with it, in sentences for people."""
+
+    # -- copies (`calserver.store.copying`), over connections that `tables` gave
+
+    def keep_out_writers(self, connection: Connection) -> None:
+        """Let nobody write until the transaction ends."""
+
+    def last_numbers(self, connection: Connection) -> Mapping[str, int]:
+        """The highest id that was ever given out, by table: no id comes again."""
+
+    def continue_numbers(self, connection: Connection, last: Mapping[str, int]) -> None:
+        """Go on from there."""
+
+    def untie(self, connection: Connection) -> None:
+        """Allow rows to come before those that they refer to."""
+
+    def tie(self, connection: Connection) -> None:
+        """Allow that no longer; raises where something is missing."""
 
     # -- connections
 

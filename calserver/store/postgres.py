@@ -18,7 +18,7 @@ prepared.
 import random
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import count
 from typing import Any, ClassVar, Final, TypeVar
@@ -29,14 +29,14 @@ from psycopg import errors, waiting
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import TransactionStatus
 from psycopg.types.numeric import Int8BinaryDumper, Int8Dumper
-from sqlalchemy import Connection, NullPool, Text, create_engine
+from sqlalchemy import Connection, NullPool, Text, create_engine, func, select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from calserver.store.dialects import among, joined, unplain
-from calserver.store.schema import UNPLAIN_IN_POSTGRES
+from calserver.store.schema import UNPLAIN_IN_POSTGRES, metadata
 from calserver.store.values import Busy, Full, Missing, Unusable
 
 T = TypeVar("T")
@@ -51,6 +51,8 @@ LOOK_SECONDS: Final = 0.1
 """How long a look from the reactor thread may take; what takes longer is given up, and the connection with it."""
 SLOW_SECONDS, CALM_SECONDS = 0.02, 1.0
 """After a look that took so long there are none for a while."""
+REFERENCES: Final = (("fk_collection_parent_id", "parent_id"), ("fk_collection_source_id", "source_id"))
+"""Of collections to collections, which may have been made later than what lies in them by now."""
 PATIENCE: Final = {
     "connect_timeout": "5",
     "keepalives_idle": "10",
@@ -286,6 +288,37 @@ class Postgres:
         except psycopg.Error as error:
             return [_sentence(error)]
 
+    def keep_out_writers(self, connection: Connection) -> None:
+        """Let nobody write until the transaction ends."""
+        connection.exec_driver_sql("LOCK TABLE meta IN EXCLUSIVE MODE")
+
+    def last_numbers(self, connection: Connection) -> Mapping[str, int]:
+        """The highest id that was ever given out, by table."""
+        return {name: self._number(connection, sequence) for name, sequence in _sequences(connection)}
+
+    def _number(self, connection: Connection, sequence: str) -> int:
+        last, called = connection.exec_driver_sql(f"SELECT last_value, is_called FROM {sequence}").one()
+        return int(last) if called else 0
+
+    def continue_numbers(self, connection: Connection, last: Mapping[str, int]) -> None:
+        """Go on from there, or from the highest that there is."""
+        for name, sequence in _sequences(connection):
+            there = connection.scalar(select(func.max(metadata.tables[name].c.id))) or 0
+            number = max(last.get(name, 0), there)
+            connection.execute(select(func.setval(sequence, max(number, 1), number > 0)))
+
+    def untie(self, connection: Connection) -> None:
+        """Allow collections to come before those that they lie in, or are bound to."""
+        for name, _ in REFERENCES:
+            connection.exec_driver_sql(f"ALTER TABLE collection DROP CONSTRAINT IF EXISTS {name}")
+
+    def tie(self, connection: Connection) -> None:
+        """Allow that no longer; raises where something is missing."""
+        for name, column in REFERENCES:
+            connection.exec_driver_sql(
+                f"ALTER TABLE collection ADD CONSTRAINT {name} FOREIGN KEY ({column}) REFERENCES collection (id)"
+            )
+
     # -- connections
 
     def connect(self, *, writable: bool) -> Driver:
@@ -373,6 +406,16 @@ class Postgres:
     def values(self, values: Iterable[int | str]) -> list[int | str]:
         """The parameter of `among`."""
         return list(values)
+
+
+def _sequences(connection: Connection) -> Sequence[tuple[str, str]]:
+    """The tables whose ids are counted, and what counts them."""
+    return [
+        (table.name, found)
+        for table in metadata.sorted_tables
+        if "id" in table.c
+        and (found := connection.scalar(select(func.pg_get_serial_sequence(f'"{table.name}"', "id")))) is not None
+    ]
 
 
 def _milliseconds(seconds: float) -> int:

@@ -3,7 +3,7 @@
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Final
@@ -16,7 +16,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from calserver.store.dialects import among, joined, unplain
-from calserver.store.schema import UNPLAIN_IN_SQLITE
+from calserver.store.schema import UNPLAIN_IN_SQLITE, metadata
 from calserver.store.values import Busy, Full, Missing, Unusable
 
 
@@ -37,6 +37,7 @@ def _unplain(element: unplain, compiler: SQLCompiler, **kw: Any) -> str:
     return UNPLAIN_IN_SQLITE
 
 
+COUNTED: Final = "sqlite_autoincrement"
 STEPS: Final = 4000
 """Steps of SQLite's virtual machine, in all runs of a statement together: about a hundred rows."""
 
@@ -153,6 +154,31 @@ class SQLite:
         except sqlite3.DatabaseError as error:
             found.append(str(error))
         return found
+
+    def keep_out_writers(self, connection: Connection) -> None:
+        """Let nobody write: the transaction of `tables` has the write lock."""
+
+    def last_numbers(self, connection: Connection) -> Mapping[str, int]:
+        """The highest id that was ever given out, by table."""
+        return {row[0]: row[1] for row in connection.exec_driver_sql("SELECT name, seq FROM sqlite_sequence")}
+
+    def continue_numbers(self, connection: Connection, last: Mapping[str, int]) -> None:
+        """Go on from there; SQLite counts only where ids must not come again."""
+        for name in set(last) & {each.name for each in metadata.tables.values() if each.dialect_kwargs.get(COUNTED)}:
+            connection.exec_driver_sql("DELETE FROM sqlite_sequence WHERE name = ?", (name,))
+            connection.exec_driver_sql("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (name, last[name]))
+
+    def untie(self, connection: Connection) -> None:
+        """Allow rows to come before those that they refer to: `tables` does."""
+
+    def tie(self, connection: Connection) -> None:
+        """See that nothing is missing.
+
+        Raises:
+            Missing: something refers to what is not there.
+        """
+        if connection.exec_driver_sql("PRAGMA foreign_key_check").first():
+            raise Missing("something refers to what is not there")
 
     def begin_read(self, driver: sqlite3.Connection) -> None:
         """Begin a snapshot."""
