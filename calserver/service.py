@@ -238,6 +238,7 @@ class Daemon(Service):
                 config.store_url,
                 reactor=self._reactor,
                 readers=config.store.readers,
+                writers=config.store.writers,
                 busy_timeout=config.store.busy_timeout_seconds,
             )
         except SchemaMismatch as error:
@@ -312,7 +313,7 @@ class Options(UsageOptions):
     """``twistd calserver [options]``."""
 
     synopsis = "[options]"
-    longdesc = "A calendar server: CalDAV over an embedded database."
+    longdesc = "A calendar server: CalDAV over SQLite or PostgreSQL."
     optParameters: ClassVar = [
         ["config", "c", None, "The configuration file; CALSERVER_CONFIG names one too."],
     ]

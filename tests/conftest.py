@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from postgresql import FAST, Cluster, cluster, programs
 
 from calserver.store import Store, open_store
 
@@ -29,6 +30,18 @@ def store(empty_database: Path, tmp_path: Path) -> Iterator[Store]:
     opened = open_store(f"sqlite:///{path}", reactor=None)
     yield opened
     opened.close()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Cluster]:
+    """A running PostgreSQL for all tests: skip without it, but fail where CI says that all must be there."""
+    if programs() is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("PostgreSQL is not installed (make test installs it)")
+        pytest.skip("PostgreSQL is not installed")
+    with cluster(**FAST) as running:
+        running.make_template()
+        yield running
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
 """The store of a server: open it beside the daemon, upgrade its tables, check what is in it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from calserver import store
@@ -52,7 +52,30 @@ def check(config: Config) -> Health:
     """
     try:
         return store.check(config.store_url)
+    except ValueError as error:
+        raise Refused(f"store.url: {error}") from None
     except (Busy, Unusable) as error:
+        raise _refused(error) from None
+
+
+def copy(source: str, target: str, progress: Callable[[str, int, int], object]) -> Sequence[store.Copied]:
+    """Move a whole store to another database: an empty one, or one with a copy that was interrupted.
+
+    Args:
+        source: the URL of a store, whose writers are kept out meanwhile.
+        target: the URL of a database.
+        progress: is told a table, how many of its rows are done, and how many there are.
+
+    Raises:
+        Refused: one of them cannot be opened, or is in use; the target has a store; or what was copied is not the same.
+    """
+    try:
+        return store.copy(source, target, progress)
+    except SchemaMismatch as error:
+        raise Refused(str(error)) from None
+    except ValueError as error:
+        raise Refused(str(error)) from None
+    except (Busy, Full, Unusable) as error:
         raise _refused(error) from None
 
 

@@ -41,22 +41,23 @@ def install(
         listen: Twisted endpoint strings; the default of the configuration where there are none.
         admin_listen: the same for the administration port.
         domain: the mail domain of principals without an address of their own.
-        further: other options, by path (``ischedule.enabled``).
+        further: other options, by path (``ischedule.enabled``). Tables that the store has already stay.
 
     Raises:
-        Refused: there is something in `folder`.
+        Refused: there is something in `folder`, or the database cannot be used; nothing was made.
         ConfigError: an option is wrong; nothing was made.
     """
     given = {"server.listen": list(listen), "server.admin_listen": list(admin_listen), "calendars.domain": domain}
     text = sample({option: value for option, value in given.items() if value} | dict(further))
-    _make_empty(folder)
     path = folder / CONFIG_NAME
+    database.check(Config.parse(text, source=path))
+    _make_empty(folder)
     _write_private(path, text.encode())
     config = Config.load(path)
     key = keys.generate(config)
     database.upgrade(config)
     signing_key = keys.ring(config).folder / f"{key.selector}.pem"
-    return Installation(folder=folder, config=path, signing_key=signing_key, store_url=config.store_url)
+    return Installation(folder=folder, config=path, signing_key=signing_key, store_url=config.shown_store_url)
 
 
 def _make_empty(folder: Path) -> None:

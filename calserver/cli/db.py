@@ -1,16 +1,21 @@
 """``calserver db``: the database of a server."""
 
 import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from calserver.admin import Refused, database
 from calserver.cli.options import config_option, json_option
 from calserver.cli.output import print_json
 from calserver.config import Config
 
+TABLE = 16
+"""Columns for the name of a table."""
+
 
 @click.group("db")
 def command() -> None:
-    """Upgrade or check the database."""
+    """Upgrade, check or copy the database."""
 
 
 @command.command("upgrade")
@@ -45,3 +50,29 @@ def check(config: Config, as_json: bool) -> int:
         raise Refused(*health.problems)
     click.echo(f"sound, revision {health.found}")
     return 0
+
+
+@command.command("copy")
+@click.argument("source", metavar="FROM")
+@click.argument("target", metavar="TO")
+@json_option
+def copy(source: str, target: str, as_json: bool) -> None:
+    """Move all of a store from one database to another.
+
+    FROM and TO are URLs: sqlite:////var/lib/calserver/calserver.sqlite, postgresql://calserver@host/calserver. Stop the
+    servers before; TO must be empty. A copy that was interrupted goes on when the same is asked for again. At the end
+    all rows are compared.
+    """
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    told = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
+    with Progress(*columns, console=told, transient=True, disable=as_json or not told.is_terminal) as progress:
+        bar = progress.add_task("copying", total=None)
+
+        def tell(table: str, done: int, total: int) -> None:
+            progress.update(bar, description=f"{table:<{TABLE}}", completed=done, total=total)
+
+        copied = database.copy(source, target, tell)
+    if as_json:
+        print_json(copied)
+    else:
+        click.echo(f"copied {sum(each.rows for each in copied)} rows, and all are the same")

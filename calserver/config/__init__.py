@@ -15,6 +15,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import quote
 
 import attrs
 from cattrs import ClassValidationError
@@ -115,9 +116,15 @@ class Config:
             return f"{scheme}:///{self.path(path)}"
         return self.store.url
 
+    @property
+    def shown_store_url(self) -> str:
+        """The URL of the store for people to read: without the password."""
+        url = re.sub(r"(://[^:/@]*:)[^@/]*@", r"\1***@", self.store_url)
+        return re.sub(r"([?&]password=)[^&]*", r"\1***", url)
+
     def show(self) -> str:
         """The effective configuration as TOML; passwords inside URLs are left out."""
-        url = re.sub(r"(://[^:/@]*:)[^@/]*@", r"\1***@", self.store.url)
+        url = self.store.url if self.store.url.startswith("sqlite") else self.shown_store_url
         return render(attrs.evolve(self, store=attrs.evolve(self.store, url=url)), lambda path, line: line)
 
 
@@ -148,10 +155,18 @@ def _absolute(name: str, source: Path | None) -> Path:
 
 
 def _with_secret(store: Store, source: Path | None) -> Store:
-    if not store.url_file:
-        return store
-    try:
-        url = _absolute(store.url_file, source).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"store.url_file: {error}") from None
+    """What the files of the section hold, put into the URL."""
+    url = _secret("store.url_file", store.url_file, source) if store.url_file else store.url
+    if store.password_file:
+        if not url.startswith("postgres"):
+            raise ConfigError("store.password_file: only PostgreSQL has a password")
+        password = quote(_secret("store.password_file", store.password_file, source), safe="")
+        url += ("&" if "?" in url else "?") + f"password={password}"
     return attrs.evolve(store, url=url)
+
+
+def _secret(option: str, name: str, source: Path | None) -> str:
+    try:
+        return _absolute(name, source).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{option}: {error}") from None

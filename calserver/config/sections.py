@@ -63,13 +63,23 @@ class Store:
     """The database."""
 
     url: str = option(
-        "sqlite:///calserver.sqlite", "SQLAlchemy URL; a relative SQLite path starts at this file's folder", not_empty
+        "sqlite:///calserver.sqlite",
+        "sqlite:/// and a path, which starts at this file's folder unless it has one / more; or a URL as PostgreSQL's"
+        " libpq takes it, such as postgresql://calserver@db.example.com/calserver, with several hosts, too",
+        not_empty,
     )
     url_file: str = option("", "file that holds the URL, where it has a password in it; wins over url")
+    password_file: str = option("", "file that holds the password for PostgreSQL, where the URL has none")
     busy_timeout_seconds: float = option(
         5.0, "how long a request waits for the database before it is told to come again", at_least(0.1)
     )
     readers: int = option(4, "most reading transactions at a time", at_least(1))
+    writers: int = option(
+        1,
+        "most writing transactions at a time, for PostgreSQL (SQLite has one writer); each commits what waits;"
+        " a process takes as many connections as it has readers and writers, and one more",
+        at_least(1),
+    )
 
 
 @attrs.frozen(kw_only=True)

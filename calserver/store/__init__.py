@@ -2,8 +2,10 @@
 
 Theory of operation. `interface` is the contract: protocols grouped by subject, over the values of `values`. Its one
 implementation writes SQL through SQLAlchemy Core. Statements are module constants beside the methods that use them,
-compiled once and run on the driver (`statements`); what differs between databases lies in `dialects`; `engine` has the
-threads and the grouping of commits; `migrations` makes and upgrades the tables of `schema`.
+compiled once and run on the driver (`statements`); what differs between databases lies in `sqlite` and
+`postgres`; `engine` has the
+threads and the grouping of commits, `links` the patience with others; `migrations` makes and upgrades the tables of
+`schema`, `copying` moves them to another database.
 
 How a change is numbered is told in `revisions`, how a range of time is found in `instances`.
 """
@@ -12,10 +14,8 @@ import importlib
 from collections.abc import Callable
 from datetime import datetime
 
-from sqlalchemy import URL
-
 from calserver.dav import Lock
-from calserver.store.dialects import dialect_of
+from calserver.store.copying import Copied, copy
 from calserver.store.engine import Closed, Reactor, SqlStore, utc_now
 from calserver.store.interface import (
     ChangeLog,
@@ -32,7 +32,9 @@ from calserver.store.interface import (
     Tasks,
     Transaction,
 )
+from calserver.store.links import Uncertain
 from calserver.store.tables import Health, SchemaMismatch, check, ensure
+from calserver.store.urls import dialect_of
 from calserver.store.values import (
     AddressTaken,
     Busy,
@@ -65,6 +67,7 @@ __all__ = [
     "Closed",
     "Collection",
     "Collections",
+    "Copied",
     "Copies",
     "Copy",
     "Draft",
@@ -96,29 +99,33 @@ __all__ = [
     "Tombstone",
     "Transaction",
     "UidTaken",
+    "Uncertain",
     "Unusable",
     "Variant",
     "check",
+    "copy",
     "open_store",
     "upgrade",
 ]
 
 
 def open_store(
-    url: str | URL,
+    url: str,
     *,
     reactor: Reactor | None,
     readers: int = 4,
+    writers: int = 1,
     busy_timeout: float = 10.0,
     now: Callable[[], datetime] = utc_now,
 ) -> SqlStore:
     """Open a database; an empty one gets its tables.
 
     Args:
-        url: such as ``sqlite:////var/lib/calserver/calserver.db``.
+        url: such as ``sqlite:////var/lib/calserver/calserver.db``, or ``postgresql://calserver@db/calserver``.
         reactor: where results are handed over; None leaves only `read_now` and `write_now`.
         readers: how many reads run at the same time.
-        busy_timeout: seconds that a write waits for other processes before `Busy`.
+        writers: how many groups of writes run at the same time, where the database takes more than one.
+        busy_timeout: seconds that a write waits for others before `Busy`, and both for a database that is away.
         now: the clock.
 
     Raises:
@@ -126,12 +133,12 @@ def open_store(
         Busy: another process keeps the database.
         Unusable: it cannot be opened.
     """
-    dialect = dialect_of(url, busy_timeout)
+    dialect = dialect_of(url, busy_timeout=busy_timeout, writers=writers)
     ensure(dialect)
     return SqlStore(dialect, reactor=reactor, readers=readers, now=now)
 
 
-def upgrade(url: str | URL) -> None:
+def upgrade(url: str) -> None:
     """Bring the tables of a database to the revision that this program works with; a missing one is made.
 
     Raises:

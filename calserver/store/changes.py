@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, select, update
+from sqlalchemy import bindparam, delete, func, or_, select, update
 
 from calserver.store import revisions, seen
 from calserver.store.rows import COLLECTION, OBJECT, collection_from, microseconds, object_from
@@ -41,9 +41,12 @@ _forgotten = (
     .group_by(_t.collection_id)
     .cte("forgotten", recursive=True)
 )
+_there = collection.alias("there")
 _forgotten = _forgotten.union(
-    select(_c.parent_id, _forgotten.c.revision).where(_c.id == _forgotten.c.collection_id, _c.parent_id.is_not(None)),
-    select(_c.id, _forgotten.c.revision).where(_c.source_id == _forgotten.c.collection_id),
+    select(_c.id, _forgotten.c.revision).where(
+        _there.c.id == _forgotten.c.collection_id,
+        or_(_c.id == _there.c.parent_id, _c.source_id == _there.c.id),
+    )
 )
 _highest = (
     select(_forgotten.c.collection_id, func.max(_forgotten.c.revision).label("revision"))

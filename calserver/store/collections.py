@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Select, bindparam, case, delete, exists, func, literal, or_, select, tuple_, union_all, update
+from sqlalchemy import Select, bindparam, case, delete, exists, func, literal, select, tuple_, union, union_all, update
 
 from calserver.dav import Acl, packed_acl
 from calserver.store import revisions
@@ -95,7 +95,7 @@ RAISE_TO_SHAREES_BELOW = Statement(
 LIFT_BELOW = Statement(
     update(collection)
     .values(revision=bindparam("revision"), modified=bindparam("at"))
-    .where(or_(_c.id.in_(_homes_below), _c.id.in_(select(_bound.c.id).where(_bound_below))))
+    .where(_c.id.in_(union(_homes_below, select(_bound.c.id).where(_bound_below))))
 )
 """For all shared calendars at or below a collection what `revisions` does for one."""
 MARK_SHARED = Statement(

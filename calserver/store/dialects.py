@@ -1,37 +1,14 @@
-"""Where databases differ: how to connect, begin and commit, and the few expressions that each writes its own way.
+"""Where databases differ: what each must be able to do, and the few expressions that each writes its own way.
 
-All else in this room is SQL that SQLAlchemy writes for any of them. PostgreSQL is to be a second class beside `SQLite`
-and a second ``@compiles`` beside each construct.
+All else in this room is SQL that SQLAlchemy writes for any of them. `sqlite` and `postgres` hold a `Dialect` each, and
+an ``@compiles`` for each construct; `urls` says which of them a URL means.
 """
 
-import json
-import os
-import sqlite3
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager
-from pathlib import Path
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
 
-import attrs
-from sqlalchemy import (
-    URL,
-    BindParameter,
-    Boolean,
-    ColumnElement,
-    Connection,
-    LargeBinary,
-    NullPool,
-    bindparam,
-    create_engine,
-    event,
-    make_url,
-)
-from sqlalchemy.dialects import sqlite
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.compiler import SQLCompiler
-
-from calserver.store.values import Busy, Full, Missing, Unusable
+from sqlalchemy import BindParameter, Boolean, ColumnElement, Connection, LargeBinary, bindparam
 
 
 class among(ColumnElement[bool]):  # noqa: N801 - an operator, spelled like SQLAlchemy's own
@@ -49,177 +26,142 @@ class among(ColumnElement[bool]):  # noqa: N801 - an operator, spelled like SQLA
         return self
 
 
-@compiles(among, "sqlite")
-def _among_in_sqlite(element: among, compiler: SQLCompiler, **kw: Any) -> str:
-    column, values = compiler.process(element.column, **kw), compiler.process(element.values, **kw)
-    return f"{column} IN (SELECT value FROM json_each({values}))"
-
-
 class joined(ColumnElement[bytes]):  # noqa: N801 - a function, spelled like SQLAlchemy's own
-    """An aggregate: the texts `line` of all rows as bytes, with the parameter `name` between them."""
+    """An aggregate: the texts `line` of all rows as bytes, with the parameter `name` between them.
+
+    The rows are those of a scan in the order of the column `order`.
+    """
 
     inherit_cache = False
     type = LargeBinary()
 
-    def __init__(self, line: ColumnElement[str], name: str) -> None:
+    def __init__(self, line: ColumnElement[str], name: str, order: ColumnElement[Any]) -> None:
         self.line = line
         self.separator: BindParameter[str] = bindparam(name)
+        self.order = order
 
 
-@compiles(joined, "sqlite")
-def _joined_in_sqlite(element: joined, compiler: SQLCompiler, **kw: Any) -> str:
-    line, separator = compiler.process(element.line, **kw), compiler.process(element.separator, **kw)
-    return f"CAST(group_concat({line}, {separator}) AS BLOB)"
+class unplain(ColumnElement[bool]):  # noqa: N801 - a condition, spelled like SQLAlchemy's own operators
+    """Whether a member has a name that is escaped in paths, or a media type that is escaped in XML.
 
-
-STEPS: Final = 4000
-"""Steps of SQLite's virtual machine, in all runs of a statement together: about a hundred rows."""
-
-UNPLAIN: Final = "(name GLOB '*[^-!$''()*+,.0-9:;=@A-Z_a-z~]*' OR content_type GLOB '*[^ -%''-;=?-~]*')"
-"""Whether a member has a name that is escaped in paths, or a media type that is escaped in XML, in SQLite's words.
-
-Spelled alike in the index and in the query that shall use it. A name is plain where `calserver.dav.quote_segment`
-changes nothing.
-"""
-
-
-@attrs.frozen(slots=True)
-class SQLite:
-    """SQLite in WAL mode: readers see snapshots and never wait, writers queue for the one write lock.
-
-    ``synchronous=FULL`` syncs the log at each commit, so what was acknowledged survives a loss of power.
+    Spelled by each database as the index ``ix_object_unplain`` is, which is to be used. A name is plain where
+    `calserver.dav.quote_segment` changes nothing.
     """
 
-    path: Path
-    busy_timeout: float
-    """Seconds that a writer waits for another process."""
+    inherit_cache = True
+    type = Boolean()
 
-    compiler = sqlite.dialect(paramstyle="named")
-    error: type[Exception] = sqlite3.Error
+    def self_group(self, against: Any = None) -> "unplain":
+        """It is a condition as it stands."""
+        return self
 
-    def connect(self, *, writable: bool, patient: bool = True) -> sqlite3.Connection:
-        """A new connection in autocommit mode, for one thread at a time; an impatient one never waits."""
-        connection = sqlite3.connect(
-            self.path,
-            timeout=self.busy_timeout if patient else 0,
-            isolation_level=None,
-            check_same_thread=False,
-            cached_statements=400,
-        )
-        for pragma in (
-            "journal_mode=WAL",
-            "synchronous=FULL",
-            "foreign_keys=ON",
-            "cache_size=-4000",
-            "journal_size_limit=67108864",
-            f"query_only={'OFF' if writable else 'ON'}",
-        ):
-            connection.execute(f"PRAGMA {pragma}")
-        return connection
 
-    def watch(self, connection: sqlite3.Connection, enough: Callable[[], bool]) -> None:
-        """Ask `enough` now and then, after `STEPS` of a statement, and let the statement fail if it is so."""
-        connection.set_progress_handler(enough, STEPS)
+class Dialect(Protocol):
+    """A database as far as it differs from others.
+
+    A **driver** is a connection of Python's DB-API, in autocommit mode, for one thread at a time. It has ``execute``
+    and ``executemany`` of its own, as those of SQLite have, and tells ``in_transaction``.
+    """
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+
+    @property
+    def compiler(self) -> Any:
+        """SQLAlchemy's dialect, which writes the SQL."""
+
+    @property
+    def error(self) -> type[Exception]:
+        """What the driver raises."""
+
+    @property
+    def busy_timeout(self) -> float:
+        """Seconds that a write waits for others, and both for a database that is away."""
+
+    @property
+    def writers(self) -> int:
+        """How many writing transactions a process has at a time, at most."""
+
+    @property
+    def glances(self) -> bool:
+        """Whether a transaction may run in the reactor thread, since nothing lies between it and the data."""
+
+    # -- the database
 
     def prepare(self) -> None:
-        """Make the file where there is none: readable by its owner only, and its directory entry durable.
+        """Make what tables can be made in; raises `Unusable`."""
+
+    def tables(self) -> AbstractContextManager[Connection]:
+        """For looking at tables and changing them: a connection of SQLAlchemy, in a transaction that is alone.
 
         Raises:
-            Unusable: it cannot be made.
+            Busy: another process keeps the database for too long.
+            Unusable: it cannot be opened, or is none.
         """
-        try:
-            os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-        except FileExistsError:
-            return
-        except OSError as error:
-            raise Unusable(f"{self.path}: {error.strerror}") from error
-        folder = os.open(self.path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-
-    @contextmanager
-    def tables(self) -> Iterator[Connection]:
-        """For looking at tables and changing them: a connection of SQLAlchemy that holds the write lock.
-
-        Foreign keys are not enforced, since changing a table may mean to make it anew.
-
-        Raises:
-            Busy: another process keeps the lock for too long.
-            Unusable: the file cannot be opened, or is no database.
-        """
-
-        def connect() -> sqlite3.Connection:
-            connection = self.connect(writable=True)
-            connection.execute("PRAGMA foreign_keys=OFF")
-            return connection
-
-        engine = create_engine("sqlite://", creator=connect, poolclass=NullPool)
-        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
-        try:
-            with engine.begin() as connection:
-                yield connection
-        except DBAPIError as error:
-            raised = self.translate(error.orig) if isinstance(error.orig, Exception) else error
-            if isinstance(raised, self.error):
-                raised = Unusable(f"{self.path}: {raised}")
-            raise raised from error
 
     def exists(self) -> bool:
         """Whether there is a database."""
-        return self.path.exists()
 
     def problems(self) -> list[str]:
-        """What the database itself finds wrong with its pages and its references."""
-        found: list[str] = []
-        try:
-            with closing(self.connect(writable=False)) as connection:
-                found += [row[0] for row in connection.execute("PRAGMA integrity_check") if row[0] != "ok"]
-                found += [
-                    f"row {rowid} of {table} refers to nothing in {parent}"
-                    for table, rowid, parent, _ in connection.execute("PRAGMA foreign_key_check")
-                ]
-        except sqlite3.DatabaseError as error:
-            found.append(str(error))
-        return found
+        """What is wrong with it, in sentences for people."""
 
-    def begin_read(self, connection: sqlite3.Connection) -> None:
+    # -- copies (`calserver.store.copying`), over connections that `tables` gave
+
+    def keep_out_writers(self, connection: Connection) -> None:
+        """Let nobody write until the transaction ends."""
+
+    def last_numbers(self, connection: Connection) -> Mapping[str, int]:
+        """The highest id that was ever given out, by table: no id comes again."""
+
+    def continue_numbers(self, connection: Connection, last: Mapping[str, int]) -> None:
+        """Go on from there."""
+
+    def untie(self, connection: Connection) -> None:
+        """Allow rows to come before those that they refer to."""
+
+    def tie(self, connection: Connection) -> None:
+        """Allow that no longer; raises where something is missing."""
+
+    # -- connections
+
+    def connect(self, *, writable: bool) -> Any:
+        """A new driver."""
+
+    def connect_watch(self, enough: Callable[[], bool]) -> Any:
+        """A driver for the reactor thread: it never waits for anybody, and fails where `enough` says so."""
+
+    def lost(self, driver: Any) -> bool:
+        """Whether a driver is of no use any more."""
+
+    # -- transactions
+
+    def begin_read(self, driver: Any) -> None:
         """Begin a snapshot."""
-        connection.execute("BEGIN")
 
-    def begin_write(self, connection: sqlite3.Connection) -> None:
-        """Take the write lock; raises `Busy` where another process keeps it for too long."""
-        try:
-            connection.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError as error:
-            raise self.translate(error) from error
+    def begin_write(self, driver: Any, *, seconds: float, alone: bool) -> None:
+        """Begin to write.
+
+        Args:
+            driver: where.
+            seconds: how long to wait for others.
+            alone: keep all other writers away, since others were in the way too often.
+        """
+
+    def commit(self, driver: Any) -> None:
+        """Commit, and return when it is on the disk."""
+
+    def passes(self, error: BaseException, *, alone: bool) -> bool:
+        """Whether what failed with an error may succeed when it is done again."""
 
     def translate(self, error: Exception) -> Exception:
         """What the contract raises for an error of the driver; the error itself where it says nothing about it."""
-        if isinstance(error, sqlite3.IntegrityError) and error.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
-            return Missing("something refers to what is not there")
-        code = error.sqlite_errorcode & 0xFF if isinstance(error, sqlite3.OperationalError) else None
-        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            return Busy("the database stayed locked")
-        if code == sqlite3.SQLITE_FULL:
-            return Full("there is no room left on the disk")
-        return error
 
-    def values(self, values: Iterable[int | str]) -> str:
+    def version(self, watch: Any) -> int:
+        """A number that differs from the last one of this driver if others committed since."""
+
+    def stream(self, driver: Any, sql: str, parameters: dict[str, Any]) -> Any:
+        """Run a query whose rows are not wanted all at once: an iterator with ``close``."""
+
+    def values(self, values: Iterable[int | str]) -> Any:
         """The parameter of `among`."""
-        return json.dumps(list(values), separators=(",", ":"))
-
-    def version(self, connection: sqlite3.Connection) -> int:
-        """A number that differs from the last one this connection got if others committed since."""
-        return int(connection.execute("PRAGMA data_version").fetchone()[0])
-
-
-def dialect_of(url: str | URL, busy_timeout: float) -> SQLite:
-    """The dialect for a database URL, such as ``sqlite:////var/lib/calserver/calserver.db``."""
-    parsed = make_url(url)
-    if parsed.get_backend_name() != "sqlite":
-        raise ValueError(f"unknown database {parsed.get_backend_name()!r}: sqlite is what there is")
-    if not parsed.database or parsed.database == ":memory:" or parsed.query:
-        raise ValueError("the database URL names no file")
-    return SQLite(Path(parsed.database), busy_timeout)

@@ -18,6 +18,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from functools import partial
 from itertools import count
 from queue import SimpleQueue
 from resource import RUSAGE_THREAD, getrusage
@@ -28,8 +29,9 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure
 
 from calserver.dav import TakesLong
-from calserver.store.dialects import SQLite
+from calserver.store.dialects import Dialect
 from calserver.store.interface import Transaction
+from calserver.store.links import Contested, Link
 from calserver.store.revisions import STAMP
 from calserver.store.statements import Connection
 from calserver.store.transaction import SqlTransaction
@@ -67,6 +69,8 @@ class _Job:
 
     work: Work
     waiting: "Deferred[Any]"
+    until: float
+    """When it is given up if others are in the way."""
     result: Any = None
 
     def answer(self) -> None:
@@ -82,7 +86,7 @@ class SqlStore:
     """`calserver.store.interface.Store` on SQL; made by `calserver.store.open_store`."""
 
     def __init__(
-        self, dialect: SQLite, *, reactor: Reactor | None, readers: int, now: Callable[[], datetime] = utc_now
+        self, dialect: Dialect, *, reactor: Reactor | None, readers: int, now: Callable[[], datetime] = utc_now
     ) -> None:
         self._dialect = dialect
         self._reactor = reactor
@@ -91,18 +95,17 @@ class SqlStore:
         self._reads: SimpleQueue[_Job | None] = SimpleQueue()
         self._writes: SimpleQueue[_Job | None] = SimpleQueue()
         self._local = threading.local()
-        self._drivers: deque[Any] = deque()
-        self._threads: list[threading.Thread] = []
-        self._watch = self._connect(writable=False, patient=False)
-        dialect.watch(self._watch, self._too_long)
+        self._links: deque[Link] = deque()
+        self._writers: list[threading.Thread] = []
+        self._readers: list[threading.Thread] = []
         self._deadline = math.inf
+        self._watch = dialect.connect_watch(self._too_long)
         self._slow_until = 0.0
         self._blocks = getrusage(RUSAGE_THREAD).ru_inblock
         self._unknown = count(-1, -1)
         if reactor is not None:
-            self._start("store-writer", self._write_loop, self._connect(writable=True))
-            for number in range(readers):
-                self._start(f"store-reader-{number}", self._read_loop, self._connect(writable=False))
+            self._writers = [self._start(f"store-writer-{n}", self._write_loop, True) for n in range(dialect.writers)]
+            self._readers = [self._start(f"store-reader-{n}", self._read_loop, False) for n in range(readers)]
 
     # -- the contract
 
@@ -117,7 +120,7 @@ class SqlStore:
     def glance(self, work: Callable[[Transaction], T]) -> T:
         """Run `work` over a consistent snapshot at once, in the reactor thread."""
         began = time.perf_counter()
-        if began < self._slow_until:
+        if not self._dialect.glances or began < self._slow_until:
             raise TakesLong
         driver = self._watch
         try:
@@ -127,7 +130,7 @@ class SqlStore:
                 return self._run(work, driver)
             finally:
                 self._deadline = math.inf
-                self._rollback(driver)
+                driver.execute("ROLLBACK")
         except self._dialect.error as error:  # what is really wrong, `read` finds again
             raise TakesLong from error
         finally:
@@ -145,35 +148,20 @@ class SqlStore:
 
     def read_now(self, work: Callable[[Transaction], T]) -> T:
         """The same as `read` in the calling thread."""
-        driver = self._own("reading", writable=False)
-        self._dialect.begin_read(driver)
-        try:
-            return self._run(work, driver)
-        finally:
-            self._rollback(driver)
+        return self._own("reading", writable=False).read(partial(self._run, work), self._patience())
 
     def write_now(self, work: Callable[[Transaction], T]) -> T:
         """The same as `write` in the calling thread."""
-        driver = self._own("writing", writable=True)
-        self._dialect.begin_write(driver)
-        try:
-            result = self._run(work, driver)
-            driver.execute("COMMIT")
-        except BaseException as error:
-            self._rollback(driver)
-            translated = self._translated(error)
-            if translated is error:
-                raise
-            raise translated from error
-        return result
+        return self._own("writing", writable=True).write(partial(self._run, work), self._patience())
 
     def close(self) -> "Deferred[None]":
         """Finish what runs, then close all connections."""
         if self._closed:
             return succeed(None)
         self._closed = True
-        self._writes.put(None)
-        for _ in self._threads[1:]:
+        for _ in self._writers:
+            self._writes.put(None)
+        for _ in self._readers:
             self._reads.put(None)
         if self._reactor is None:
             self._disconnect()
@@ -204,37 +192,34 @@ class SqlStore:
             raise Closed
         if self._reactor is None:
             raise RuntimeError("a store without a reactor has only read_now and write_now")
-        job = _Job(work, Deferred())
+        job = _Job(work, Deferred(), self._patience())
         queue.put(job)
         return job.waiting
 
-    def _start(self, name: str, loop: Callable[[Any], None], driver: Any) -> None:
-        thread = threading.Thread(target=loop, args=(driver,), name=name, daemon=True)
-        self._threads.append(thread)
-        thread.start()
+    def _patience(self) -> float:
+        """When what begins now is given up if others are in the way."""
+        return time.monotonic() + self._dialect.busy_timeout
 
-    def _read_loop(self, driver: Any) -> None:
+    def _start(self, name: str, loop: Callable[[Link], None], writable: bool) -> threading.Thread:
+        thread = threading.Thread(target=loop, args=(self._link(writable=writable),), name=name, daemon=True)
+        thread.start()
+        return thread
+
+    def _read_loop(self, link: Link) -> None:
         while (job := self._reads.get()) is not None:
             if not job.waiting.called:
-                self._read_one(driver, job)
+                try:
+                    job.result = link.read(partial(self._run, job.work), job.until)
+                except BaseException:  # noqa: BLE001 - it belongs to who waits, and the thread goes on
+                    job.result = Failure()
                 self._answer([job])
 
-    def _read_one(self, driver: Any, job: _Job) -> None:
-        try:
-            self._dialect.begin_read(driver)
-            try:
-                job.result = self._run(job.work, driver)
-            finally:
-                self._rollback(driver)
-        except BaseException:  # noqa: BLE001 - whatever it is, it belongs to who waits, and the thread goes on
-            job.result = Failure()
-
-    def _write_loop(self, driver: Any) -> None:
+    def _write_loop(self, link: Link) -> None:
         going_on = True
         while going_on:
             jobs, going_on = self._waiting()
             if jobs:
-                self._write_group(driver, jobs)
+                self._write_group(link, jobs)
                 self._answer(jobs)
 
     def _waiting(self) -> tuple[list[_Job], bool]:
@@ -247,25 +232,40 @@ class SqlStore:
             jobs.append(job)
         return jobs, True
 
-    def _write_group(self, driver: Any, jobs: list[_Job]) -> None:
+    def _write_group(self, link: Link, jobs: list[_Job]) -> None:
+        """Commit works together; in halves, where somebody else was in the way."""
+        until = max(job.until for job in jobs)
         try:
-            self._dialect.begin_write(driver)
-            for job in jobs:
-                self._write_one(driver, job)
-            driver.execute("COMMIT")
+            link.write(partial(self._write_all, jobs), until, divisible=len(jobs) > 1)
+        except Contested:
+            half = len(jobs) // 2
+            self._write_group(link, jobs[:half])
+            self._write_group(link, jobs[half:])
         except BaseException as error:  # noqa: BLE001 - it belongs to all who wait, and the thread goes on
-            self._rollback(driver)
-            failed = Failure(self._translated(error))
+            failed = Failure(error)
             for job in jobs:
                 if not isinstance(job.result, Failure):
                     job.result = failed
 
+    def _write_all(self, jobs: list[_Job], driver: Any) -> None:
+        for job in jobs:
+            job.result = None
+        if len(jobs) == 1:
+            jobs[0].result = self._run(jobs[0].work, driver)
+            return
+        for job in jobs:
+            self._write_one(driver, job)
+
     def _write_one(self, driver: Any, job: _Job) -> None:
+        """Run a work of a group; an exception takes back what it wrote, and nothing else."""
         driver.execute("SAVEPOINT work")
         try:
             job.result = self._run(job.work, driver)
         except BaseException as error:
-            job.result = Failure(self._translated(error))
+            if self._dialect.passes(error, alone=False):
+                raise
+            translated = self._dialect.translate(error) if isinstance(error, self._dialect.error) else error
+            job.result = Failure(translated)
             if not driver.in_transaction:
                 # The database itself gave up the whole transaction (disk full, I/O error): nobody's work is there.
                 raise
@@ -277,7 +277,7 @@ class SqlStore:
         self._reactor.callFromThread(_answer_all, jobs)
 
     def _finish(self, done: "Deferred[None]") -> None:
-        for thread in self._threads:
+        for thread in (*self._writers, *self._readers):
             thread.join()
         self._disconnect()
         assert self._reactor is not None
@@ -285,20 +285,20 @@ class SqlStore:
 
     # -- connections
 
-    def _connect(self, *, writable: bool, patient: bool = True) -> Any:
-        driver = self._dialect.connect(writable=writable, patient=patient)
-        self._drivers.append(driver)
-        return driver
+    def _link(self, *, writable: bool) -> Link:
+        link = Link(self._dialect, writable=writable)
+        self._links.append(link)
+        return link
 
-    def _own(self, purpose: str, *, writable: bool) -> Any:
+    def _own(self, purpose: str, *, writable: bool) -> Link:
         """The connection of the calling thread."""
         if self._closed:
             raise Closed
-        driver = getattr(self._local, purpose, None)
-        if driver is None:
-            driver = self._connect(writable=writable)
-            setattr(self._local, purpose, driver)
-        return driver
+        link: Link | None = getattr(self._local, purpose, None)
+        if link is None:
+            link = self._link(writable=writable)
+            setattr(self._local, purpose, link)
+        return link
 
     def _run(self, work: Callable[[Transaction], T], driver: Any) -> T:
         """Run `work` in the transaction that the driver has begun."""
@@ -308,16 +308,10 @@ class SqlStore:
         finally:
             connection.finish()
 
-    def _translated(self, error: BaseException) -> BaseException:
-        return self._dialect.translate(error) if isinstance(error, self._dialect.error) else error
-
-    def _rollback(self, driver: Any) -> None:
-        if driver.in_transaction:
-            driver.execute("ROLLBACK")
-
     def _disconnect(self) -> None:
-        while self._drivers:
-            self._drivers.pop().close()
+        self._watch.close()
+        while self._links:
+            self._links.pop().close()
 
 
 def _answer_all(jobs: Iterable[_Job]) -> None:

@@ -2,16 +2,16 @@
 
 Most of what a long listing costs is making Python objects of rows, only to join them again. Here the database joins
 them, page by page (`ROWS`), from an index alone. It cannot escape anything, so a partial index knows the members that
-need it (`dialects.UNPLAIN`); a collection that has one is listed in the ordinary way.
+need it (`dialects.unplain`); a collection that has one is listed in the ordinary way.
 """
 
 from collections.abc import Sequence
 from functools import lru_cache, reduce
 from typing import Any, Final
 
-from sqlalchemy import and_, bindparam, func, select, text
+from sqlalchemy import and_, bindparam, func, select
 
-from calserver.store.dialects import UNPLAIN, joined
+from calserver.store.dialects import joined, unplain
 from calserver.store.schema import collection, object_, personal
 from calserver.store.statements import Connection, Statement
 from calserver.store.values import Part
@@ -21,7 +21,7 @@ ROWS: Final = 2000
 
 _c, _o, _s = collection.c, object_.c, personal.c
 _members = func.coalesce(_c.source_id, _c.id)
-_unplain = select(_o.id).where(_o.collection_id == _members, text(UNPLAIN)).exists()
+_unplain = select(_o.id).where(_o.collection_id == _members, unplain()).exists()
 _own = select(_s.object_id).where(_s.collection_id == _c.source_id, _s.principal_id == _c.principal_id).exists()
 PLAIN: Final = Statement(
     select(_members, _c.principal_id, _c.source_id.is_not(None), _own).where(
@@ -61,7 +61,7 @@ def page(shape: Shape, bound: bool = False, own: bool = False) -> Statement:
     ]
     line = reduce(lambda one, other: one.concat(other), pieces)
     return Statement(
-        select(joined(line, "separator"), func.count())
+        select(joined(line, "separator", _o.name), func.count())
         .select_from(object_.outerjoin(personal, _is_personal) if own else object_)
         .where(
             _o.collection_id == bindparam("collection_id"), _o.name >= bindparam("begin"), _o.name < bindparam("end")

@@ -11,7 +11,7 @@ number of sharees, its statements do not.
 """
 
 import attrs
-from sqlalchemy import bindparam, exists, func, or_, select, update
+from sqlalchemy import bindparam, exists, func, select, union, update
 
 from calserver.store.schema import COUNTERS, collection, counter, object_, tombstone
 from calserver.store.statements import Connection, Statement, inserting
@@ -55,7 +55,7 @@ RAISE_TO_SHAREES = Statement(
 LIFT = Statement(
     update(collection)
     .values(revision=bindparam("revision"), modified=bindparam("modified"))
-    .where(or_(_c.id.in_(_homes), _c.source_id == bindparam("source")))
+    .where(_c.id.in_(union(_homes, select(_bound.c.id).where(_bound.c.source_id == bindparam("source")))))
 )
 """What is bound to a calendar, and the homes that it is in, go on from there."""
 RAISE = Statement(
@@ -79,7 +79,7 @@ _down = _down.union(select(_child.c.id).where(_child.c.parent_id == _down.c.id))
 MARK_ACCESS = Statement(
     update(collection)
     .values(access_revision=bindparam("revision"))
-    .where(or_(_c.id.in_(select(_up.c.id)), _c.id.in_(select(_down.c.id))))
+    .where(_c.id.in_(union(select(_up.c.id), select(_down.c.id))))
 )
 """All from the home down to a collection, and all below it."""
 COUNT = Statement(

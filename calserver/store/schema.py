@@ -22,8 +22,6 @@ from sqlalchemy import (
     text,
 )
 
-from calserver.store.dialects import UNPLAIN
-
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -178,6 +176,10 @@ collection = Table(
     sqlite_autoincrement=True,
 )
 
+UNPLAIN_IN_SQLITE = "(name GLOB '*[^-!$''()*+,.0-9:;=@A-Z_a-z~]*' OR content_type GLOB '*[^ -%''-;=?-~]*')"
+UNPLAIN_IN_POSTGRES = "(name ~ '[^-!$''()*+,.0-9:;=@A-Z_a-z~]' OR content_type ~ '[^ -%''-;=?-~]')"
+"""What `calserver.store.dialects.unplain` asks; spelled alike in the index and in the query that shall use it."""
+
 object_ = Table(
     "object",
     metadata,
@@ -220,7 +222,14 @@ object_ = Table(
         sqlite_where=text("acl IS NOT NULL"),
         postgresql_where=text("acl IS NOT NULL"),
     ),
-    Index("ix_object_unplain", "collection_id", "name", "content_type", sqlite_where=text(UNPLAIN)),
+    Index(
+        "ix_object_unplain",
+        "collection_id",
+        "name",
+        "content_type",
+        sqlite_where=text(UNPLAIN_IN_SQLITE),
+        postgresql_where=text(UNPLAIN_IN_POSTGRES),
+    ),
     sqlite_autoincrement=True,
 )
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Executable, Table, bindparam, insert
 
-from calserver.store.dialects import SQLite
+from calserver.store.dialects import Dialect
 
 Row = tuple[Any, ...]
 
@@ -18,20 +18,20 @@ Row = tuple[Any, ...]
 class Statement:
     """A Core statement and its SQL."""
 
-    __slots__ = ("_sql", "constants", "core")
+    __slots__ = ("_written", "core")
 
     def __init__(self, core: Executable) -> None:
         self.core = core
-        self.constants: dict[str, Any] = {}
-        self._sql: str | None = None
+        self._written: dict[str, tuple[str, dict[str, Any]]] = {}
 
-    def sql(self, dialect: SQLite) -> str:
-        """The SQL; `constants` then holds the values written in the statement itself."""
-        if self._sql is None:
+    def written(self, dialect: Dialect) -> tuple[str, dict[str, Any]]:
+        """The SQL, and the values that are written in the statement itself."""
+        found = self._written.get(dialect.name)
+        if found is None:
             compiled = self.core.compile(dialect=dialect.compiler)  # type: ignore[attr-defined]  # Executables compile
-            self.constants = {name: value for name, value in compiled.params.items() if value is not None}
-            self._sql = str(compiled)
-        return self._sql
+            constants = {name: value for name, value in compiled.params.items() if value is not None}
+            found = self._written[dialect.name] = str(compiled), constants
+        return found
 
 
 def inserting(table: Table, *without: str) -> Any:
@@ -44,7 +44,7 @@ class Connection:
 
     __slots__ = ("_streams", "dialect", "driver", "statements")
 
-    def __init__(self, dialect: SQLite, driver: Any) -> None:
+    def __init__(self, dialect: Dialect, driver: Any) -> None:
         self.dialect = dialect
         self.driver = driver
         self._streams: list[Any] = []
@@ -53,10 +53,8 @@ class Connection:
 
     def _run(self, statement: Statement, parameters: dict[str, Any]) -> Any:
         self.statements += 1
-        sql = statement.sql(self.dialect)
-        if statement.constants:
-            parameters = {**statement.constants, **parameters}
-        return self.driver.execute(sql, parameters)
+        sql, constants = statement.written(self.dialect)
+        return self.driver.execute(sql, {**constants, **parameters} if constants else parameters)
 
     def values(self, values: Iterable[int | str]) -> Any:
         """The parameter of `dialects.among`."""
@@ -79,7 +77,9 @@ class Connection:
 
     def stream(self, statement: Statement, **parameters: Any) -> Iterator[Row]:
         """Row after row, never all in memory."""
-        rows = self._run(statement, parameters)
+        self.statements += 1
+        sql, constants = statement.written(self.dialect)
+        rows = self.dialect.stream(self.driver, sql, {**constants, **parameters})
         self._streams.append(rows)
         return iter(rows)
 
@@ -96,7 +96,5 @@ class Connection:
     def many(self, statement: Statement, rows: Iterable[dict[str, Any]]) -> None:
         """Run once for each of `rows`."""
         self.statements += 1
-        sql = statement.sql(self.dialect)
-        if statement.constants:
-            rows = ({**statement.constants, **row} for row in rows)
-        self.driver.executemany(sql, rows)
+        sql, constants = statement.written(self.dialect)
+        self.driver.executemany(sql, ({**constants, **row} for row in rows) if constants else rows)

@@ -1,10 +1,11 @@
 """Which tables a database has, and making them in an empty one."""
 
 import attrs
-from sqlalchemy import URL, Connection, insert, inspect, select
+from sqlalchemy import Connection, insert, inspect, select
 
-from calserver.store.dialects import SQLite, dialect_of
+from calserver.store.dialects import Dialect
 from calserver.store.schema import COUNTERS, REVISION, alembic_version, counter, metadata
+from calserver.store.urls import dialect_of
 
 
 class SchemaMismatch(Exception):
@@ -43,7 +44,7 @@ def make(connection: Connection) -> None:
     connection.execute(insert(alembic_version), {"version_num": REVISION})
 
 
-def ensure(dialect: SQLite) -> None:
+def ensure(dialect: Dialect) -> None:
     """Make the tables where the database is empty.
 
     Raises:
@@ -60,9 +61,9 @@ def ensure(dialect: SQLite) -> None:
             raise SchemaMismatch(f"the database has revision {found}, this program needs {REVISION}: upgrade it")
 
 
-def check(url: str | URL) -> Health:
+def check(url: str) -> Health:
     """Look at a database without changing it: the revision of its tables, and what is damaged."""
-    dialect = dialect_of(url, busy_timeout=10)
+    dialect = dialect_of(url)
     if not dialect.exists():
         return Health(found=None)
     with dialect.tables() as connection:

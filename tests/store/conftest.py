@@ -10,12 +10,21 @@ from samples import Clock, Place, furnish
 from calserver.store import Store, open_store
 
 
-@pytest.fixture(params=["sqlite"])
-def url(request: pytest.FixtureRequest, tmp_path: Path, empty_database: Path) -> str:
-    """An empty database of each engine."""
-    assert request.param == "sqlite"
-    shutil.copy(empty_database, tmp_path / "store.sqlite")
-    return f"sqlite:///{tmp_path}/store.sqlite"
+@pytest.fixture(params=["sqlite", "postgres"])
+def engine(request: pytest.FixtureRequest) -> str:
+    """Which database."""
+    return str(request.param)
+
+
+@pytest.fixture
+def url(engine: str, request: pytest.FixtureRequest, tmp_path: Path, empty_database: Path) -> Iterator[str]:
+    """An empty store of each engine."""
+    if engine == "sqlite":
+        shutil.copy(empty_database, tmp_path / "store.sqlite")
+        yield f"sqlite:///{tmp_path}/store.sqlite"
+    else:
+        with request.getfixturevalue("postgres").database() as made:
+            yield made
 
 
 @pytest.fixture

@@ -5,11 +5,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import attrs
+import pytest
 
 from calserver.ical import Instance
 from calserver.store import Collection, Draft, Object, Principal, Store, Transaction
 
 T = TypeVar("T")
+sqlite_only = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+"""For what is SQLite's own."""
+postgres_only = pytest.mark.parametrize("engine", ["postgres"], indirect=True)
 HOUR = 3600
 DAY = 86400
 
@@ -98,3 +102,8 @@ def statements(store: Store, work: Callable[[Transaction], object]) -> int:
         return after - before
 
     return store.read_now(counted)
+
+
+def names_in(store: Store, collection_id: int) -> list[str]:
+    """The names of the members of a collection."""
+    return store.read_now(lambda txn: [name for name, _, _ in txn.objects.listing(collection_id)])

@@ -1,6 +1,6 @@
 """Access control lists of collections and objects: kept with their rows, and seen as a change."""
 
-from samples import Clock, Place, draft, furnish, put, revision, statements
+from samples import Clock, Place, draft, furnish, put, revision, sqlite_only, statements
 
 from calserver.dav import Ace, Acl
 from calserver.names import D
@@ -108,6 +108,7 @@ def test_what_takes_the_place_of_a_removed_object_has_no_list(store: Store, plac
     assert put(store, place.calendar.id).acl is None
 
 
+@sqlite_only
 def test_lists_are_found_without_looking_at_the_others(store: Store, place: Place) -> None:
     other = store.write_now(lambda txn: furnish(txn, "bob"))
     for name in ("a.ics", "b.ics", "c.ics"):

@@ -4,7 +4,7 @@ import threading
 from typing import Any
 
 import pytest
-from samples import Clock, Place, draft, put
+from samples import Clock, Place, draft, postgres_only, put, sqlite_only
 
 from calserver.dav import TakesLong
 from calserver.store import Store, Transaction, engine, open_store
@@ -21,12 +21,14 @@ def names(place: Place) -> Any:
     return lambda txn: [row[0] for row in txn.objects.listing(place.calendar.id)]
 
 
+@sqlite_only
 def test_a_glance_runs_at_once_in_the_calling_thread(store: Store, place: Place) -> None:
     put(store, place.calendar.id, "a")
     assert store.glance(names(place)) == ["a"]
     assert store.glance(lambda txn: threading.current_thread()) is threading.current_thread()
 
 
+@sqlite_only
 def test_a_glance_sees_what_was_committed_and_nothing_else(store: Store, place: Place, url: str, clock: Clock) -> None:
     beside = open_store(url, reactor=None, now=clock)
 
@@ -46,6 +48,7 @@ def test_a_glance_cannot_write(store: Store, place: Place) -> None:
     assert store.read_now(names(place)) == []
 
 
+@sqlite_only
 def test_what_goes_wrong_in_a_glance_is_raised(store: Store) -> None:
     def fail(txn: Transaction) -> None:
         raise LookupError
@@ -54,6 +57,7 @@ def test_what_goes_wrong_in_a_glance_is_raised(store: Store) -> None:
         store.glance(fail)
 
 
+@sqlite_only
 def test_a_glance_that_takes_long_is_given_up(store: Store, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     store.write_now(lambda txn: fill(txn, place))
     monkeypatch.setattr(engine, "GLANCE_SECONDS", 0.0)
@@ -71,6 +75,7 @@ def test_looking_what_changed_is_never_given_up(store: Store, place: Place, monk
         assert store.stamp(place.home.id) == stamp
 
 
+@sqlite_only
 @pytest.mark.parametrize("calm", [0.0, 60.0])
 def test_while_the_disk_is_slow_there_are_no_glances(
     store: Store, place: Place, monkeypatch: pytest.MonkeyPatch, calm: float
@@ -97,5 +102,11 @@ class Usage:
 
 def test_a_closed_store_takes_long(store: Store, place: Place) -> None:
     store.close()
+    with pytest.raises(TakesLong):
+        store.glance(names(place))
+
+
+@postgres_only
+def test_what_lies_behind_a_network_always_takes_long(store: Store, place: Place) -> None:
     with pytest.raises(TakesLong):
         store.glance(names(place))

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from samples import DAY, HOUR, Place, draft, furnish, put
+from samples import DAY, HOUR, Place, draft, furnish, put, sqlite_only
 
 from calserver.ical import Instance
 from calserver.store import Store
@@ -218,6 +218,7 @@ def test_the_index_finds_what_a_slow_search_finds(
     assert all(row == data[int(each.name)] for each, row in busy)
 
 
+@sqlite_only
 def test_a_week_is_found_by_steps_that_do_not_grow_with_the_calendar(store: Store, place: Place) -> None:
     """Counted in the virtual machine of the database, which no other load disturbs."""
 

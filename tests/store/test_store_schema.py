@@ -6,10 +6,13 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
+import psycopg
 import pytest
+from postgresql import Cluster
 from samples import furnish
 from sqlalchemy import Connection, create_engine, inspect, text
 
@@ -68,6 +71,56 @@ def test_an_upgrade_of_nothing_makes_what_the_schema_says(tmp_path: Path) -> Non
     assert made["counters"] == list(COUNTERS)
 
 
+def tables_of_postgresql(url: str) -> dict[str, list[object]]:
+    """The same for PostgreSQL, as it tells it itself."""
+    questions = {
+        "columns": "SELECT table_name, column_name, data_type, collation_name, is_nullable, column_default IS NULL"
+        " FROM information_schema.columns WHERE table_schema = 'public' ORDER BY table_name, ordinal_position",
+        "indexes": "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY indexdef",
+        "constraints": "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint"
+        " WHERE connamespace = 'public'::regnamespace ORDER BY 1, 2",
+        "counters": "SELECT name FROM counter ORDER BY name",
+    }
+    with psycopg.connect(url) as connection:
+        return {name: list(connection.execute(question.encode())) for name, question in questions.items()}
+
+
+def test_an_upgrade_of_postgresql_makes_what_the_schema_says_too(postgres: Cluster) -> None:
+    with postgres.nothing() as first, postgres.nothing() as second:
+        assert check(first).found is None
+        upgrade(first)
+        upgrade(first)
+        open_store(second, reactor=None).close()
+        made = tables_of_postgresql(second)
+        assert made == tables_of_postgresql(first)
+        assert check(first).current
+        assert {row[3] for row in made["columns"] if row[2] == "text"} == {"C"}
+        assert len(made["indexes"]) > 20
+
+
+def test_two_processes_may_make_the_tables_of_postgresql_at_the_same_time(postgres: Cluster) -> None:
+    with postgres.nothing() as url, ThreadPoolExecutor(4) as pool:
+        for store in pool.map(lambda _: open_store(url, reactor=None), range(4)):
+            store.close()
+        assert check(url).found == REVISION
+
+
+def test_tables_of_postgresql_of_another_revision_are_refused(postgres: Cluster) -> None:
+    with postgres.nothing() as url:
+        upgrade(url)
+        with psycopg.connect(url) as connection:
+            connection.execute("UPDATE alembic_version SET version_num = '9999'")
+        with pytest.raises(SchemaMismatch, match="9999"):
+            open_store(url, reactor=None)
+
+
+def test_a_database_that_may_lose_what_was_acknowledged_is_no_sound_one(postgres: Cluster) -> None:
+    """As those of these tests are."""
+    with postgres.database() as url:
+        problems = check(url).problems
+        assert [each.split()[0] for each in problems] == ["fsync", "full_page_writes", "synchronous_commit"]
+
+
 def test_the_schema_is_that_of_the_newest_revision() -> None:
     assert newest() == REVISION
 
@@ -117,7 +170,7 @@ def test_what_is_no_database_is_refused_in_one_sentence(path: Path, address: str
         open_store(f"sqlite:///{tmp_path}/nowhere/x.sqlite", reactor=None)
 
 
-@pytest.mark.parametrize("url", ["postgresql://x/y", "sqlite://", "sqlite:///:memory:", "sqlite:////x?mode=ro"])
+@pytest.mark.parametrize("url", ["mysql://x/y", "nothing", "sqlite://", "sqlite:///:memory:", "sqlite:////x?mode=ro"])
 def test_other_databases_are_refused(url: str) -> None:
     with pytest.raises(ValueError, match="database"):
         open_store(url, reactor=None)

@@ -10,9 +10,8 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL
 
-from calserver.store.dialects import dialect_of
+from calserver.store.urls import dialect_of
 
 
 def configuration() -> Config:
@@ -29,14 +28,14 @@ def newest() -> str:
     return revision
 
 
-def upgrade(url: str | URL, revision: str = "head") -> None:
+def upgrade(url: str, revision: str = "head") -> None:
     """Bring the tables of a database to a revision; an empty or missing one gets all.
 
     Raises:
         Busy: another process keeps the lock for too long.
         Unusable: it cannot be opened.
     """
-    dialect = dialect_of(url, busy_timeout=10)
+    dialect = dialect_of(url)
     dialect.prepare()
     config = configuration()
     with dialect.tables() as connection:

@@ -227,6 +227,7 @@ def _tree() -> None:
         "object",
         ["collection_id", "name", "content_type"],
         sqlite_where=sa.text("(name GLOB '*[^-!$''()*+,.0-9:;=@A-Z_a-z~]*' OR content_type GLOB '*[^ -%''-;=?-~]*')"),
+        postgresql_where=sa.text("(name ~ '[^-!$''()*+,.0-9:;=@A-Z_a-z~]' OR content_type ~ '[^ -%''-;=?-~]')"),
     )
     op.create_index("uq_object_collection_id_name", "object", ["collection_id", "name"], unique=True)
     op.create_index("uq_object_collection_id_revision", "object", ["collection_id", "revision"], unique=True)
