@@ -34,6 +34,7 @@ VERBS: Final = (
     "db",
     "dns",
     "keys",
+    "mail",
 )
 DONE, REFUSED, USAGE = 0, 1, 2
 
