@@ -70,3 +70,21 @@ def mail(
         kind = f"Content-Type: text/calendar; method={method}; charset=utf-8"
         parts += ["--b0", kind, "Content-Transfer-Encoding: 8bit", "", text.decode().rstrip()]
     return "\r\n".join([*head, "", *parts, "--b0--", ""]).encode()
+
+
+def bounced(action: str = "failed", uid: str = "m-1", to: str = "Bo <bo@other.example>") -> bytes:
+    """A notification about an invitation of ours (RFC 3464)."""
+    lines = [
+        "Received: from mx.example.com",
+        "From: MAILER-DAEMON@mx.example.com",
+        f"To: {TOKENS.address_for(17, INVITEE, 'm-1')}",
+        "MIME-Version: 1.0",
+        'Content-Type: multipart/report; report-type=delivery-status; boundary="r"',
+        *("", "--r", "Content-Type: text/plain", "", "It did not work."),
+        *("--r", "Content-Type: message/delivery-status", "", "Reporting-MTA: dns; mx.example.com", ""),
+        *("Final-Recipient: rfc822; bo@other.example", f"Action: {action}", "Status: 5.1.1"),
+        "Diagnostic-Code: smtp; 550 no such user",
+        *("--r", "Content-Type: text/rfc822-headers", "", "From: calendar@example.com", f"To: {to}"),
+        *(f"X-Calendar-UID: {uid}", "", "--r--", ""),
+    ]
+    return "\r\n".join(lines).encode()

@@ -6,7 +6,7 @@ from base64 import b64encode
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from letterbox import TOKENS, calendar, mail, people
+from letterbox import TOKENS, bounced, calendar, mail, people
 
 from calserver.scheduling.mail.bounces import read_bounce
 from calserver.scheduling.mail.incoming import MOST_LEVELS, MOST_PARTS, Incoming, Unreadable
@@ -210,26 +210,6 @@ def test_what_stands_below_a_received_field_may_be_of_the_sender() -> None:
 
 
 # -- mail that came back
-
-ADDRESS = TOKENS.address_for(17, "mailto:bo@other.example", "m-1")
-
-
-def bounced(action: str = "failed", uid: str = "m-1", to: str = "Bo <bo@other.example>") -> bytes:
-    """As RFC 3464 has it."""
-    lines = [
-        "Received: from mx.example.com",
-        "From: MAILER-DAEMON@mx.example.com",
-        f"To: {ADDRESS}",
-        "MIME-Version: 1.0",
-        'Content-Type: multipart/report; report-type=delivery-status; boundary="r"',
-        *("", "--r", "Content-Type: text/plain", "", "It did not work."),
-        *("--r", "Content-Type: message/delivery-status", "", "Reporting-MTA: dns; mx.example.com", ""),
-        *("Final-Recipient: rfc822; bo@other.example", f"Action: {action}", "Status: 5.1.1"),
-        "Diagnostic-Code: smtp; 550 no such user",
-        *("--r", "Content-Type: text/rfc822-headers", "", "From: calendar@example.com", f"To: {to}"),
-        *(f"X-Calendar-UID: {uid}", "", "--r--", ""),
-    ]
-    return "\r\n".join(lines).encode()
 
 
 def test_a_mail_that_came_back_says_what_it_was_about() -> None:

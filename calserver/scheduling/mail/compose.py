@@ -197,7 +197,8 @@ def _author(draft: _Draft) -> tuple[str, str]:
     ours = domain_of(draft.person) == domain_of(manner.address)
     if manner.author == "person" or (draft.to_organizer and ours):
         return mailbox(draft.name, draft.person), mailbox(clean(manner.name, NAME), manner.address)
-    return mailbox(f"{draft.name or draft.person} via {clean(manner.name, NAME)}", manner.address), ""
+    name = draft.name or draft.person.partition("@")[0]
+    return mailbox(f"{name} via {clean(manner.name, NAME)}", manner.address), ""
 
 
 def _digest(*parts: str | bytes) -> str:

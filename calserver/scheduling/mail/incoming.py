@@ -230,7 +230,7 @@ def _divided(body: bytes, boundary: str) -> list[bytes]:
     if len(found) > MOST_PARTS + 1:
         raise Unreadable("it has too many parts")
     parts = []
-    for this, following in zip(found, [*found[1:], None], strict=True):
+    for this, following in zip(found, (*found[1:], None), strict=False):
         if this[1]:
             break
         part = body[this.end() : len(body) if following is None else following.start()]

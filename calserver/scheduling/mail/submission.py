@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import attrs
+from OpenSSL import SSL
+from service_identity import VerificationError
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import HostnameEndpoint, connectProtocol, wrapClientTLS
 from twisted.internet.error import ConnectError
@@ -229,7 +231,9 @@ def _said(error: Exception) -> str:
 
 def _reason(reason: Failure) -> str:
     """Why a connection was lost; of TLS errors, what OpenSSL says in words."""
-    error: Any = reason.value
-    if error.args and isinstance(error.args[0], list):
-        return "TLS: " + ", ".join(str(each[-1]) for each in error.args[0])
-    return f"TLS: {error}" if "verif" in type(error).__name__.lower() else str(error)
+    error = reason.value
+    if isinstance(error, VerificationError):
+        return "TLS: the certificate is not one of this server"
+    if isinstance(error, SSL.Error):
+        return "TLS: " + ", ".join(str(each[-1]) for each in error.args[0]) if error.args else "TLS failed"
+    return str(error)
