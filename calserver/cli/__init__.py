@@ -35,6 +35,7 @@ VERBS: Final = (
     "dns",
     "keys",
     "federation",
+    "mail",
 )
 DONE, REFUSED, USAGE = 0, 1, 2
 

@@ -28,6 +28,7 @@ from calserver.config.sections import (
     Dav,
     Ischedule,
     Log,
+    Mail,
     Metrics,
     Network,
     Peer,
@@ -46,6 +47,7 @@ __all__ = [
     "Dav",
     "Ischedule",
     "Log",
+    "Mail",
     "Metrics",
     "Network",
     "Peer",
@@ -68,6 +70,7 @@ class Config:
     calendars: Calendars = attrs.field(factory=Calendars)
     scheduling: Scheduling = attrs.field(factory=Scheduling)
     ischedule: Ischedule = attrs.field(factory=Ischedule)
+    mail: Mail = attrs.field(factory=Mail)
     log: Log = attrs.field(factory=Log)
     metrics: Metrics = attrs.field(factory=Metrics)
     source: Path | None = attrs.field(default=None, eq=False, metadata={"internal": True})

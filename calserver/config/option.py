@@ -72,3 +72,10 @@ def domain_names(values: Any) -> str | None:
     """Check that the keys of a table are names of domains in lower case."""
     wrong = [each for each in values if not re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)*", each)]
     return f"{wrong[0]} is not the name of a domain" if wrong else None
+
+
+def mail_address_or_empty(value: str) -> str | None:
+    """Check that a text is a plain mail address with room for a detail after a plus sign, or nothing."""
+    if not value or re.fullmatch(r"[A-Za-z0-9._-]{1,20}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*", value):
+        return None
+    return "must be a mail address with at most 20 letters, digits and ._- before the @"

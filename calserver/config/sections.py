@@ -9,7 +9,17 @@ from typing import Any, Final
 
 import attrs
 
-from calserver.config.option import all_of, at_least, domain_names, not_empty, one_of, option, prefix, prefix_or_empty
+from calserver.config.option import (
+    all_of,
+    at_least,
+    domain_names,
+    mail_address_or_empty,
+    not_empty,
+    one_of,
+    option,
+    prefix,
+    prefix_or_empty,
+)
 
 Network = IPv4Network | IPv6Network
 KIB: Final = 1024
@@ -274,6 +284,75 @@ class Ischedule:
         """The one of `peers` that says what is taken from a domain: itself, or the nearest above it; empty: none."""
         above = [each for each in self.peers if domain == each or domain.endswith(f".{each}")]
         return max(above, key=len, default="")
+
+
+@attrs.frozen(kw_only=True)
+class Mail:
+    """Invitations by mail (iMIP, RFC 6047), for people whose domain has no other way (docs/mail.md)."""
+
+    address: str = option(
+        "",
+        "where mail comes from and answers go to, such as calendar@example.org: whatever follows a plus sign in it "
+        "(calendar+x@example.org) must arrive here, too; empty: no mail",
+        mail_address_or_empty,
+    )
+    name: str = option("calendar", "what the address is called, as in: Ann Example via calendar", not_empty)
+    author: str = option(
+        "calendar",
+        "who invitations are from: calendar (the address above, on behalf of the organizer) or person (the organizer's "
+        "own address; the mail server must be one that may send for its domain)",
+        one_of("calendar", "person"),
+    )
+    organizer: str = option(
+        "token",
+        "where mail programs send answers: token (an address for this invitation and invitee alone, which is proof of "
+        "who answers) or person (the organizer's own, from which a rule of the mail server has to bring them here)",
+        one_of("token", "person"),
+    )
+    token_key_file: str = option(
+        "mail-token.key", "the secret behind those addresses; it is made when it is missing", not_empty
+    )
+    server: str = option("localhost", "the mail server that takes what is sent", not_empty)
+    port: int = option(587, "its port; with tls mostly 465", at_least(1))
+    security: str = option(
+        "starttls",
+        "starttls, tls (from the first byte), or none, for a mail server on this machine",
+        one_of("starttls", "tls", "none"),
+    )
+    authorities_file: str = option(
+        "", "certificates (PEM) of authorities to believe for its certificate; empty: the system's"
+    )
+    user: str = option("", "log in as this user; empty: do not")
+    password_file: str = option("", "file with its password")
+    timeout_seconds: float = option(60.0, "how long it may take to answer", at_least(0.1))
+    message_bytes: int = option(2 * MIB, "largest mail, in both directions", at_least(4096))
+    dkim: str = option(
+        "none",
+        "who signs: none (the mail server does), keys (the key that signs messages to other servers; its record must "
+        "not say s=ischedule: calserver keys publish --any-service), or file",
+        one_of("none", "keys", "file"),
+    )
+    dkim_selector: str = option("", "with file: the selector of the key in the DNS")
+    dkim_key_file: str = option("", "with file: a private RSA key (PEM)")
+    lmtp_listen: tuple[str, ...] = option(
+        (),
+        'endpoints where mail servers hand mail over by LMTP, such as "tcp:8024:interface=127.0.0.1"; whoever reaches '
+        "them is believed what trusted_results says",
+    )
+    smtp_listen: tuple[str, ...] = option((), "the same by SMTP")
+    methods: tuple[str, ...] = option(
+        ("REPLY", "REFRESH"),
+        "what is taken from mail: answers of invited people (REPLY), their wish to be told again (REFRESH); "
+        "invitations of others (REQUEST, ADD, CANCEL) need proof of who has sent them",
+        all_of("REPLY", "REFRESH", "REQUEST", "ADD", "CANCEL"),
+    )
+    trusted_results: tuple[str, ...] = option(
+        (),
+        "names (authserv-id) of own mail servers whose Authentication-Results are believed, where they stand above all "
+        "Received fields; the mail server must remove those that were there before",
+    )
+    own_hops: int = option(0, "how many Received fields of own servers may stand above them", at_least(0))
+    verify_dkim: bool = option(True, "verify DKIM signatures here, too")
 
 
 @attrs.frozen(kw_only=True)

@@ -23,7 +23,7 @@ from calserver.meetings import agreement, letters
 from calserver.meetings.changes import SEND, Ask, concerns, put, remove
 from calserver.meetings.groups import changed as groups_changed
 from calserver.meetings.housekeeping import empty_inboxes, forget
-from calserver.meetings.inbound import receive
+from calserver.meetings.inbound import receive, receive_answer, returned
 from calserver.meetings.later import WORKS
 from calserver.meetings.people import People
 from calserver.meetings.policy import Manner, Policy, Route
@@ -44,5 +44,7 @@ __all__ = [
     "letters",
     "put",
     "receive",
+    "receive_answer",
     "remove",
+    "returned",
 ]

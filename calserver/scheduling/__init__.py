@@ -12,6 +12,7 @@ as local messages. `inquiries` asks several servers for free-busy time at once, 
 who asked what. `federation` builds all this of the configuration.
 """
 
+from calserver.scheduling import mail
 from calserver.scheduling.federation import Federation, attached
 
-__all__ = ["Federation", "attached"]
+__all__ = ["Federation", "attached", "mail"]

@@ -44,7 +44,8 @@ def test_the_verbs_of_the_manual_are_there() -> None:
     calendar export / calendar import / calendar publish / calendar unpublish / schedule explain / schedule check /
     acl show / acl grant / acl revoke / acl reset / delegate list / delegate add / delegate remove / db upgrade /
     db check / db copy / dns records / dns check / dns serve / keys generate / keys list / keys publish / keys rotate /
-    keys retire / federation peers / federation queue / federation show / federation retry / federation drop
+    keys retire / federation peers / federation queue / federation show / federation retry / federation drop /
+    mail test
     """
     assert {" ".join(names) for names, _ in ALL} == {" ".join(each.split()) for each in wanted.split("/")}
 
