@@ -602,7 +602,7 @@ def test_what_is_hidden_takes_as_long_as_what_is_not_there(
     run = Connection._run
 
     def listening(self: Connection, statement: Statement, parameters: dict[str, Any]) -> Any:
-        asked.append(statement.sql(self.dialect))
+        asked.append(statement.written(self.dialect)[0])
         return run(self, statement, parameters)
 
     monkeypatch.setattr(Connection, "_run", listening)
