@@ -266,7 +266,7 @@ class Delivery:
             return post.first
         applied = itip.apply(
             holding.object,
-            post.message,
+            self._called_alike(post.message, holding),
             addresses=self.people.addresses(holding.principal),
             now=self.txn.now,
             memory=holding.memory,
@@ -274,6 +274,21 @@ class Delivery:
         if fresh and applied.problem is None and not applied.messages:
             post.first = applied
         return applied
+
+    def _called_alike(self, message: Message, holding: Holding) -> Message:
+        """A message in which its organizer is called as in the copy: clients use any address of a person."""
+        found, organizer = holding.object, message.organizer
+        if found is None or found.organizer is None or organizer is None or found.organizer == organizer:
+            return message
+        self.people.meet((found.organizer, organizer))
+        whose = self.people.whose(organizer)
+        if whose is None or whose != self.people.whose(found.organizer):
+            return message
+        return attrs.evolve(
+            message,
+            originator=found.organizer if message.originator == organizer else message.originator,
+            calendar=self.people.spelled_like(message.calendar, found),
+        )
 
     # -- storing
 

@@ -414,3 +414,18 @@ def test_what_lies_in_an_inbox_is_not_busy_time(office: Office) -> None:
     query = f'<C:free-busy-query xmlns:C="urn:ietf:params:xml:ns:caldav">{window}</C:free-busy-query>'
     answer = office.by("bob")("REPORT", "calendars/user/bob/", query, depth="1")
     assert b"FREEBUSY:" not in answer.body.replace(b"BEGIN:VFREEBUSY", b"").replace(b"END:VFREEBUSY", b"")
+
+
+def test_an_organizer_may_be_called_by_any_address_of_the_same_person(office: Office) -> None:
+    """What an attendee has stored by hand of a meeting becomes the invitation that comes later."""
+    guid = office.store.read_now(lambda txn: office.principal(txn, "ann").guid)
+    urn = f"urn:uuid:{guid}"
+    mine = text(vevent("m", f"ORGANIZER:{mail('ann')}", f"ATTENDEE:{mail('ann')}", "SUMMARY:by hand"))
+    assert office.put("bob", mine).status == 201
+    theirs = text(vevent("m", f"ORGANIZER:{urn}", f"ATTENDEE:{urn}", f"ATTENDEE:{mail('bob')}", "SUMMARY:invited"))
+    assert office.put("ann", theirs).status == 201
+    assert office.status("ann", "m", "bob") == "1.2"
+    copy = office.copy("bob", "m")
+    assert copy is not None
+    assert b"SUMMARY:invited" in copy.text
+    assert office.inbox("bob", "m") == ["REQUEST"]
