@@ -19,7 +19,7 @@ from calserver.conditions import ConditionFailed
 from calserver.config import Calendars
 from calserver.ical import CalendarObject
 from calserver.names import split
-from calserver.store import Collection, Draft, Object, Store, Transaction
+from calserver.store import Collection, Draft, Object, Principal, Store, Transaction
 
 BATCH = 50
 """Objects per transaction: one wait for the disk for all of them, and a running server waits for no more than that."""
@@ -64,14 +64,19 @@ def import_files(
         Refused: there is no such principal or calendar.
     """
 
+    def begun(txn: Transaction) -> tuple[Principal, datetime]:
+        principal = named(txn, owner)
+        find(txn, principal, calendar)
+        return principal, txn.now
+
     def stored(txn: Transaction) -> list[Imported]:
         place = find(txn, named(txn, owner), calendar)
         return [each if isinstance(each, Imported) else _store(txn, place, each) for each in waiting]
 
     waiting: list[_Ready | Imported] = []
-    now = store.read_now(lambda txn: (find(txn, named(txn, owner), calendar), txn.now)[1])
+    principal, now = store.read_now(begun)
     for file in files:
-        for each in _read(file, now, settings):
+        for each in _read(file, principal, now, settings):
             waiting.append(each)
             if len(waiting) == BATCH:
                 yield from store.write_now(stored)
@@ -80,7 +85,7 @@ def import_files(
         yield from store.write_now(stored)
 
 
-def _read(file: Path, now: datetime, settings: Calendars) -> Iterator[_Ready | Imported]:
+def _read(file: Path, owner: Principal, now: datetime, settings: Calendars) -> Iterator[_Ready | Imported]:
     """The objects of a file; what cannot be read or stored anywhere is told at once."""
     try:
         content = file.read_bytes()
@@ -99,7 +104,8 @@ def _read(file: Path, now: datetime, settings: Calendars) -> Iterator[_Ready | I
         told = Imported(file=file, uid=piece.uid, outcome=REFUSED, progress_bytes=share)
         try:
             new = CalendarObject.parse(piece.text, limits=calendars.limits(settings))
-            draft = calendars.accepted(piece.name, new, now=now, settings=settings)
+            own = calendars.own_addresses(owner, new)
+            draft = calendars.accepted(piece.name, new, now=now, settings=settings, own=own)
         except ConditionFailed as refused:
             yield attrs.evolve(told, reason=_reason(refused))
         else:

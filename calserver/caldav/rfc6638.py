@@ -7,6 +7,7 @@ from lxml import etree
 from calserver import calendars, itip
 from calserver.caldav import inquiry, outbox, scheduled
 from calserver.caldav.boxes import Inbox, Outbox
+from calserver.caldav.notices import CALENDARS
 from calserver.caldav.resources import CalendarCollection, CalendarObjectResource
 from calserver.caldav.rfc4791 import home_of
 from calserver.conditions import ConditionFailed
@@ -94,7 +95,12 @@ def schedule_tag(member: CalendarObjectResource) -> str | None:
     return member.schedule_tag
 
 
-rfc6638.method("POST", on=Outbox, writes=False)(outbox.post)
+def _is_for_outbox(request: Request) -> bool:
+    segments = request.href.segments
+    return len(segments) == 4 and (segments[0], segments[3]) == (CALENDARS, calendars.OUTBOX)
+
+
+rfc6638.method("POST", on=Outbox, writes=False, known_by=_is_for_outbox)(outbox.post)
 rfc6638.method("POST", on=Inbox, writes=False)(outbox.refuse)
 
 

@@ -13,6 +13,7 @@ calendar, and in which form, is decided once:
 """
 
 from calserver.calendars import notifications, publishing, sharing
+from calserver.calendars.attending import own_addresses
 from calserver.calendars.conditions import (
     CalendarCollectionLocationOk,
     NoUidConflict,
@@ -68,6 +69,7 @@ __all__ = [
     "extend",
     "limits",
     "notifications",
+    "own_addresses",
     "pieces",
     "provision",
     "publishing",

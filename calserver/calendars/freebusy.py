@@ -13,6 +13,7 @@ from itertools import groupby
 from typing import Any, Final
 
 from calserver import ical
+from calserver.calendars.attending import own_addresses
 from calserver.calendars.horizon import limits
 from calserver.calendars.objects import taken
 from calserver.calendars.provision import CALENDAR_HOME, SHARED_CALENDAR
@@ -21,7 +22,7 @@ from calserver.config import Calendars
 from calserver.dav import xml
 from calserver.ical import STEPS, BusyPeriod, CalendarObject, Meter, TimeRange, object_periods, row_periods
 from calserver.names import CS, C
-from calserver.store import Collection, Object, Transaction
+from calserver.store import Collection, Object, Principal, Transaction
 
 AVAILABILITY: Final = (C("calendar-availability"), CS("calendar-availability"))
 """Names of the property of an Inbox that tells its owner's availability: that of RFC 7953, and the one before."""
@@ -160,9 +161,10 @@ def _in_zone(
     for whose, some in groupby(sorted(certain, key=whose_is), key=whose_is):
         yield whose, row_periods((instance for _, instance in some), asked, zone=zone)
     left = {whose: Meter(STEPS_BEYOND) for whose in owner.values()}
+    owners = txn.principals.owning({place for place, _ in marked}) if marked else {}
     for place in {place for place, _ in marked}:
         for text in txn.objects.texts([id for where, id in marked if where == place], seen_in=place).values():
-            yield owner[place], _whole(text, asked, zone, settings, left[owner[place]])
+            yield owner[place], _whole(text, owners.get(place), asked, zone, settings, left[owner[place]])
     telling = [each.id for each in calendars if "VAVAILABILITY" in taken(each)]
     if telling:
         rows = txn.objects.in_range(telling, asked.start, asked.end, floating_offset=offset, component="VAVAILABILITY")
@@ -171,8 +173,10 @@ def _in_zone(
             yield whose, _unavailable(texts, asked, zone, settings)
 
 
-def _whole(text: bytes, asked: TimeRange, zone: tzinfo, settings: Calendars, left: Meter) -> list[BusyPeriod]:
-    """The busy time of an object, whatever the index knows of it.
+def _whole(
+    text: bytes, owner: Principal | None, asked: TimeRange, zone: tzinfo, settings: Calendars, left: Meter
+) -> list[BusyPeriod]:
+    """The busy time of an object in somebody's calendar, whatever the index knows of it.
 
     One that has more instances than may be listed is busy throughout: better that than to give its time away. So is
     what is looked at after `left` is used up.
@@ -180,7 +184,9 @@ def _whole(text: bytes, asked: TimeRange, zone: tzinfo, settings: Calendars, lef
     most = limits(settings).max_instances
     try:
         left.spend(1 + len(text) // READ_BYTES)
-        return object_periods(CalendarObject.stored(text), asked, zone=zone, limit=most, within=left)
+        found = CalendarObject.stored(text)
+        own = own_addresses(owner, found)
+        return object_periods(found, asked, zone=zone, limit=most, within=left, own=own)
     except (ConditionFailed, ValueError):
         return [BusyPeriod(asked.start, asked.end)]
 

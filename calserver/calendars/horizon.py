@@ -11,10 +11,11 @@ when it is queried. So a calendar that gets another zone needs no new rows.
 from datetime import datetime, timedelta
 
 from calserver import ical
+from calserver.calendars.attending import own_addresses
 from calserver.conditions import ConditionFailed
 from calserver.config import Calendars
 from calserver.ical import CalendarObject, Instance
-from calserver.store import Object, Transaction
+from calserver.store import Object, Principal, Transaction
 
 
 def horizon(now: datetime, settings: Calendars) -> datetime:
@@ -42,15 +43,20 @@ def extend(txn: Transaction, settings: Calendars, *, limit: int = 200) -> int:
     until = horizon(txn.now, settings)
     due = until - timedelta(days=settings.horizon_days) / 10
     found = txn.objects.unindexed(int(due.timestamp()), limit)
+    owners = txn.principals.owning({row.home_id for row, _ in found}) if found else {}
     for row, text in found:
-        txn.objects.set_instances(row.id, _rows(row, text, until, settings))
+        txn.objects.set_instances(row.id, _rows(row, text, owners.get(row.home_id), until, settings))
     return len(found)
 
 
-def _rows(row: Object, text: bytes, until: datetime, settings: Calendars) -> tuple[Instance, ...]:
+def _rows(
+    row: Object, text: bytes, owner: Principal | None, until: datetime, settings: Calendars
+) -> tuple[Instance, ...]:
     """The rows of an object. One that has become more than may be listed counts as everywhere up to the horizon."""
     try:
-        return ical.index(CalendarObject.stored(text), horizon=until, limits=limits(settings)).instances
+        found = CalendarObject.stored(text)
+        own = own_addresses(owner, found)
+        return ical.index(found, horizon=until, limits=limits(settings), own=own).instances
     except (ConditionFailed, ValueError):
         first, last = row.first or 0, int(until.timestamp())
         return (

@@ -8,11 +8,12 @@ Three steps: `accepted` makes a `Draft` of calendar data (no transaction needed)
 and the home, and the store keeps it. `put` is all of them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from datetime import datetime, tzinfo
 from typing import Final
 
 from calserver import ical
+from calserver.calendars.attending import own_addresses
 from calserver.calendars.conditions import NoUidConflict, SupportedCalendarComponent, UniqueSchedulingObjectResource
 from calserver.calendars.forms import spread
 from calserver.calendars.horizon import horizon, limits
@@ -35,7 +36,13 @@ def taken(calendar: Collection) -> tuple[str, ...]:
 
 
 def accepted(
-    name: str, new: CalendarObject, *, now: datetime, settings: Calendars, zone: tzinfo | None = None
+    name: str,
+    new: CalendarObject,
+    *,
+    now: datetime,
+    settings: Calendars,
+    zone: tzinfo | None = None,
+    own: Container[str] = (),
 ) -> Draft:
     """What is stored of a calendar object: its text without duplicate alarms, its index rows up to the horizon.
 
@@ -45,6 +52,7 @@ def accepted(
         now: from where the horizon is counted.
         settings: limits.
         zone: that of the calendar; see `calserver.ical.index`.
+        own: normalized addresses of whose calendar it is: what they declined takes up no time.
 
     Raises:
         MaxInstances: it has more instances than are allowed.
@@ -52,7 +60,7 @@ def accepted(
     calendar = without_duplicate_alarms(new.calendar)
     if calendar is not new.calendar:
         new = CalendarObject.of(calendar)
-    index = ical.index(new, horizon=horizon(now, settings), zone=zone, limits=limits(settings))
+    index = ical.index(new, horizon=horizon(now, settings), zone=zone, limits=limits(settings), own=own)
     return Draft(
         name=name,
         text=new.text,
@@ -146,7 +154,8 @@ def put(
         NameTaken: a collection has the name.
         SupportedCalendarComponent, NoUidConflict, UniqueSchedulingObjectResource: see `admit`.
     """
-    draft = accepted(name, new, now=txn.now, settings=settings)
+    own = own_addresses(txn.principals.get(calendar.principal_id) if new.organizer else None, new)
+    draft = accepted(name, new, now=txn.now, settings=settings, own=own)
     admit(txn, calendar, draft, path, replaced=txn.objects.get(calendar.id, name))
     row, created = txn.objects.put(calendar.id, draft)
     spread(txn, calendar, row, draft.text)

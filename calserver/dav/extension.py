@@ -88,7 +88,8 @@ class MethodDeclaration:
     ``parse`` are functions of the request alone that `Extensions.prepare` calls before the transaction is opened.
     ``needs`` names the function that a class (for `Unmapped` its parent's class) must have overridden to have the
     method. ``allow`` checks privileges before anything else is looked at, ``guard`` locks after conditional headers.
-    ``brief`` says whether a request may be answered in a hurry.
+    ``brief`` says whether a request may be answered in a hurry. ``known_by`` tells requests for a method that does not
+    write from those for one of the same name that does, before the resource is known.
     """
 
     name: str
@@ -100,6 +101,7 @@ class MethodDeclaration:
     allow: Check | None = None
     guard: Check = unguarded
     brief: Brief | None = None
+    known_by: Callable[[Request], bool] | None = None
 
     def fits(self, kind: type[Resource]) -> bool:
         """Whether a class does what the method needs."""
@@ -187,6 +189,7 @@ class Extension:
         allow: Check | None = None,
         guard: Check | None = None,
         brief: Brief | None = None,
+        known_by: Callable[[Request], bool] | None = None,
     ) -> Callable[[H], H]:
         """Declare a method. The most derived class that has one wins; the later extension wins over the earlier.
 
@@ -197,7 +200,7 @@ class Extension:
 
         def declare(handle: H) -> H:
             declared = MethodDeclaration(
-                name, _classes(on), handle, writes, tuple(parse), needs=needs, allow=allow, guard=guard, brief=brief
+                name, _classes(on), handle, writes, tuple(parse), needs, allow, guard, brief=brief, known_by=known_by
             )
             self.methods.append(declared)
             return handle
@@ -249,6 +252,7 @@ class Extensions:
         self._derived: dict[Any, Any] = {}
         self.known_methods = frozenset(each.name for one in self.spoken for each in one.methods)
         self._writing = frozenset(each.name for one in self.spoken for each in one.methods if each.writes)
+        self._reading = [each for one in self.spoken for each in one.methods if each.known_by is not None]
         self._parsers = {
             name: tuple({p: None for one in self.spoken for m in one.methods if m.name == name for p in m.parse})
             for name in self.known_methods
@@ -290,7 +294,10 @@ class Extensions:
     def writes(self, request: Request) -> bool:
         """Whether a request needs a writing transaction, as far as can be told before its resource is known."""
         if request.method != "REPORT":
-            return request.method in self._writing
+            return request.method in self._writing and not any(
+                each.name == request.method and each.known_by is not None and each.known_by(request)
+                for each in self._reading
+            )
         return any(each.writes for each in self._asked_reports(request))
 
     def brief(self, request: Request) -> bool:

@@ -47,6 +47,7 @@ from calserver.ical.conditions import (
     ValidTimezone,
 )
 from calserver.ical.filter import Filter, SupportedFilter, ValidFilter, Window
+from calserver.ical.freebusytype import counts_by_answer
 from calserver.ical.index import Index, index
 from calserver.ical.instance import Instance
 from calserver.ical.jcal import from_jcal, to_jcal
@@ -102,6 +103,7 @@ __all__ = [
     "Zones",
     "address",
     "calendar_timezone",
+    "counts_by_answer",
     "duration",
     "escape",
     "etag",

@@ -4,7 +4,7 @@ Periods of one kind that touch become one. Periods of different kinds may overla
 them decides which kind wins.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from datetime import datetime, tzinfo
 from operator import attrgetter
 from time import gmtime
@@ -55,11 +55,17 @@ def row_periods(rows: Iterable[Instance], asked: TimeRange, *, zone: tzinfo) -> 
 
 
 def object_periods(
-    obj: CalendarObject, asked: TimeRange, *, zone: tzinfo, limit: int, within: Meter | None = None
+    obj: CalendarObject,
+    asked: TimeRange,
+    *,
+    zone: tzinfo,
+    limit: int,
+    within: Meter | None = None,
+    own: Container[str] = (),
 ) -> list[BusyPeriod]:
     """The busy periods in a time range of one object, whatever the index knows of it.
 
-    Only events that are neither cancelled nor transparent and published busy time count (RFC 4791 section 7.10).
+    Published busy time and events that are neither cancelled, transparent nor declined count (RFC 4791 section 7.10).
 
     Args:
         obj: any calendar object.
@@ -67,6 +73,7 @@ def object_periods(
         zone: where floating times and days are.
         limit: the most periods.
         within: counts the steps of this and of other objects.
+        own: normalized addresses of whose calendar it is; see `busy_letter`.
 
     Raises:
         MaxInstances: there are more than `limit`, or finding them costs too much.
@@ -76,7 +83,7 @@ def object_periods(
         return [each for component in obj.components for each in _published(component, asked)]
     if obj.component != "VEVENT":
         return []
-    busy = {id(each): busy_letter(each) for each in obj.components}
+    busy = {id(each): busy_letter(each, own) for each in obj.components}
     counting = [each for each in obj.components if busy[id(each)] != "F"]
     found: list[BusyPeriod] = []
     for span in Series.of(obj, zone).governed(counting, asked, Meter(within=within)):

@@ -7,7 +7,7 @@ first instance that has no row because it lies at or beyond the horizon; ranges 
 `calserver.ical.matches`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from datetime import UTC, datetime, tzinfo
 from itertools import chain, islice
 
@@ -43,7 +43,14 @@ class Index:
     instances: tuple[Instance, ...]
 
 
-def index(obj: CalendarObject, *, horizon: datetime, zone: tzinfo | None = None, limits: Limits) -> Index:
+def index(
+    obj: CalendarObject,
+    *,
+    horizon: datetime,
+    zone: tzinfo | None = None,
+    limits: Limits,
+    own: Container[str] = (),
+) -> Index:
     """The index rows of an object, by start.
 
     Args:
@@ -52,6 +59,7 @@ def index(obj: CalendarObject, *, horizon: datetime, zone: tzinfo | None = None,
         zone: that of the calendar, for objects that mix what floats with what does not; rows of what floats do not
             depend on it.
         limits: those of the calendar.
+        own: normalized addresses of whose calendar it is; see `busy_letter`.
 
     Raises:
         MaxInstances: a series that ends has more instances than allowed, an endless one has them within a year.
@@ -60,7 +68,7 @@ def index(obj: CalendarObject, *, horizon: datetime, zone: tzinfo | None = None,
     if obj.component == "VFREEBUSY":
         return _summary(list(_freebusy_rows(obj)))
     series = Series.of(obj, zone or UTC)
-    rows = _Rows()
+    rows = _Rows(own)
     for span in series.own():
         rows.add(span, series)
     for component in obj.components:
@@ -81,8 +89,9 @@ def index(obj: CalendarObject, *, horizon: datetime, zone: tzinfo | None = None,
 class _Rows:
     """Rows as they are found."""
 
-    def __init__(self) -> None:
+    def __init__(self, own: Container[str] = ()) -> None:
         self.found: list[Instance] = []
+        self._own = own
         self._letters: dict[int, str] = {}
 
     def add(self, span: Span, series: Series) -> None:
@@ -121,7 +130,7 @@ class _Rows:
     def _letter(self, shape: Shape) -> str:
         letter = self._letters.get(id(shape))
         if letter is None:
-            letter = self._letters[id(shape)] = busy_letter(shape.component)
+            letter = self._letters[id(shape)] = busy_letter(shape.component, self._own)
         return letter
 
 

@@ -4,14 +4,14 @@ from collections.abc import Mapping
 
 import attrs
 
-from calserver.ical import CalendarObject, Component, Property
+from calserver.ical import CalendarObject, Component
 from calserver.itip.meeting import Key, Meeting, calendar, written_like
-from calserver.itip.people import DECLINED, Addresses, with_partstat
+from calserver.itip.people import Addresses, with_partstat
 from calserver.itip.view import ordered
 
 
 def with_answers(found: CalendarObject, addresses: Addresses, answers: Mapping[Key, str]) -> CalendarObject:
-    """An attendee's copy with its participation as it would be after answering; what is declined takes up no time.
+    """An attendee's copy with its participation as it would be after answering.
 
     Args:
         found: the copy.
@@ -25,16 +25,9 @@ def with_answers(found: CalendarObject, addresses: Addresses, answers: Mapping[K
         if component is None and key is not None:
             component = meeting.like_series(key)
         if component is not None:
-            components[key] = _answered(component, addresses, status)
+            components[key] = with_partstat(component, addresses, status)
     whole = meeting.with_components(components)
     return calendar(found.calendar, ordered(whole), found.calendar.children("VTIMEZONE"))
-
-
-def _answered(component: Component, addresses: Addresses, status: str) -> Component:
-    component = with_partstat(component, addresses, status)
-    if status == DECLINED:
-        return component.replacing("TRANSP", Property("TRANSP", "TRANSPARENT"))
-    return component
 
 
 def without_cancelled(found: CalendarObject) -> CalendarObject:

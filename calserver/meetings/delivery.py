@@ -347,10 +347,12 @@ class Delivery:
     def _draft(self, holding: Holding, object: CalendarObject) -> Draft:
         assert holding.place is not None
         zone = zone_of(holding.place)
-        key = (id(object), holding.name, zone)
+        matters = any(map(ical.counts_by_answer, object.components))
+        own = self.people.addresses(holding.principal) & object.attendees if matters else frozenset()
+        key = (id(object), holding.name, zone, own)
         if key not in self._drafts:
             draft = calendars.accepted(
-                holding.name, object, now=self.txn.now, settings=self.policy.calendars, zone=zone
+                holding.name, object, now=self.txn.now, settings=self.policy.calendars, zone=zone, own=own
             )
             self._drafts[key] = attrs.evolve(draft, schedule_tag=draft.etag)
         return self._drafts[key]

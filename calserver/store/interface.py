@@ -60,6 +60,9 @@ class Principals(Protocol):
     def get_many(self, ids: Iterable[int]) -> Sequence[Principal]:
         """By primary keys, in one query."""
 
+    def owning(self, collection_ids: Iterable[int]) -> Mapping[int, Principal]:
+        """Whose collections are, in one query; what is bound to another is whose that is."""
+
     def by_uid(self, kind: str, uid: str) -> Principal | None:
         """By kind and uid."""
 

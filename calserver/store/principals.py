@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 import attrs
-from sqlalchemy import BindParameter, and_, bindparam, delete, exists, or_, select, union, update
+from sqlalchemy import BindParameter, and_, bindparam, delete, exists, func, or_, select, union, update
 from sqlalchemy import case as either
 
 from calserver.store import revisions
@@ -34,13 +34,19 @@ from calserver.store.statements import Connection, Statement, inserting
 from calserver.store.values import AddressTaken, Missing, Principal
 
 _p, _a, _f, _m, _d = principal.c, principal_address.c, principal_term.c, membership.c, delegation.c
-_bound = collection.alias("bound")
+_bound, _source = collection.alias("bound"), collection.alias("source")
 PRINCIPAL = tuple(_p)
 """The columns that `principal_from` takes, in its order."""
 _GUID = "urn:uuid:"
 
 GET = Statement(select(*PRINCIPAL).where(_p.id == bindparam("id")))
 GET_MANY = Statement(select(*PRINCIPAL).where(among(_p.id, "ids")).order_by(_p.uid, _p.kind))
+OWNING = Statement(
+    select(collection.c.id, *PRINCIPAL)
+    .outerjoin(_source, _source.c.id == collection.c.source_id)
+    .join(principal, _p.id == func.coalesce(_source.c.principal_id, collection.c.principal_id))
+    .where(among(collection.c.id, "ids"))
+)
 BY_UID = Statement(select(*PRINCIPAL).where(_p.uid == bindparam("uid"), _p.kind == bindparam("kind")))
 _logins = (
     select(_p.id)
@@ -217,6 +223,11 @@ class SqlPrincipals:
     def get_many(self, ids: Iterable[int]) -> Sequence[Principal]:
         """By primary keys, in one query."""
         return self._all(GET_MANY, ids=self._connection.values(ids))
+
+    def owning(self, collection_ids: Iterable[int]) -> Mapping[int, Principal]:
+        """Whose collections are, in one query; what is bound to another is whose that is."""
+        rows = self._connection.all(OWNING, ids=self._connection.values(collection_ids))
+        return {row[0]: principal_from(row[1:]) for row in rows}
 
     def by_uid(self, kind: str, uid: str) -> Principal | None:
         """By kind and uid."""

@@ -9,6 +9,7 @@ from dialogue import Answer, Dialogue
 from ics import event, ics
 
 from calserver import caldav, calendars, ical
+from calserver.dav import Headers, Href, Request
 from calserver.directory import accounts
 from calserver.names import CALDAV, C, D
 from calserver.store import Principal, Transaction
@@ -434,6 +435,21 @@ def test_as_many_attendees_as_the_outbox_says(ann: Dialogue) -> None:
 def test_the_inbox_sends_nothing(ann: Dialogue) -> None:
     """RFC 6638 section 5: supported-collection."""
     assert refused(ask(ann, message(BOB), "calendars/user/ann/Inbox/")) == (403, "supported-collection")
+
+
+def test_it_never_waits_for_who_writes(ann: Dialogue) -> None:
+    """Other requests by POST write: what is asked is told by the path, before the transaction."""
+
+    def writes(path: str) -> bool:
+        return ann.spoken.writes(
+            Request(method="POST", href=Href.parse(path), headers=Headers(), body=b"", actor=ann.actor)
+        )
+
+    assert not writes(OUTBOX)
+    assert not writes(OUTBOX.rstrip("/"))
+    assert writes("calendars/user/ann/Default/")
+    assert writes("drive/user/ann/Outbox/")
+    assert writes(f"{OUTBOX};add-member")
 
 
 def test_nothing_stays_in_the_outbox(ann: Dialogue) -> None:

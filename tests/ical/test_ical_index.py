@@ -125,6 +125,27 @@ def test_the_kind_of_busy_time(lines: tuple[str, ...], letter: str) -> None:
     assert row.busy == letter
 
 
+@pytest.mark.parametrize(
+    ("lines", "letter"),
+    [
+        (("ATTENDEE;PARTSTAT=ACCEPTED:mailto:me@example.com",), "B"),
+        (("ATTENDEE:mailto:me@example.com",), "B"),
+        (("ATTENDEE;PARTSTAT=declined:MAILTO:Me@example.com",), "F"),
+        (("ATTENDEE;PARTSTAT=DELEGATED:mailto:me@example.com",), "F"),
+        (("ATTENDEE;PARTSTAT=TENTATIVE:mailto:me@example.com",), "T"),
+        (("ATTENDEE;PARTSTAT=TENTATIVE:mailto:me@example.com", "TRANSP:TRANSPARENT"), "F"),
+        (("ATTENDEE;PARTSTAT=TENTATIVE:mailto:me@example.com", "X-MICROSOFT-CDO-BUSYSTATUS:OOF"), "U"),
+        (("ATTENDEE;PARTSTAT=DECLINED:mailto:me@example.com", "STATUS:TENTATIVE"), "F"),
+        (("ATTENDEE;PARTSTAT=DECLINED:mailto:other@example.com",), "B"),
+    ],
+)
+def test_a_meeting_counts_by_the_answer_of_whose_calendar_it_is(lines: tuple[str, ...], letter: str) -> None:
+    """RFC 5545 section 3.2.12."""
+    obj = object_of(event("DTSTART:20260302T090000Z", "DURATION:PT1H", "ORGANIZER:mailto:o@example.com", *lines))
+    own = {"mailto:me@example.com"}
+    assert index(obj, horizon=HORIZON, limits=LIMITS, own=own).instances[0].busy == letter
+
+
 def test_tasks_journals_and_availability_make_nobody_busy() -> None:
     for obj in (
         object_of(task("DTSTART:20260302T090000Z", "DUE:20260303T090000Z")),

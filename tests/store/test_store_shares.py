@@ -54,6 +54,14 @@ def invitation(at: Place, to: Place, **more: Any) -> Share:
     return Share(**(given | more))
 
 
+def test_whose_a_collection_is_and_what_stands_for_it(store: Store, shared: Shared) -> None:
+    ids = [shared.ann.home.id, shared.ann.calendar.id, shared.to_bob.id, shared.bob.calendar.id, 10_000]
+    found = store.read_now(lambda txn: txn.principals.owning(ids))
+    uids = {id: each.uid for id, each in found.items()}
+    ann = shared.ann.principal.uid
+    assert uids == {ids[0]: ann, ids[1]: ann, ids[2]: ann, ids[3]: shared.bob.principal.uid}
+
+
 # -- invitations ---------------------------------------------------------------------------------------------------
 
 
