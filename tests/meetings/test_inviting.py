@@ -6,7 +6,11 @@ import attrs
 import pytest
 from office import START, Office, mail, meeting, people, text, vevent
 
+from calserver import meetings
+from calserver.calendars import CALENDAR_HOME
+from calserver.config import Scheduling
 from calserver.dav import Ace
+from calserver.itip import Message
 from calserver.names import C, D
 from calserver.store import Transaction
 
@@ -414,3 +418,22 @@ def test_what_lies_in_an_inbox_is_not_busy_time(office: Office) -> None:
     query = f'<C:free-busy-query xmlns:C="urn:ietf:params:xml:ns:caldav">{window}</C:free-busy-query>'
     answer = office.by("bob")("REPORT", "calendars/user/bob/", query, depth="1")
     assert b"FREEBUSY:" not in answer.body.replace(b"BEGIN:VFREEBUSY", b"").replace(b"END:VFREEBUSY", b"")
+
+
+# -- from elsewhere ------------------------------------------------------------------------------------------------
+
+
+def test_an_invitation_that_comes_again_changes_nothing(office: Office) -> None:
+    zoe = "mailto:zoe@there.example"
+    invitation = meeting("m", zoe, "bob").replace(b"VERSION", b"METHOD:REQUEST\r\nVERSION")
+    message = Message.parse(invitation, zoe, (mail("bob"),))
+    policy = meetings.Policy(calendars=office.server.settings.calendars, scheduling=Scheduling(), prefix="/dav/")
+
+    def take(txn: Transaction) -> int:
+        assert meetings.receive(txn, policy, message) == {mail("bob"): "1.2"}
+        home = txn.collections.home(office.principal(txn, "bob").id, CALENDAR_HOME)
+        assert home is not None
+        return home.revision
+
+    first = office.write(take)
+    assert office.write(take) == first
