@@ -230,7 +230,8 @@ class Delivery:
     def _take(self, post: _Post, holding: Holding, applied: itip.Applied) -> bool:
         """Note what a message did to a copy, and see to what follows; returns whether the recipient answers itself."""
         if applied.calendar is not holding.object or applied.memory != holding.memory:
-            holding.becomes(applied.calendar, applied.memory, tag_changes=not applied.participation_only)
+            tag_changes = applied.changed and not applied.participation_only
+            holding.becomes(applied.calendar, applied.memory, tag_changes=tag_changes)
         self.queue(applied.messages, holding.principal)
         automatic = False
         if post.message.method is Method.REPLY:

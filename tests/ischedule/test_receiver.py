@@ -5,14 +5,14 @@ the error, whether a key was asked for - before the checks of the signature noth
 delivered.
 """
 
-import zlib
 from collections.abc import AsyncIterator, Callable
 from ipaddress import ip_network
-from typing import Any, NamedTuple
+from typing import Any
 
 import attrs
 import pytest
 import pytest_twisted
+from hostile_letters import FAILED, HOSTILE, INLINE, RECORDS, Case, Forger
 from houses import PLACE, UNLIMITED, House, posted, published
 from letters import ANNA, BO, CY, NOW, changed, event, letter, question, record, signed
 from lxml import etree
@@ -26,7 +26,11 @@ from ischedule.rates import Rate
 from ischedule.receiver import USUAL, Settings
 from ischedule.trust import Peer, Trust
 
-SMALL = attrs.evolve(UNLIMITED, capabilities=attrs.evolve(USUAL, max_content_length=4000, max_recipients=3))
+FORGER = Forger(body_bytes=4000, recipients=3)
+SMALL = attrs.evolve(
+    UNLIMITED,
+    capabilities=attrs.evolve(USUAL, max_content_length=FORGER.body_bytes, max_recipients=FORGER.recipients),
+)
 
 
 @pytest_twisted.async_yield_fixture()
@@ -147,289 +151,14 @@ async def test_a_body_in_chunks(house: House) -> None:
 # -- what is not -----------------------------------------------------------------------------------------------------
 
 
-class Case(NamedTuple):
-    """A hostile message: what is wrong with it, the message, what is answered, whether a key is looked for."""
-
-    what: str
-    message: Callable[[], Message]
-    status: int
-    element: str
-    asks_for_key: bool = False
+LOST = published(**RECORDS, lost=RuntimeError("no answer"))
 
 
-def with_field(name: str, value: str | None, message: Message | None = None) -> Message:
-    """A signed message with one field changed after that."""
-    message = message or signed()
-    return attrs.evolve(message, fields=changed(message.fields, name, value))
-
-
-def before(name: str, value: str | None, message: Message | None = None, **how: Any) -> Message:
-    """A message with one field changed before it was signed."""
-    message = message or letter()
-    return signed(attrs.evolve(message, fields=changed(message.fields, name, value)), **how)
-
-
-def with_body(body: bytes, **how: Any) -> Message:
-    return signed(letter(body, **how))
-
-
-def retagged(old: str, new: str) -> Message:
-    """A message whose signature has other tags than when it was made."""
-    message = signed()
-    return with_field("DKIM-Signature", dict(message.fields)["DKIM-Signature"].replace(old, new), message)
-
-
-def foreign(domain: str, originator: str = ANNA) -> Message:
-    """A message that another domain has signed."""
-    return signed(letter(event(organizer=originator), originator=originator), domain=domain)
-
-
-FAILED = "verification-failed"
-MANY = tuple(f"mailto:u{number}@receiver.example" for number in range(4))
-BOMB = zlib.compress(event("DESCRIPTION:" + "x" * 2_500_000))
-VALARM = ("BEGIN:VALARM", "ACTION:AUDIO", "ATTACH;VALUE=BINARY;ENCODING=BASE64:eA==", "END:VALARM")
-
-HOSTILE = [
-    Case("no version", lambda: before("iSchedule-Version", None), 400, "version-not-supported"),
-    Case("another version", lambda: before("iSchedule-Version", "2.0"), 400, "version-not-supported"),
-    Case("another media type", lambda: before("Content-Type", "application/json"), 400, "invalid-calendar-data-type"),
-    Case(
-        "another charset",
-        lambda: before("Content-Type", "text/calendar; charset=utf-16"),
-        400,
-        "invalid-calendar-data-type",
-    ),
-    Case("no media type", lambda: before("Content-Type", None), 400, "invalid-calendar-data-type"),
-    Case(
-        "a compressed bomb",
-        lambda: signed(letter(BOMB).with_field("Content-Encoding", "gzip")),
-        400,
-        "invalid-calendar-data-type",
-    ),
-    Case(
-        "a compressed body",
-        lambda: signed(letter(zlib.compress(event())).with_field("Content-Encoding", "deflate")),
-        400,
-        "invalid-calendar-data-type",
-    ),
-    Case("too large", lambda: with_body(event("X:" + "y" * 4000)), 413, "max-content-length"),
-    Case("no originator", lambda: before("Originator", None), 400, "originator-missing"),
-    Case("an empty originator", lambda: before("Originator", " "), 400, "originator-missing"),
-    Case("two originators in a list", lambda: before("Originator", f"{ANNA},{BO}"), 400, "too-many-originators"),
-    Case("two originators in fields", lambda: signed().with_field("Originator", ANNA), 400, "too-many-originators"),
-    Case("an originator without domain", lambda: before("Originator", "mailto:anna"), 400, "originator-invalid"),
-    Case(
-        "an originator with an address",
-        lambda: before("Originator", "mailto:anna@[192.0.2.1]"),
-        400,
-        "originator-invalid",
-    ),
-    Case("an originator of another scheme", lambda: before("Originator", "urn:uuid:7f1c"), 400, "originator-invalid"),
-    Case("no recipient", lambda: before("Recipient", None), 400, "recipient-missing"),
-    Case("empty recipients", lambda: before("Recipient", " , ,"), 400, "recipient-missing"),
-    Case("control characters", lambda: with_field("Recipient", f"{BO}\x01"), 400, "recipient-invalid"),
-    Case("too many recipients", lambda: signed(letter(event(attendees=MANY), recipients=MANY)), 403, "max-recipients"),
-    Case("an originator of ours", lambda: foreign("receiver.example", BO), 403, "originator-denied"),
-    Case("an originator of ours, signed by others", lambda: foreign("sender.example", BO), 403, "originator-denied"),
-    Case("not signed", letter, 403, FAILED),
-    Case("signed twice", lambda: signed(signed()), 403, FAILED),
-    Case("rubbish for a signature", lambda: letter().with_field("DKIM-Signature", "none"), 403, FAILED),
-    Case("a long signature", lambda: letter().with_field("DKIM-Signature", "v=1; z=" + "x" * 5000), 403, FAILED),
-    Case("SHA-1", lambda: retagged("ed25519-sha256", "rsa-sha1"), 403, FAILED),
-    Case("the canonicalization of mail", lambda: retagged("ischedule-relaxed", "relaxed"), 403, FAILED),
-    Case("the originator not covered", lambda: retagged("originator:", ""), 403, FAILED),
-    Case("the recipients not covered", lambda: retagged("recipient:", ""), 403, FAILED),
-    Case("Authorization not covered", lambda: signed().with_field("Authorization", "Basic YTpi"), 403, FAILED),
-    Case("a field covered twice", lambda: retagged("h=", "h=recipient:"), 403, FAILED),
-    Case("a part of the body", lambda: retagged("bh=", "l=10; bh="), 403, FAILED),
-    Case("expired", lambda: signed(now=NOW - 606), 403, FAILED),
-    Case("from the future", lambda: signed(now=NOW + 301), 403, FAILED),
-    Case("very old", lambda: signed(now=NOW - 86401, lifetime_seconds=10**6), 403, FAILED),
-    Case("without time", lambda: retagged(f"t={int(NOW)}; ", ""), 403, FAILED),
-    Case("expires before it begins", lambda: retagged(f"x={int(NOW) + 600}", f"x={int(NOW)}"), 403, FAILED),
-    Case("no way to get the key", lambda: signed(methods=("http/well-known",)), 403, FAILED),
-    Case("a public suffix signs", lambda: foreign("example"), 403, FAILED),
-    Case("another domain signs", lambda: foreign("evil.example"), 403, "originator-denied"),
-    Case("a domain below signs", lambda: foreign("cal.sender.example"), 403, "originator-denied"),
-    Case("a domain with the same end signs", lambda: foreign("der.example"), 403, "originator-denied"),
-    Case("the body changed", lambda: attrs.evolve(signed(), body=event(uid="meeting-2")), 403, FAILED),
-    Case("the body longer", lambda: attrs.evolve(signed(), body=event() + b"x"), 403, FAILED),
-    Case(
-        "the body hash changed as well",
-        lambda: attrs.evolve(retagged(dkim_hash(event()), dkim_hash(b"x\r\n")), body=b"x\r\n"),
-        403,
-        FAILED,
-        True,
-    ),
-    Case("the originator changed", lambda: with_field("Originator", "mailto:eve@sender.example"), 403, FAILED, True),
-    Case(
-        "a recipient changed", lambda: with_field("Recipient", f"{BO},mailto:eve@receiver.example"), 403, FAILED, True
-    ),
-    Case(
-        "a recipient added", lambda: signed().with_field("Recipient", "mailto:eve@receiver.example"), 403, FAILED, True
-    ),
-    Case("a recipient removed", lambda: with_field("Recipient", BO), 403, FAILED, True),
-    Case("recipients in another order", lambda: with_field("Recipient", f"{CY},{BO}"), 403, FAILED, True),
-    Case(
-        "the media type changed",
-        lambda: with_field("Content-Type", "text/calendar; component=VEVENT; method=CANCEL"),
-        403,
-        FAILED,
-        True,
-    ),
-    Case("the Message-ID changed", lambda: with_field("iSchedule-Message-ID", "another"), 403, FAILED, True),
-    Case("a longer life", lambda: retagged(f"x={int(NOW) + 600}", f"x={int(NOW) + 6000}"), 403, FAILED, True),
-    Case("no key", lambda: signed(key="unknown"), 403, FAILED, True),
-    Case("another key", lambda: signed(key="cal2", domain="sender.example"), 403, FAILED, True),
-    Case("a revoked key", lambda: signed(key="revoked"), 403, FAILED, True),
-    Case("a key for mail", lambda: signed(key="mail"), 403, FAILED, True),
-    Case("a key of another kind", lambda: signed(key="kind"), 403, FAILED, True),
-    Case("a key that cannot be looked up", lambda: signed(key="lost"), 503, FAILED, True),
-    Case("no calendar", lambda: with_body(b"hello"), 400, "invalid-calendar-data", True),
-    Case("two calendars", lambda: with_body(event() + event()), 400, "invalid-calendar-data", True),
-    Case(
-        "not in UTF-8",
-        lambda: with_body(event("X:\xff").replace(b"\xc3\xbf", b"\xff")),
-        400,
-        "invalid-calendar-data",
-        True,
-    ),
-    Case(
-        "no method",
-        lambda: with_body(event().replace(b"METHOD:REQUEST\r\n", b"")),
-        400,
-        "invalid-scheduling-message",
-        True,
-    ),
-    Case(
-        "a method that is not taken",
-        lambda: with_body(event(method="PUBLISH"), method="PUBLISH"),
-        400,
-        "invalid-scheduling-message",
-        True,
-    ),
-    Case(
-        "a component that is not taken",
-        lambda: with_body(event().replace(b"VEVENT", b"VTODO"), component="VTODO"),
-        400,
-        "invalid-scheduling-message",
-        True,
-    ),
-    Case(
-        "another method in the header",
-        lambda: with_body(event(), method="CANCEL"),
-        400,
-        "invalid-scheduling-message",
-        True,
-    ),
-    Case(
-        "two events",
-        lambda: with_body(
-            event("END:VEVENT", "BEGIN:VEVENT", "UID:2", "DTSTAMP:20260101T000000Z", f"ORGANIZER:{ANNA}")
-        ),
-        400,
-        "invalid-scheduling-message",
-        True,
-    ),
-    Case(
-        "another organizer",
-        lambda: with_body(event(organizer="mailto:eve@sender.example")),
-        400,
-        "invalid-scheduling-message",
-        True,
-    ),
-    Case("an organizer of ours", lambda: with_body(event(organizer=BO)), 400, "invalid-scheduling-message", True),
-    Case(
-        "a recipient who is no attendee",
-        lambda: signed(letter(event(attendees=(BO,)))),
-        400,
-        "invalid-scheduling-message",
-        True,
-    ),
-    Case(
-        "a reply for somebody else",
-        lambda: with_body(event(method="REPLY", organizer=BO, attendees=(CY,)), method="REPLY", recipients=(BO,)),
-        400,
-        "invalid-scheduling-message",
-        True,
-    ),
-    Case(
-        "a reply of two",
-        lambda: with_body(event(method="REPLY", organizer=BO, attendees=(ANNA, CY)), method="REPLY", recipients=(BO,)),
-        400,
-        "invalid-scheduling-message",
-        True,
-    ),
-    Case(
-        "a reply to attendees",
-        lambda: with_body(event(method="REPLY", organizer=BO, attendees=(ANNA,)), method="REPLY", recipients=(CY,)),
-        400,
-        "invalid-scheduling-message",
-        True,
-    ),
-    Case(
-        "a question about others",
-        lambda: with_body(question(attendees=(CY,)), component="VFREEBUSY", recipients=(BO,)),
-        400,
-        "recipient-mismatch",
-        True,
-    ),
-    Case(
-        "a question about one more",
-        lambda: with_body(question(attendees=(BO, CY)), component="VFREEBUSY", recipients=(BO,)),
-        400,
-        "recipient-mismatch",
-        True,
-    ),
-    Case(
-        "a question about years",
-        lambda: with_body(question(end="20300101T000000Z"), component="VFREEBUSY", recipients=(BO,)),
-        400,
-        "invalid-scheduling-message",
-        True,
-    ),
-    Case(
-        "data attached",
-        lambda: with_body(event("ATTACH;VALUE=BINARY;ENCODING=BASE64:eA==")),
-        403,
-        "attachment-type-not-supported",
-        True,
-    ),
-    Case("data in an alarm", lambda: with_body(event(*VALARM)), 403, "attachment-type-not-supported", True),
-    Case(
-        "a file of ours attached",
-        lambda: with_body(event("ATTACH:file:///etc/passwd")),
-        403,
-        "attachment-type-not-supported",
-        True,
-    ),
-    Case("long ago", lambda: with_body(event(start="18990101T000000Z")), 403, "min-date-time", True),
-    Case("far away", lambda: with_body(event(start="99990101T000000Z")), 403, "max-date-time", True),
-]
-
-
-def dkim_hash(body: bytes) -> str:
-    """The ``bh=`` of a body."""
-    value = dict(signed(letter(body)).fields)["DKIM-Signature"]
-    return value.partition("bh=")[2].partition(";")[0]
-
-
-LOST = published(
-    cal1=record("cal1"),
-    cal2=record("cal1"),
-    rsa1=record("rsa1"),
-    revoked="v=DKIM1; k=ed25519; p=",
-    mail=record("mail", service="email"),
-    kind=record("rsa1"),
-    lost=RuntimeError("no answer"),
-)
-
-
-@pytest.mark.parametrize("case", HOSTILE, ids=[each.what for each in HOSTILE])
+@pytest.mark.parametrize("case", HOSTILE + INLINE, ids=[each.what for each in HOSTILE + INLINE])
 @pytest_twisted.ensureDeferred
 async def test_hostile_messages_are_refused(opened: Open, case: Case) -> None:
     house = opened(SMALL, records=LOST)
-    answer = await house.send(case.message())
+    answer = await house.send(case.message(FORGER))
     assert (answer.status, element(answer)) == (case.status, case.element)
     assert house.office.deliveries == []
     assert bool(house.names.asked) == case.asks_for_key
@@ -439,8 +168,8 @@ async def test_hostile_messages_are_refused(opened: Open, case: Case) -> None:
 @pytest_twisted.ensureDeferred
 async def test_none_of_that_spoils_the_good_ones(opened: Open) -> None:
     house = opened(SMALL, records=LOST)
-    for case in HOSTILE:
-        await house.send(case.message())
+    for case in HOSTILE + INLINE:
+        await house.send(case.message(FORGER))
     assert statuses(await house.send(signed())) == ["2.0", "2.0"]
 
 
@@ -581,15 +310,15 @@ async def test_keys_that_were_exchanged_privately(opened: Open) -> None:
         (Trust(allow=()), signed, False),
         (Trust(allow=("other.example",)), signed, False),
         (Trust(allow=("sender.example",)), signed, True),
-        (Trust(peers={"hoster.example": Peer()}), lambda: foreign("hoster.example"), False),
+        (Trust(peers={"hoster.example": Peer()}), lambda: FORGER.foreign("hoster.example"), False),
         (
             Trust(peers={"hoster.example": Peer(may_sign_for=("sender.example",))}),
-            lambda: foreign("hoster.example"),
+            lambda: FORGER.foreign("hoster.example"),
             True,
         ),
         (
             Trust(peers={"hoster.example": Peer(may_sign_for=("other.example",))}),
-            lambda: foreign("hoster.example"),
+            lambda: FORGER.foreign("hoster.example"),
             False,
         ),
         (Trust(peers={"sender.example": Peer(unsigned_from=(ip_network("127.0.0.0/8"),))}), letter, True),
@@ -613,7 +342,7 @@ async def test_whom_we_talk_to(opened: Open, trust: Trust, message: Callable[[],
 @pytest_twisted.ensureDeferred
 async def test_users_of_a_domain_below(house: House) -> None:
     originator = "mailto:anna@cal.sender.example"
-    assert statuses(await house.send(foreign("sender.example", originator))) == ["2.0", "2.0"]
+    assert statuses(await house.send(FORGER.foreign("sender.example", originator))) == ["2.0", "2.0"]
 
 
 # -- how often -------------------------------------------------------------------------------------------------------

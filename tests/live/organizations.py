@@ -2,11 +2,14 @@
 
 import json
 import re
+import socket
+import ssl
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPSConnection
 from pathlib import Path
+from types import MappingProxyType
 
 from certificates import Authority
 from daemon import CALSERVER, Answer, Connection, Daemon, calserver, free_port
@@ -23,11 +26,13 @@ class Organization(Daemon):
         folder: an empty folder for all that belongs to it.
         domain: its mail domain.
         authority: issues its certificate.
+        people: who has an account there.
     """
 
-    def __init__(self, folder: Path, domain: str, authority: Authority) -> None:
+    def __init__(self, folder: Path, domain: str, authority: Authority, people: Sequence[str] = PEOPLE) -> None:
         self.domain, self.host = domain, f"cal.{domain}"
-        rows = "".join(f"{uid},{uid},{uid}@{domain},user,\n" for uid in PEOPLE)
+        self.believing = ssl.create_default_context(cadata=authority.pem.decode())
+        rows = "".join(f"{uid},{uid},{uid}@{domain},user,\n" for uid in people)
         rows += f"hall,hall,hall@{domain},location,automatic\n"
         super().__init__(folder / domain, "uid,password,email,type,auto_schedule\n" + rows)
         self._authority = authority
@@ -95,6 +100,21 @@ class Organization(Daemon):
         )
         assert done.returncode != 0
         return done.stderr
+
+    def post(self, fields: Sequence[tuple[str, str]], body: bytes) -> Answer:
+        """Have it take a message as other servers bring it: over TLS, octet for octet."""
+        connection = HTTPSConnection(self.host, self.secure_port, timeout=30)
+        plain = socket.create_connection(("127.0.0.1", self.secure_port), timeout=30)
+        with plain, self.believing.wrap_socket(plain, server_hostname=self.host) as connection.sock:
+            connection.putrequest("POST", "/.well-known/ischedule", skip_accept_encoding=True)
+            length = (
+                () if any(name == "Content-Length" for name, _ in fields) else (("Content-Length", str(len(body))),)
+            )
+            for name, value in (*fields, *length):
+                connection.putheader(name, value)
+            connection.endheaders(body)
+            answer = connection.getresponse()
+            return Answer(answer.status, answer.headers, answer.read())
 
     # -- people ----------------------------------------------------------------------------------------------------
 
@@ -186,15 +206,21 @@ class Organization(Daemon):
 
 
 class Internet:
-    """A name server, and the organizations that it knows."""
+    """A name server, and the organizations that it knows; `more` are zones of domains that have no server."""
 
-    def __init__(self, program: str, folder: Path, organizations: Sequence[Organization]) -> None:
+    def __init__(
+        self,
+        program: str,
+        folder: Path,
+        organizations: Sequence[Organization],
+        more: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self.organizations = {each.domain: each for each in organizations}
         self._serials = dict.fromkeys(self.organizations, 1)
         self.nsd = Nsd(
             program,
             folder,
-            {each.domain: zone(each.domain, *each.records(), ttl=1, negative=1) for each in organizations},
+            {each.domain: zone(each.domain, *each.records(), ttl=1, negative=1) for each in organizations} | dict(more),
         )
         for each in organizations:
             each.set(ischedule__name_servers=[f"127.0.0.1:{self.nsd.port}"])

@@ -6,7 +6,11 @@ import attrs
 import pytest
 from office import START, Office, mail, meeting, people, text, vevent
 
+from calserver import meetings
+from calserver.calendars import CALENDAR_HOME
+from calserver.config import Scheduling
 from calserver.dav import Ace
+from calserver.itip import Message
 from calserver.names import C, D
 from calserver.store import Transaction
 
@@ -429,3 +433,22 @@ def test_an_organizer_may_be_called_by_any_address_of_the_same_person(office: Of
     assert copy is not None
     assert b"SUMMARY:invited" in copy.text
     assert office.inbox("bob", "m") == ["REQUEST"]
+
+
+# -- from elsewhere ------------------------------------------------------------------------------------------------
+
+
+def test_an_invitation_that_comes_again_changes_nothing(office: Office) -> None:
+    zoe = "mailto:zoe@there.example"
+    invitation = meeting("m", zoe, "bob").replace(b"VERSION", b"METHOD:REQUEST\r\nVERSION")
+    message = Message.parse(invitation, zoe, (mail("bob"),))
+    policy = meetings.Policy(calendars=office.server.settings.calendars, scheduling=Scheduling(), prefix="/dav/")
+
+    def take(txn: Transaction) -> int:
+        assert meetings.receive(txn, policy, message) == {mail("bob"): "1.2"}
+        home = txn.collections.home(office.principal(txn, "bob").id, CALENDAR_HOME)
+        assert home is not None
+        return home.revision
+
+    first = office.write(take)
+    assert office.write(take) == first
