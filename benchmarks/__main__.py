@@ -1,4 +1,4 @@
-"""Run the rows and print the table: ``python -m benchmarks [--sizes 1000,10000] [--only WORDS] [--json FILE]``."""
+"""Run the rows and print the table: ``python -m benchmarks [--sizes 1000,10000] [--only WORDS] [--store URL]``."""
 
 import argparse
 import json
@@ -26,6 +26,7 @@ def main() -> int:
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     parser.add_argument("--root", type=Path, help="another checkout to measure, with the same Python")
     parser.add_argument("--base", help="compare with another commit instead, row by row in turns")
+    parser.add_argument("--store", default="", help="the URL of an empty database; SQLite unless told")
     options = parser.parse_args()
     sizes = [int(each) for each in options.sizes.split(",")]
     if options.base:
@@ -33,7 +34,7 @@ def main() -> int:
         _write(options.json, pairs)
         return 0
     with (
-        Daemon(meetings.MANY + 2, root=options.root) as daemon,
+        Daemon(meetings.MANY + 2, root=options.root, store=options.store) as daemon,
         Client(daemon.host, daemon.port, "user1", PASSWORD) as client,
     ):
         print(f"start to first answer {daemon.start_seconds:.2f} s, {daemon.resident_bytes() / 1e6:.0f} MB resident")

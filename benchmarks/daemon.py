@@ -18,8 +18,11 @@ PASSWORD = "benchmark"
 class Daemon:
     """A calserver process with accounts ``user1`` ... on a throw-away directory, as a context manager."""
 
-    def __init__(self, users: int = 12, *, python: str = sys.executable, root: Path | None = None) -> None:
+    def __init__(
+        self, users: int = 12, *, python: str = sys.executable, root: Path | None = None, store: str = ""
+    ) -> None:
         self._users = users
+        self._store = ("--store", store) if store else ()
         self._command = [python, "-m", "calserver.cli"]
         self._cwd = root or Path(__file__).parent.parent
         self._directory = Path(tempfile.mkdtemp(prefix="calserver-bench-"))
@@ -70,7 +73,8 @@ class Daemon:
     def _prepare(self) -> None:
         site = self._directory / "site"
         listen = f"tcp:{self.port}:interface={self.host}"
-        self._run("init", str(site), "--listen", listen, "--admin-listen", f"tcp:{_free_port()}:interface=127.0.0.1")
+        admin = f"tcp:{_free_port()}:interface=127.0.0.1"
+        self._run("init", str(site), "--listen", listen, "--admin-listen", admin, *self._store)
         accounts = self._directory / "accounts.csv"
         rows = "".join(f"user{n},{PASSWORD},User {n},user{n}@example.com\n" for n in range(1, self._users + 1))
         accounts.write_text("uid,password,name,email\n" + rows)

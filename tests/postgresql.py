@@ -25,6 +25,7 @@ PROGRAMS = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: in
 """Where Debian puts the programs of each version."""
 SERVICE_USER = "postgres"
 OWNER = "calserver"
+PREFIX = f"postgresql-of-{getpass.getuser()}-"
 TEMPLATE = "template_of_stores"
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum": "off"}
 """For tests that do not pull the plug."""
@@ -62,6 +63,7 @@ class Cluster:
         self.user = self._account and self._account.pw_uid
         self._numbers = count()
         self._free: list[str] = []
+        self.running = False
         if self._account is not None:
             os.chown(folder, self._account.pw_uid, self._account.pw_gid)
 
@@ -86,10 +88,31 @@ class Cluster:
         given = " ".join(f"-c {name}='{value}'" for name, value in self._settings.items())
         log = str(self.folder / "log")
         self.run("pg_ctl", "-D", str(self.data), "-w", "-t", "60", "-l", log, "-o", given, "start")
+        self.running = True
 
     def stop(self, mode: str = "immediate") -> None:
         """Stop it, as if the plug were pulled unless another mode is asked for."""
-        self.run("pg_ctl", "-D", str(self.data), "-w", "-m", mode, "stop")
+        if self.running:
+            self.run("pg_ctl", "-D", str(self.data), "-w", "-m", mode, "stop")
+        self.running = False
+
+    @contextmanager
+    def standby(self) -> Iterator["Cluster"]:
+        """A streaming standby; from then on nothing is committed that it does not have on its disk."""
+        with tempfile.TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True) as folder:
+            made = Cluster(Path(folder))
+            source = f"host={self.folder} user={OWNER} application_name=standby"
+            self.run("pg_basebackup", "-D", str(made.data), "-R", "-X", "stream", "-c", "fast", "-d", source)
+            made.start()
+            self.execute("ALTER SYSTEM SET synchronous_standby_names = 'standby'", "SELECT pg_reload_conf()")
+            try:
+                yield made
+            finally:
+                made.stop()
+
+    def promote(self) -> None:
+        """Make a standby the primary."""
+        self.run("pg_ctl", "-D", str(self.data), "-w", "promote")
 
     def url(self, database: str) -> str:
         """The URL of a database."""

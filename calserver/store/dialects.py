@@ -139,14 +139,8 @@ class Dialect(Protocol):
     def begin_read(self, driver: Any) -> None:
         """Begin a snapshot."""
 
-    def begin_write(self, driver: Any, *, seconds: float, alone: bool) -> None:
-        """Begin to write.
-
-        Args:
-            driver: where.
-            seconds: how long to wait for others.
-            alone: keep all other writers away, since others were in the way too often.
-        """
+    def begin_write(self, driver: Any, *, alone: bool) -> None:
+        """Begin to write; with all other writers kept away, where somebody found them in the way too often."""
 
     def commit(self, driver: Any) -> None:
         """Commit, and return when it is on the disk."""

@@ -31,7 +31,7 @@ from twisted.python.failure import Failure
 from calserver.dav import TakesLong
 from calserver.store.dialects import Dialect
 from calserver.store.interface import Transaction
-from calserver.store.links import Contested, Link
+from calserver.store.links import Link
 from calserver.store.revisions import STAMP
 from calserver.store.statements import Connection
 from calserver.store.transaction import SqlTransaction
@@ -70,7 +70,7 @@ class _Job:
     work: Work
     waiting: "Deferred[Any]"
     until: float
-    """When it is given up if others are in the way."""
+    """When a database that is away is not waited for any more."""
     result: Any = None
 
     def answer(self) -> None:
@@ -197,7 +197,7 @@ class SqlStore:
         return job.waiting
 
     def _patience(self) -> float:
-        """When what begins now is given up if others are in the way."""
+        """When what begins now is given up if the database is away."""
         return time.monotonic() + self._dialect.busy_timeout
 
     def _start(self, name: str, loop: Callable[[Link], None], writable: bool) -> threading.Thread:
@@ -233,36 +233,31 @@ class SqlStore:
         return jobs, True
 
     def _write_group(self, link: Link, jobs: list[_Job]) -> None:
-        """Commit works together; in halves, where somebody else was in the way."""
         until = max(job.until for job in jobs)
         try:
-            link.write(partial(self._write_all, jobs), until, divisible=len(jobs) > 1)
-        except Contested:
-            half = len(jobs) // 2
-            self._write_group(link, jobs[:half])
-            self._write_group(link, jobs[half:])
+            link.write(partial(self._write_all, link, jobs), until)
         except BaseException as error:  # noqa: BLE001 - it belongs to all who wait, and the thread goes on
             failed = Failure(error)
             for job in jobs:
                 if not isinstance(job.result, Failure):
                     job.result = failed
 
-    def _write_all(self, jobs: list[_Job], driver: Any) -> None:
+    def _write_all(self, link: Link, jobs: list[_Job], driver: Any) -> None:
         for job in jobs:
             job.result = None
         if len(jobs) == 1:
             jobs[0].result = self._run(jobs[0].work, driver)
             return
         for job in jobs:
-            self._write_one(driver, job)
+            self._write_one(link, driver, job)
 
-    def _write_one(self, driver: Any, job: _Job) -> None:
+    def _write_one(self, link: Link, driver: Any, job: _Job) -> None:
         """Run a work of a group; an exception takes back what it wrote, and nothing else."""
         driver.execute("SAVEPOINT work")
         try:
             job.result = self._run(job.work, driver)
         except BaseException as error:
-            if self._dialect.passes(error, alone=False):
+            if self._dialect.passes(error, alone=link.alone):
                 raise
             translated = self._dialect.translate(error) if isinstance(error, self._dialect.error) else error
             job.result = Failure(translated)

@@ -1,8 +1,9 @@
 """Connections that transactions run over: made when they are needed, anew where they were lost; patient with others.
 
-A transaction that fails because others were in the way, or because the server was away, is done again until its time
-is over. That is right as long as it has not committed, since all that it did is undone. Only when a connection is lost
-between the wish to commit and the answer, nobody knows whether it did: that is `Uncertain`, and not tried again.
+A transaction that fails because others were in the way is done again, at last with nobody else there; one that fails
+because the server was away, until its time is over. That is right as long as it has not committed, since all that it
+did is undone. Only when a connection is lost between the wish to commit and the answer, nobody knows whether it did:
+that is `Uncertain`, and not tried again.
 """
 
 import random
@@ -15,19 +16,15 @@ from calserver.store.values import Busy
 
 T = TypeVar("T")
 
-OPTIMISTIC: Final = 3
+OPTIMISTIC: Final = 2
 """How often a transaction may find others in the way before it asks for the database alone."""
 CONTESTED_SECONDS: Final = 0.004
 AWAY_SECONDS: Final = 0.1
-"""About how long to wait before the next try; the first doubles each time."""
+"""How long to wait before the next try, at most."""
 
 
 class Uncertain(Busy):
     """The connection was lost during a commit: whether anything was written is not known."""
-
-
-class Contested(Exception):
-    """Others were in the way of a group of works: each may go through on its own."""
 
 
 class Link:
@@ -42,6 +39,8 @@ class Link:
         self._dialect = dialect
         self._writable = writable
         self._driver: Any = None
+        self.alone = False
+        """Whether the transaction that runs has the database alone: nobody will be in its way."""
 
     def read(self, work: Callable[[Any], T], until: float) -> T:
         """Run `work` on the driver over a snapshot.
@@ -67,43 +66,43 @@ class Link:
                 self._rest()
             time.sleep(random.uniform(0, AWAY_SECONDS))
 
-    def write(self, work: Callable[[Any], T], until: float, *, divisible: bool = False) -> T:
+    def write(self, work: Callable[[Any], T], until: float) -> T:
         """Run `work` on the driver in a writing transaction, and commit.
+
+        Whoever finds others in the way gets the database alone at last, however long that one has waited before.
 
         Args:
             work: what is done, maybe several times.
-            until: when it is not tried again any more (`time.monotonic`).
-            divisible: raise `Contested` instead of trying again.
+            until: when a database that is away is not waited for any more (`time.monotonic`).
 
         Raises:
-            Busy: others were in the way, or the database is away.
+            Busy: others were in the way for too long, or the database is away.
             Uncertain: whether it was written is not known.
             Full: there is no room.
         """
         contested = 0
         while True:
-            alone = contested >= OPTIMISTIC
+            self.alone = contested >= OPTIMISTIC
             try:
                 driver = self._open()
-                self._dialect.begin_write(driver, seconds=until - time.monotonic(), alone=alone)
+                self._dialect.begin_write(driver, alone=self.alone)
                 result = work(driver)
                 self._commit(driver)
                 return result
             except BaseException as error:
                 away = self._driver is None or self._dialect.lost(self._driver)
                 self._rest()
-                if not self._dialect.passes(error, alone=alone) or time.monotonic() > until:
+                over = time.monotonic() > until if away else self.alone
+                if over or not self._dialect.passes(error, alone=self.alone):
                     raised = self._translated(error)
                     if raised is error:
                         raise
                     raise raised from error
-                if divisible and not away:
-                    raise Contested from error
             if away:
                 time.sleep(random.uniform(0, AWAY_SECONDS))
             else:
                 contested += 1
-                time.sleep(random.uniform(0, CONTESTED_SECONDS * 2**contested))
+                time.sleep(random.uniform(0, CONTESTED_SECONDS))
 
     def close(self) -> None:
         """End the connection."""

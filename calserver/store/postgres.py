@@ -6,9 +6,10 @@ home, rooms that take one booking, tombstones, tasks that are done once: all tha
 when it commits, or the transaction fails and is done again (`passes`, `calserver.store.links`).
 
 A process has one writer at a time (or few), which commits in groups; so the transactions that may be in the way of one
-another are as many as there are processes, and not as many as there are requests. Whoever had others in the way three
-times asks for the database alone: each writer holds a weak lock of the table ``meta`` and that one a strong lock, taken
-before the snapshot. Then nothing can be in the way, and it goes through.
+another are as many as there are processes, and not as many as there are requests. Whoever had others in the way twice
+asks for the database alone: each writer holds a weak lock of the table ``meta`` and that one a strong lock, taken
+before the snapshot. Then nothing can be in the way, and it goes through. So the worst that contention comes to is what
+SQLite does always.
 
 Nothing here needs a session: no setting, no lock, no prepared statement outlives a transaction where a pooler gives
 out another connection for each (pgbouncer with ``pool_mode = transaction``). Where there is no pooler, statements are
@@ -350,7 +351,7 @@ class Postgres:
         """Begin a snapshot."""
         driver.command("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL jit = off")
 
-    def begin_write(self, driver: Driver, *, seconds: float, alone: bool) -> None:
+    def begin_write(self, driver: Driver, *, alone: bool) -> None:
         """Begin to write; the lock is there before the snapshot, since LOCK does not take one.
 
         Queries find what they want by indexes, so that no more is watched for conflicts than what was looked at.
@@ -358,13 +359,11 @@ class Postgres:
         if driver.info.parameter_status("in_hot_standby") == "on":
             driver.close()
             raise psycopg.OperationalError("this is a standby")
-        mode = "EXCLUSIVE" if alone else "ROW EXCLUSIVE"
-        wait = seconds if alone else min(seconds, random.uniform(*CROWDED_SECONDS))
         driver.command(
-            "BEGIN ISOLATION LEVEL SERIALIZABLE READ WRITE;"
-            f"SET LOCAL lock_timeout = {_milliseconds(wait)};"
-            "SET LOCAL enable_seqscan = off; SET LOCAL jit = off;"
-            f"LOCK TABLE meta IN {mode} MODE"
+            "BEGIN ISOLATION LEVEL SERIALIZABLE READ WRITE; SET LOCAL enable_seqscan = off; SET LOCAL jit = off;"
+            f"SET LOCAL lock_timeout = {_milliseconds(self.busy_timeout)};"
+            f"LOCK TABLE meta IN {'EXCLUSIVE' if alone else 'ROW EXCLUSIVE'} MODE;"
+            f"SET LOCAL lock_timeout = {_milliseconds(random.uniform(*CROWDED_SECONDS))}"
         )
 
     def commit(self, driver: Driver) -> None:

@@ -184,7 +184,7 @@ class SQLite:
         """Begin a snapshot."""
         driver.execute("BEGIN")
 
-    def begin_write(self, driver: sqlite3.Connection, *, seconds: float, alone: bool) -> None:
+    def begin_write(self, driver: sqlite3.Connection, *, alone: bool) -> None:
         """Take the write lock; the driver itself waits for it."""
         driver.execute("BEGIN IMMEDIATE")
 

@@ -1,6 +1,7 @@
 """Servers for the tests with real clients."""
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -16,13 +17,35 @@ room1,,Room 1,room1@example.com,location,
 """
 
 
+@pytest.fixture(scope="session")
+def database_of(request: pytest.FixtureRequest) -> Callable[[str], AbstractContextManager[str]]:
+    """Makes the URL of an empty store of an engine, for a while; an empty one means what `calserver init` makes."""
+
+    def made(engine: str) -> AbstractContextManager[str]:
+        if engine == "sqlite":
+            return nullcontext("")
+        database: AbstractContextManager[str] = request.getfixturevalue("postgres").database()
+        return database
+
+    return made
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def store_url(
+    request: pytest.FixtureRequest, database_of: Callable[[str], AbstractContextManager[str]]
+) -> Iterator[str]:
+    """A store of each engine for a test."""
+    with database_of(request.param) as url:
+        yield url
+
+
 @pytest.fixture
 def make_daemon(tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
     """Make servers that are stopped at the end of the test."""
     made: list[Daemon] = []
 
-    def make(accounts: str = ACCOUNTS) -> Daemon:
-        made.append(Daemon(tmp_path / f"server{len(made)}", accounts))
+    def make(accounts: str = ACCOUNTS, store: str = "") -> Daemon:
+        made.append(Daemon(tmp_path / f"server{len(made)}", accounts, store))
         return made[-1]
 
     yield make

@@ -79,10 +79,11 @@ class Daemon:
 
     Args:
         folder: where the directory is to be; it must not exist.
-        accounts: CSV text for `calserver principals import`.
+        accounts: CSV text for `calserver principals import`; none where there are people already.
+        store: the URL of the store; the default of `calserver init` where it is empty.
     """
 
-    def __init__(self, folder: Path, accounts: str) -> None:
+    def __init__(self, folder: Path, accounts: str, store: str = "") -> None:
         self.folder = folder
         self.port, self.admin_port = free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.port}/"
@@ -91,7 +92,9 @@ class Daemon:
         self._process: subprocess.Popen[bytes] | None = None
         self._connections: list[Connection] = []
         local = "tcp:{}:interface=127.0.0.1"
-        calserver("init", folder, "--listen", local.format(self.port), "--admin-listen", local.format(self.admin_port))
+        self.store_url = store or f"sqlite:///{folder}/calserver.sqlite"
+        listen = ("--listen", local.format(self.port), "--admin-listen", local.format(self.admin_port))
+        calserver("init", folder, *listen, *(("--store", store) if store else ()))
         if accounts:
             table = folder.with_name(folder.name + ".csv")
             table.write_text(accounts, encoding="utf-8")

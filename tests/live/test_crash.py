@@ -144,11 +144,13 @@ def keep_writing(ledger: Ledger, daemon: Daemon, seed: int, wrong: list[BaseExce
         connection.close()
 
 
-def test_nothing_acknowledged_is_lost_when_the_server_is_killed(make_daemon: Callable[..., Daemon]) -> None:
+def test_nothing_acknowledged_is_lost_when_the_server_is_killed(
+    make_daemon: Callable[..., Daemon], store_url: str
+) -> None:
     seed = random.randrange(2**32)
     print("seed", seed)  # pytest shows it with a failure
     chance = random.Random(seed)
-    daemon = make_daemon()
+    daemon = make_daemon(store=store_url)
     daemon.start()
     first = daemon.connect("ann")
     ledgers = [Ledger(f"/dav/calendars/user/ann/writer{n}/") for n in range(WRITERS)]
@@ -157,7 +159,8 @@ def test_nothing_acknowledged_is_lost_when_the_server_is_killed(make_daemon: Cal
     first.close()
 
     moment = threading.Event()
-    for _ in range(ROUNDS):
+    rounds = ROUNDS // 5 if store_url else ROUNDS  # files of our own are harder to keep than a connection
+    for _ in range(rounds):
         wrong: list[BaseException] = []
         writers = [
             threading.Thread(target=keep_writing, args=(ledger, daemon, chance.randrange(2**32), wrong))
@@ -178,5 +181,6 @@ def test_nothing_acknowledged_is_lost_when_the_server_is_killed(make_daemon: Cal
         connection.close()
 
     daemon.stop()
-    calserver("db", "check", "--config", daemon.config)
-    assert sum(ledger.acknowledged for ledger in ledgers) > ROUNDS, "hardly anything was written"
+    if not store_url:
+        calserver("db", "check", "--config", daemon.config)
+    assert sum(ledger.acknowledged for ledger in ledgers) > rounds, "hardly anything was written"

@@ -8,6 +8,7 @@ import http.client
 import random
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 
 import attrs
@@ -57,6 +58,23 @@ def answered(text: bytes, who: str, answer: str) -> bytes:
     return b"\r\n".join(new if line.startswith(b"ATTENDEE") and line.endswith(mine) else line for line in lines)
 
 
+@attrs.define
+class Site:
+    """Some servers over one store."""
+
+    daemons: list[Daemon]
+    _connected: int = 0
+
+    @property
+    def store_url(self) -> str:
+        return self.daemons[0].store_url
+
+    def connect(self, user: str) -> Connection:
+        """One connection after the other to each in turn."""
+        self._connected += 1
+        return self.daemons[self._connected % len(self.daemons)].connect(user)
+
+
 @attrs.frozen
 class Copies:
     """What everybody has of one meeting, and the messages about it in the Inboxes, by uid of the principal."""
@@ -94,7 +112,7 @@ def said(component: Component) -> tuple[str | None, ...]:
     return (*(component.value(name) for name in names), *answers)
 
 
-def copies(daemon: Daemon, uid: str) -> Copies:
+def copies(daemon: Daemon | Site, uid: str) -> Copies:
     """What is stored of a meeting."""
 
     def look(txn: Transaction) -> Copies:
@@ -113,7 +131,7 @@ def copies(daemon: Daemon, uid: str) -> Copies:
                     found.objects[principal.uid] = (path, CalendarObject.stored(text))
         return found
 
-    store = open_store(f"sqlite:///{daemon.folder}/calserver.sqlite", reactor=None)
+    store = open_store(daemon.store_url, reactor=None)
     try:
         return store.read_now(look)
     finally:
@@ -141,13 +159,23 @@ def together(works: Sequence[Callable[[], None]]) -> None:
         raise wrong[0]
 
 
-@pytest.fixture(scope="module")
-def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    with Daemon(tmp_path_factory.mktemp("office") / "server", accounts(*GUESTS)) as running:
-        yield running
+@pytest.fixture(scope="module", params=["sqlite", "postgres", "two daemons"])
+def office(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    database_of: Callable[[str], AbstractContextManager[str]],
+) -> Iterator[Site]:
+    """One server over each engine, and two over one PostgreSQL, of which a client gets this one or that."""
+    folder = tmp_path_factory.mktemp("office")
+    with ExitStack() as stack:
+        url = stack.enter_context(database_of("sqlite" if request.param == "sqlite" else "postgres"))
+        daemons = [stack.enter_context(Daemon(folder / "server", accounts(*GUESTS), url))]
+        if request.param == "two daemons":
+            daemons.append(stack.enter_context(Daemon(folder / "second", "", url)))
+        yield Site(daemons)
 
 
-def test_of_two_who_want_a_room_at_the_same_instant_one_gets_it(office: Daemon) -> None:
+def test_of_two_who_want_a_room_at_the_same_instant_one_gets_it(office: Site) -> None:
     connections = {who: office.connect(who) for who in ("ann", "bob")}
 
     def book(who: str, number: int) -> None:
@@ -163,7 +191,7 @@ def test_of_two_who_want_a_room_at_the_same_instant_one_gets_it(office: Daemon) 
             copies(office, f"{who}-{number}").agree(who)
 
 
-def test_fifty_who_accept_at_the_same_time_are_all_counted(office: Daemon) -> None:
+def test_fifty_who_accept_at_the_same_time_are_all_counted(office: Site) -> None:
     path = "/dav/calendars/user/ann/Default/fifty.ics"
     assert put(office.connect("ann"), path, meeting("fifty", "ann", ["ann", *GUESTS])) == 201
     before = copies(office, "fifty")
@@ -179,7 +207,7 @@ def test_fifty_who_accept_at_the_same_time_are_all_counted(office: Daemon) -> No
     after.agree("ann")
 
 
-def test_who_edits_and_who_answers_never_disagree(office: Daemon) -> None:
+def test_who_edits_and_who_answers_never_disagree(office: Site) -> None:
     path = "/dav/calendars/user/ann/Default/m.ics"
     ann = office.connect("ann")
     assert put(ann, path, meeting("m", "ann", ["ann", *FEW])) == 201
@@ -261,14 +289,15 @@ def until_killed(work: Callable[..., None], connection: Connection, wrong: list[
         connection.close()
 
 
-def test_organizer_and_attendees_agree_after_every_crash(make_daemon: Callable[..., Daemon]) -> None:
+def test_organizer_and_attendees_agree_after_every_crash(make_daemon: Callable[..., Daemon], store_url: str) -> None:
     seed = random.randrange(2**32)
     print("seed", seed)  # pytest shows it with a failure
     chance = random.Random(seed)
-    daemon = make_daemon(accounts(*FEW))
+    daemon = make_daemon(accounts(*FEW), store_url)
+    rounds = ROUNDS // 5 if store_url else ROUNDS
     organizers = [Organizer(daemon, who) for who in ("ann", "bob")]
     moment = threading.Event()
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         daemon.start()
         wrong: list[BaseException] = []
         works: list[tuple[Callable[..., None], Connection]] = []
@@ -292,4 +321,4 @@ def test_organizer_and_attendees_agree_after_every_crash(make_daemon: Callable[.
     for each in organizers:
         for number in range(1, each.number + 1):
             copies(daemon, f"{each.who}-{number}").agree(each.who)
-    assert sum(each.acknowledged for each in organizers) > ROUNDS, "hardly anything was done"
+    assert sum(each.acknowledged for each in organizers) > rounds, "hardly anything was done"
