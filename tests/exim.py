@@ -6,6 +6,7 @@ and puts all else into one mailbox.
 
 import os
 import pwd
+import re
 import shutil
 import signal
 import smtplib
@@ -45,13 +46,13 @@ check_recipient:
   defer   local_parts = later
           message = 4.2.0 come again
   accept  authenticated = *
-  accept  domains = example.com
+  accept  domains = {domain}
   deny    message = 5.7.1 log in first
 
 begin routers
 answers_to_invitations:
   driver = accept
-  domains = example.com
+  domains = {domain}
   local_parts = calendar
   local_part_suffix = +*
   local_part_suffix_optional
@@ -109,9 +110,18 @@ class Exim:
         key: the private key of that.
         lmtp: the port where calserver takes mail.
         mechanism: how one logs in: `PLAIN` or `LOGIN`.
+        domain: its mail domain.
     """
 
-    def __init__(self, program: str, certificate: bytes, key: bytes, lmtp: int, mechanism: dict[str, str]) -> None:
+    def __init__(
+        self,
+        program: str,
+        certificate: bytes,
+        key: bytes,
+        lmtp: int,
+        mechanism: dict[str, str] = PLAIN,
+        domain: str = "example.com",
+    ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="exim-"))  # outside of pytest's own, which only its user may enter
         self.port, self.secure = free_port(), free_port()
         self._program = program
@@ -120,6 +130,7 @@ class Exim:
         (self.folder / "certificate.pem").write_bytes(certificate)
         (self.folder / "key.pem").write_bytes(key)
         fields = {"folder": self.folder, "port": self.port, "secure": self.secure, "lmtp": lmtp, "user": self._user}
+        fields["domain"] = domain
         (self.folder / "exim.conf").write_text(CONFIGURATION.format(**fields, **mechanism))
         for name in ("spool", "log"):
             (self.folder / name).mkdir()
@@ -168,10 +179,13 @@ class Exim:
             client.sendmail(sender, recipients, content)
 
     @property
-    def mailbox(self) -> bytes:
-        """All mails that were put into the mailbox, one after the other."""
+    def mails(self) -> list[bytes]:
+        """The mails that were put into the mailbox, in their order."""
         path = self.folder / "mailbox"
-        return path.read_bytes() if path.exists() else b""
+        content = path.read_bytes() if path.exists() else b""
+        if not content.endswith(b"\n\n"):
+            return []  # it is being written
+        return [each.removesuffix(b"\n") for each in re.split(rb"^From \S+ .+\n", content, flags=re.MULTILINE)[1:]]
 
     def log(self) -> str:
         """What it has written down."""
