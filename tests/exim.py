@@ -14,6 +14,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -158,20 +159,23 @@ class Exim:
 
     def __exit__(self, *exc: object) -> None:
         if self._process is not None:
-            os.killpg(self._process.pid, signal.SIGKILL)  # it and all that deliver for it
+            self._process.kill()
             self._process.wait()
-            self._await_end(self._process.pid)
+            while mine := self._delivering():  # they would make the folder again
+                for pid in mine:
+                    with suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
+                time.sleep(0.01)
         shutil.rmtree(self.folder)
 
-    @staticmethod
-    def _await_end(group: int) -> None:
-        deadline = time.monotonic() + WAIT_SECONDS
-        while time.monotonic() < deadline:
-            try:
-                os.killpg(group, 0)
-            except ProcessLookupError:
-                return
-            time.sleep(0.01)
+    def _delivering(self) -> list[int]:
+        """The processes that were started for this server; some have sessions of their own."""
+        found = []
+        for each in Path("/proc").glob("[0-9]*/cmdline"):
+            with suppress(OSError):
+                if str(self.folder).encode() in each.read_bytes():
+                    found.append(int(each.parent.name))
+        return found
 
     def send(self, content: bytes, sender: str, *recipients: str) -> None:
         """Bring a mail as the mail server of a stranger does."""
