@@ -130,7 +130,7 @@ class Federation:
         if self._mails:
             mailer = Mailer.of(config, config.path(KEYS), reactor)
             carriers.append(ByMail(mailer=mailer, store=store, policy=policy))
-            self.desk = Desk.of(config, store, lookup, office.policy)
+            self.desk = Desk.of(config, store, lookup, office.policy, self.audit)
         self._courier = Courier(store, office.policy, settings, carriers, metrics, reactor)
 
     @property
