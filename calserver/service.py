@@ -22,7 +22,7 @@ from twisted.application.service import Service
 from twisted.internet import reactor as global_reactor  # noqa: TID251 - the one place that hands it to all others
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.endpoints import serverFromString
-from twisted.internet.interfaces import IListeningPort
+from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 from twisted.internet.task import LoopingCall
 from twisted.logger import ILogObserver, Logger
 from twisted.python.components import Componentized
@@ -32,8 +32,8 @@ from twisted.python.usage import UsageError
 
 from calserver import caldav, calendars, dav, directory, drive, meetings, store
 from calserver.auth import Logins
-from calserver.config import Config, ConfigError
-from calserver.scheduling import Federation, attached
+from calserver.config import Config, ConfigError, Mail
+from calserver.scheduling import Federation, attached, mail
 from calserver.store import Busy, SchemaMismatch, Store, Task, Transaction, Unusable
 from calserver.telemetry import AccessLog, LogFile, Metrics, log_observer, open_log
 from calserver.tree import Homes, Mount, Mounts, caldav_ctag
@@ -126,6 +126,7 @@ class Daemon(Service):
         self._reactor = reactor
         self._public = Site(config.server, body_bytes=config.dav.body_bytes, metrics=self.metrics, reactor=reactor)
         self._private = Site(config.server, body_bytes=0, metrics=Metrics(), reactor=reactor)
+        self._receptions = receptions(config.mail)
         self._ports: list[IListeningPort] = []
         self._housekeeping: list[Callable[[], Deferred[Any]]] = []
         self._closing: list[Callable[[], Any]] = []
@@ -154,8 +155,10 @@ class Daemon(Service):
             self._listen(endpoint, self._public)
         for endpoint in self.config.server.admin_listen:
             self._listen(endpoint, self._private)
+        for endpoint, reception in self._receptions.items():
+            self._listen(endpoint, reception)
 
-    def _listen(self, endpoint: str, site: Site) -> None:
+    def _listen(self, endpoint: str, site: IProtocolFactory) -> None:
         failures: list[Failure] = []
         try:
             listening = serverFromString(self._reactor, located(endpoint, self.config.path)).listen(site)
@@ -188,7 +191,11 @@ class Daemon(Service):
             metrics=self.metrics,
             reactor=self._reactor,
         )
-        serve_public(self._public, adapter, access_log, None if federation is None else FederationPages(federation))
+        pages = FederationPages(federation) if federation is not None and federation.asks else None
+        serve_public(self._public, adapter, access_log, pages)
+        for reception in self._receptions.values():
+            reception.desk = None if federation is None else federation.desk
+            self._housekeeping.append(partial(_ended, reception))
         Administration(found, self.metrics, reactor=self._reactor).serve(self._private, self.config.metrics)
         for job in jobs(self.config):
             self._housekeeping.append(keep_house(job, found, self.metrics, self._reactor))
@@ -206,7 +213,7 @@ class Daemon(Service):
 
     def _federation(self, found: Store, spoken: dav.Extensions, tree: dav.Tree) -> Federation | None:
         """Scheduling with other organizations, where it is wanted."""
-        if not self.config.ischedule.enabled:
+        if not self.config.ischedule.enabled and not self.config.mail.address:
             return None
         try:
             federation = Federation(
@@ -268,6 +275,19 @@ class Daemon(Service):
         for close in self._closing:
             await maybeDeferred(close)
         log.info("stopped")
+
+
+def receptions(config: Mail) -> Mapping[str, mail.Reception]:
+    """Where mail is taken, by endpoint."""
+    if not config.address:
+        return {}
+    name = config.address.rpartition("@")[2]
+    by_lmtp = {each: mail.Reception(name, mail.Lmtp) for each in config.lmtp_listen}
+    return by_lmtp | {each: mail.Reception(name, mail.Smtp) for each in config.smtp_listen}
+
+
+def _ended(reception: mail.Reception) -> Deferred[None]:
+    return Deferred.fromCoroutine(reception.stop())
 
 
 def located(endpoint: str, path: Callable[[str], Path]) -> str:

@@ -51,6 +51,8 @@ class Letter:
     message_id: str
     posted: str
     """When the oldest of them was written, as an ISO 8601 instant."""
+    reason: str = ""
+    """Why it is sent, in words."""
 
     @property
     def key(self) -> str:
@@ -61,6 +63,11 @@ class Letter:
     def kind(self) -> str:
         """The kind of its task."""
         return LETTER + domain_of(self.recipient)
+
+    @property
+    def is_news(self) -> bool:
+        """Whether it says more than how others answered."""
+        return self.sender is not None
 
     @property
     def since(self) -> datetime:
@@ -115,6 +122,7 @@ def post(
             texts=(text,),
             message_id=f"{new_id}-{number}",
             posted=txn.now.isoformat(),
+            reason="" if sender is None else message.reason(recipient),
         )
         waiting = txn.tasks.get(letter.kind, letter.key)
         if waiting is not None:
@@ -126,7 +134,8 @@ def post(
 
 def _joined(before: Letter, new: Letter, message: Message) -> Letter:
     """One letter of two: what says all makes what was said before needless."""
-    new = attrs.evolve(new, sender=before.sender if new.sender is None else new.sender)
+    if new.sender is None:
+        new = attrs.evolve(new, sender=before.sender, reason=before.reason)
     if message.calendar.master is not None and message.method is not Method.ADD:
         return attrs.evolve(new, posted=before.posted)
     return attrs.evolve(new, posted=before.posted, texts=(*before.texts, *new.texts))

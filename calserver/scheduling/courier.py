@@ -36,19 +36,23 @@ ABREAST: Final = 4
 """The most messages that are carried to a domain at the same time."""
 
 
-class Carrier(Protocol):
-    """A way to other domains."""
-
-    def carry(self, domain: str, outgoing: Outgoing) -> Awaitable[Outcome]:
-        """Try to deliver a message once; an outcome with `no_service` says that another way is to be taken."""
-
-
 @attrs.frozen(kw_only=True)
 class Bundle:
     """Letters that say the same: one message with several recipients."""
 
     outgoing: Outgoing
     tasks: tuple[Task, ...]
+    is_news: bool
+    """Whether it says more than how others answered."""
+    reason: str
+    """Why it is sent, in words; empty where that is not known."""
+
+
+class Carrier(Protocol):
+    """A way to other domains."""
+
+    def carry(self, domain: str, bundle: Bundle) -> Awaitable[Outcome]:
+        """Try to deliver a message once; an outcome with `no_service` says that another way is to be taken."""
 
 
 def bundled(tasks: Iterable[Task]) -> Iterator[Bundle]:
@@ -66,6 +70,8 @@ def bundled(tasks: Iterable[Task]) -> Iterator[Bundle]:
                 message_id=some[0][1].message_id,
             ),
             tasks=tuple(task for task, _ in some),
+            is_news=any(letter.is_news for _, letter in some),
+            reason=next((letter.reason for _, letter in some if letter.reason), ""),
         )
 
 
@@ -190,7 +196,7 @@ class Courier:
     async def _carry(self, domain: str, bundle: Bundle) -> Outcome:
         outcome: Outcome | None = None
         for carrier in self._carriers:
-            outcome = await carrier.carry(domain, bundle.outgoing)
+            outcome = await carrier.carry(domain, bundle)
             if not outcome.no_service:
                 break
         assert outcome is not None, "there is a way, or no letter would have been written"

@@ -15,8 +15,10 @@ from calserver import dav
 from calserver.config import Config, ConfigError, Ischedule, Settings
 from calserver.meetings import Policy
 from calserver.scheduling.audit import Audit
-from calserver.scheduling.courier import Carrier, Courier
+from calserver.scheduling.by_mail import ByMail
+from calserver.scheduling.courier import Bundle, Carrier, Courier
 from calserver.scheduling.inquiries import Inquiries
+from calserver.scheduling.mail import Desk, Mailer
 from calserver.scheduling.manners import Manners, trust
 from calserver.scheduling.office import METHODS, Office
 from calserver.scheduling.route import Elsewhere
@@ -24,7 +26,7 @@ from calserver.store import Store
 from calserver.telemetry import Metrics
 from ischedule.agent import GuardedAgent
 from ischedule.capabilities import Capabilities
-from ischedule.client import Client, Outgoing
+from ischedule.client import Client
 from ischedule.discovery import WELL_KNOWN, Discovery, Server
 from ischedule.discovery import Trust as SrvTrust
 from ischedule.dkim import SigningKey
@@ -75,6 +77,7 @@ class Federation:
         settings = config.ischedule
         self._calendars = config.calendars
         self._ring = KeyRing(config.path(KEYS))
+        self._enabled, self._mails = settings.enabled, bool(config.mail.address)
         try:
             self.audit = Audit(settings.audit_file, config.path)
         except OSError as error:
@@ -119,8 +122,21 @@ class Federation:
                 domain_rate=_rate(settings.domain_rate),
             ),
         )
-        carriers: tuple[Carrier, ...] = (ByIschedule(self._client),)
+        self.desk: Desk | None = None
+        """Where mail is taken; None where there is none."""
+        carriers: list[Carrier] = (
+            [ByIschedule(client=self._client, mail_follows=self._mails)] if settings.enabled else []
+        )
+        if self._mails:
+            mailer = Mailer.of(config, config.path(KEYS), reactor)
+            carriers.append(ByMail(mailer=mailer, store=store, policy=policy))
+            self.desk = Desk.of(config, store, lookup, office.policy, self.audit)
         self._courier = Courier(store, office.policy, settings, carriers, metrics, reactor)
+
+    @property
+    def asks(self) -> bool:
+        """Whether others are asked, and answered, by iSchedule."""
+        return self._enabled
 
     def start(self) -> None:
         """Begin to deliver letters."""
@@ -159,8 +175,10 @@ class Federation:
     # -- keys ------------------------------------------------------------------------------------------------------
 
     def _can_send(self) -> bool:
+        if self._mails:
+            return True
         try:
-            return bool(self._ring.signing_key())
+            return self._enabled and bool(self._ring.signing_key())
         except KeyRefused:
             return False
 
@@ -170,18 +188,26 @@ class Federation:
         return SigningKey(domain=domain, selector=key.selector, private=self._ring.private_key(key.selector))
 
 
-@attrs.frozen
+@attrs.frozen(kw_only=True)
 class ByIschedule:
-    """`Carrier` by iSchedule."""
+    """`Carrier` by iSchedule.
+
+    Args:
+        client: sends messages.
+        mail_follows: whether mail is the next way, so that it is taken where there is no key to sign with.
+    """
 
     client: Client
+    mail_follows: bool = False
 
-    async def carry(self, domain: str, outgoing: Outgoing) -> Outcome:
+    async def carry(self, domain: str, bundle: Bundle) -> Outcome:
         """Try to deliver a message once."""
+        outgoing = bundle.outgoing
         try:
             return await self.client.deliver(domain, outgoing)
         except KeyRefused as error:
-            return all_alike(outgoing.recipients, INVALID_SERVICE, str(error), Again.LATER)
+            outcome = all_alike(outgoing.recipients, INVALID_SERVICE, str(error), Again.LATER)
+            return attrs.evolve(outcome, no_service=self.mail_follows)
         except ValueError as error:
             return all_alike(outgoing.recipients, INVALID_SERVICE, f"the message cannot be sent: {error}")
 
@@ -206,7 +232,8 @@ def attached(settings: Settings, federation: Federation | None) -> Settings:
     """``View.settings`` with the ways to other organizations, where there are any."""
     if federation is None:
         return settings
-    return attrs.evolve(settings, routes=(federation.route,), inquire=federation.inquiries.ask)
+    settings = attrs.evolve(settings, routes=(federation.route,))
+    return attrs.evolve(settings, inquire=federation.inquiries.ask) if federation.asks else settings
 
 
 def _rate(per_second: float) -> Rate:

@@ -1,5 +1,6 @@
 """A calendar server as far as mail is concerned: a store with people and a meeting, and a desk that takes mail."""
 
+import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,10 +12,11 @@ from twisted.internet import reactor  # noqa: TID251 - that of pytest-twisted
 
 from calserver import calendars, ical, meetings
 from calserver.calendars import CALENDAR_HOME
-from calserver.config import Calendars, Config, Mail, Scheduling
+from calserver.config import Calendars, Config, Ischedule, Mail, Scheduling
 from calserver.directory import accounts
 from calserver.ical import CalendarObject
 from calserver.itip import Message
+from calserver.scheduling.audit import Audit
 from calserver.scheduling.mail import Desk, Verdict
 from calserver.store import Principal, Transaction, open_store
 
@@ -50,11 +52,20 @@ class Counter:
         self.store.close()
 
     def config(self, **options: Any) -> Config:
-        given = {"address": ADDRESS} | options
-        return Config(mail=Mail(**given), calendars=POLICY.calendars, source=self.folder / "calserver.toml")
+        """A configuration with options of ``[mail]``, and as `ischedule` with those of that section."""
+        ischedule = Ischedule(**options.pop("ischedule", {}))
+        source = self.folder / "calserver.toml"
+        mail = Mail(**({"address": ADDRESS} | options))
+        return Config(mail=mail, ischedule=ischedule, calendars=POLICY.calendars, source=source)
 
     def desk(self, **options: Any) -> Desk:
-        return Desk.of(self.config(**options), self.store, self.names, POLICY)
+        config = self.config(**options)
+        return Desk.of(config, self.store, self.names, POLICY, Audit("audit.log", config.path))
+
+    def audited(self) -> list[dict[str, Any]]:
+        """What was written down, without the time."""
+        lines = (self.folder / "audit.log").read_text().splitlines()
+        return [{name: value for name, value in json.loads(each).items() if name != "at"} for each in lines]
 
     async def takes(
         self, content: bytes, *recipients: str, sender: str = "bo@other.example", **options: Any

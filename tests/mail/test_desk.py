@@ -1,11 +1,13 @@
 """What becomes of mail that came in: answers are applied, and whoever speaks for others is refused (RFC 6047)."""
 
+from typing import Any
+
 import pytest
 from counter import Counter
 from letterbox import ADDRESS, ORGANIZER, TOKENS, bounced, calendar, mail, people
 from pytest_twisted import ensureDeferred
-from twisted.logger import globalLogPublisher
 
+from calserver.config import Peer
 from calserver.scheduling.mail.signing import Signature
 from ischedule.dkim import generate, key_record
 
@@ -92,17 +94,24 @@ async def test_without_the_right_reply_address_an_answer_needs_other_proof(count
 
 
 @ensureDeferred
-async def test_what_is_refused_is_logged(counter: Counter) -> None:
+async def test_what_becomes_of_mail_is_written_down(counter: Counter) -> None:
     counter.invite()
-    events: list[dict[str, object]] = []
-    globalLogPublisher.addObserver(events.append)
-    try:
-        await counter.takes(mail(reply(), author="eve@evil.example"), reply_address(counter))
-    finally:
-        globalLogPublisher.removeObserver(events.append)
-    (event,) = [each for each in events if "refused" in str(each.get("log_format"))]
-    assert event["sender"] == "bo@other.example"
-    assert "eve@evil.example may speak for nobody else" in str(event["reason"])
+    address = reply_address(counter)
+    await counter.takes(mail(reply(), author="eve@evil.example"), address)
+    await counter.takes(mail(reply()), address)
+    await counter.takes(bounced(), address, sender="")
+    refused, taken, returned = counter.audited()
+    assert refused == {
+        "what": "refused",
+        "domain": "",
+        "sender": "bo@other.example",
+        "recipients": [address],
+        "by": "mail",
+        "reason": "5.7.1 eve@evil.example may speak for nobody else",
+    }
+    assert (taken["what"], taken["domain"], taken["uid"]) == ("REPLY", "other.example", "m-1")
+    assert taken["proof"] == "the address that it was sent to"
+    assert (returned["what"], returned["noted"]) == ("returned", True)
 
 
 # -- other proof
@@ -200,6 +209,31 @@ async def test_an_invitation_comes_from_its_organizer_alone(counter: Counter) ->
     counter.names.records["m1._domainkey.example.com", "TXT"] = txt(RECORD)
     assert (await counter.takes(signed(ours, "example.com"), "ann@example.com", **ALL)).code == 550
     assert counter.copy(uid="z-1") is None
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {"deny": ("other.example",)},
+        {"allow": ("friend.example",)},
+        {"strangers": "refuse"},
+        {"peers": {"other.example": Peer(invitations="refuse")}},
+    ],
+)
+@ensureDeferred
+async def test_the_rules_for_other_organizations_are_those_for_mail(counter: Counter, rules: dict[str, Any]) -> None:
+    counter.names.records[SIGNED_BY, "TXT"] = txt(RECORD)
+    content = signed(mail(invitation(), author="zoe@other.example", method="REQUEST"))
+    assert (await counter.takes(content, "ann@example.com", ischedule=rules, **ALL)).code == 550
+    assert counter.copy(uid="z-1") is None
+
+
+@ensureDeferred
+async def test_answers_of_a_domain_may_be_unwanted(counter: Counter) -> None:
+    counter.invite()
+    rules = {"peers": {"other.example": Peer(replies=False)}}
+    assert (await counter.takes(mail(reply()), reply_address(counter), ischedule=rules)).code == 550
+    assert counter.stands()[0] == "NEEDS-ACTION"
 
 
 # -- what is no answer

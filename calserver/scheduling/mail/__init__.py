@@ -25,7 +25,7 @@ decides: the author must be whom the message is from, and that must be proved, b
 messages, in one transaction, and mail that comes twice does nothing twice.
 
     reception = Reception("cal.example.org", Lmtp)
-    reception.desk = Desk.of(config, store, resolver, policy)
+    reception.desk = Desk.of(config, store, resolver, policy, audit)
 """
 
 from calserver.scheduling.mail.desk import Desk, Verdict

@@ -3,7 +3,8 @@
 A mail is used where it holds a scheduling message of a method that is taken here, and its author speaks for itself: it
 is the attendee of an answer, or the organizer of an invitation. That it is the author is proved by the address that an
 answer was sent to (`Tokens`), or by its domain (`Vouching`). Nothing else is believed: not the envelope, not the
-calendar data. What is refused is refused in the dialogue, so that an honest sender hears of it, and is logged.
+calendar data. From which domain what is taken is the same as by iSchedule (`calserver.scheduling.manners`). What is
+refused is refused in the dialogue, so that an honest sender hears of it, and is written down.
 
 Everything may come twice: applying a message twice is applying it once (`calserver.itip`).
 """
@@ -18,6 +19,7 @@ from calserver import calendars, ical, meetings
 from calserver.conditions import ConditionFailed
 from calserver.config import Calendars, Config, Mail
 from calserver.itip import Message, Method
+from calserver.scheduling.audit import Audit
 from calserver.scheduling.mail.bounces import read_bounce
 from calserver.scheduling.mail.fields import clean, domain_of
 from calserver.scheduling.mail.incoming import Incoming, Part, Unreadable
@@ -25,8 +27,10 @@ from calserver.scheduling.mail.mailer import tokens
 from calserver.scheduling.mail.outgoing import UNDELIVERABLE
 from calserver.scheduling.mail.tokens import Token, Tokens
 from calserver.scheduling.mail.vouching import Undecided, Vouching
+from calserver.scheduling.manners import Manners, trust
 from calserver.store import Busy, Store, Transaction
 from ischedule.resolver import Lookup
+from ischedule.trust import Trust
 
 log = Logger()
 
@@ -69,8 +73,11 @@ class Desk:
         domains: of people here, in lower case.
         tokens: reply addresses.
         vouching: knows whom a mail is from.
+        trust: which domains we talk to.
+        manners: what is taken from whom.
         store: where meetings are.
         policy: of the site.
+        audit: where is written down what became of mail.
     """
 
     config: Mail
@@ -78,11 +85,14 @@ class Desk:
     domains: frozenset[str]
     tokens: Tokens
     vouching: Vouching
+    trust: Trust
+    manners: Manners
     store: Store
     policy: meetings.Policy
+    audit: Audit
 
     @classmethod
-    def of(cls, config: Config, store: Store, lookup: Lookup, policy: meetings.Policy) -> "Desk":
+    def of(cls, config: Config, store: Store, lookup: Lookup, policy: meetings.Policy, audit: Audit) -> "Desk":
         """That of a configuration.
 
         Args:
@@ -90,6 +100,7 @@ class Desk:
             store: where meetings are.
             lookup: answers questions about names.
             policy: of the site, with its routes: what answers by itself does so in the same way.
+            audit: where is written down what became of mail.
 
         Raises:
             ConfigError: the key of reply addresses cannot be used.
@@ -101,8 +112,11 @@ class Desk:
             domains=frozenset(map(str.lower, (domain_of(mail.address), calendar.domain, *calendar.domains))),
             tokens=tokens(config),
             vouching=Vouching(mail, lookup),
+            trust=trust(config.ischedule),
+            manners=Manners(config.ischedule),
             store=store,
             policy=policy,
+            audit=audit,
         )
 
     def expects(self, recipient: str) -> bool:
@@ -124,10 +138,9 @@ class Desk:
             if mail.goes_round:
                 raise Refused(554, "5.4.6 it has come through too many servers")
         except Unreadable as error:
-            verdict = _refused(sender, ", ".join(recipients), Refused(550, f"5.6.0 {error}"))
-            return [verdict] * len(recipients)
+            return [self._refused(sender, each, Refused(550, f"5.6.0 {error}")) for each in recipients]
         except Refused as refusal:
-            return [_refused(sender, ", ".join(recipients), refusal)] * len(recipients)
+            return [self._refused(sender, each, refusal) for each in recipients]
         return [await self._one(sender, each, mail) for each in recipients]
 
     async def _one(self, sender: str, recipient: str, mail: Incoming) -> Verdict:
@@ -141,9 +154,9 @@ class Desk:
                 raise Refused(550, "5.6.1 only scheduling messages of calendar programs are read here")
             return await self._message(recipient, mail, part)
         except Unreadable as error:
-            return _refused(sender, recipient, Refused(550, f"5.6.0 {error}"))
+            return self._refused(sender, recipient, Refused(550, f"5.6.0 {error}"))
         except Refused as refusal:
-            return _refused(sender, recipient, refusal)
+            return self._refused(sender, recipient, refusal)
         except Undecided as error:
             log.info("mail for {recipient} has to wait: {error}", recipient=clean(recipient, _LONGEST), error=error)
             return Verdict(451, "4.7.5 it is not known at the moment who has sent it")
@@ -166,18 +179,22 @@ class Desk:
             raise Refused(550, "5.6.1 this address is for answers")
         if message.originator not in speakers:
             raise Refused(550, f"5.7.1 {author} may speak for nobody else")
+        domain = domain_of(author)
+        if not self.trust.welcomes(domain) or (message.method in _ANSWERS and not self.manners.replies(domain)):
+            raise Refused(550, f"5.7.1 nothing is taken from {domain}")
         proof = await self._proof(mail, author, message, token)
         if proof is None:
             raise Refused(550, f"5.7.1 nothing proves that {author} has sent this")
         status = await self.store.write(lambda txn: self._apply(txn, message, token))
         if not status.startswith(("1.", "2.")):
             raise Refused(550, f"5.6.0 it was not applied: {status}")
-        log.info(
-            "{method} of {author} by mail, about {uid}: {status}, known by {proof}",
-            method=message.method.value,
-            author=author,
-            uid=clean(message.uid, _LONGEST),
-            status=status,
+        self.audit.note(
+            message.method.value,
+            domain,
+            originator=message.originator,
+            uid=message.uid,
+            recipients={message.recipients[0]: status},
+            by="mail",
             proof=proof,
         )
         return _DONE
@@ -208,7 +225,8 @@ class Desk:
             raise Refused(550, "5.7.1 who has a calendar here uses that, and not mail")
         (recipient,) = message.recipients
         if message.method not in _ANSWERS:
-            return meetings.receive(txn, self.policy, message)[recipient]
+            invitations = self.manners.invitations(txn, domain_of(message.originator), message.originator)
+            return meetings.receive(txn, self.policy, message, manner=invitations)[recipient]
         if token is not None:
             return meetings.receive_answer(txn, self.policy, message, token.principal)
         found = people.whose(recipient)
@@ -227,21 +245,11 @@ class Desk:
         noted = await self.store.write(
             lambda txn: meetings.returned(txn, self.policy, bounce.uid, token.principal, invitee, UNDELIVERABLE)
         )
-        log.info(
-            "mail to {invitee} about {uid} came back: {detail}; {noted}",
-            invitee=clean(bounce.recipient, _LONGEST),
-            uid=clean(bounce.uid, _LONGEST),
-            detail=clean(bounce.detail, _LONGEST),
-            noted="noted" if noted else "there is nothing to note it in",
-        )
+        detail = clean(bounce.detail, _LONGEST)
+        self.audit.note("returned", "", uid=bounce.uid, recipients=[invitee], by="mail", detail=detail, noted=noted)
         return _DONE
 
-
-def _refused(sender: str, recipient: str, refusal: Refused) -> Verdict:
-    log.warn(
-        "mail from {sender} for {recipient} is refused: {reason}",
-        sender=clean(sender, _LONGEST) or "<>",
-        recipient=clean(recipient, _LONGEST),
-        reason=refusal.verdict.text,
-    )
-    return refusal.verdict
+    def _refused(self, sender: str, recipient: str, refusal: Refused) -> Verdict:
+        reason = refusal.verdict.text
+        self.audit.note("refused", "", sender=clean(sender, _LONGEST), recipients=[recipient], by="mail", reason=reason)
+        return refusal.verdict

@@ -6,6 +6,7 @@ and puts all else into one mailbox.
 
 import os
 import pwd
+import re
 import shutil
 import signal
 import smtplib
@@ -13,6 +14,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -45,13 +47,13 @@ check_recipient:
   defer   local_parts = later
           message = 4.2.0 come again
   accept  authenticated = *
-  accept  domains = example.com
+  accept  domains = {domain}
   deny    message = 5.7.1 log in first
 
 begin routers
 answers_to_invitations:
   driver = accept
-  domains = example.com
+  domains = {domain}
   local_parts = calendar
   local_part_suffix = +*
   local_part_suffix_optional
@@ -109,9 +111,18 @@ class Exim:
         key: the private key of that.
         lmtp: the port where calserver takes mail.
         mechanism: how one logs in: `PLAIN` or `LOGIN`.
+        domain: its mail domain.
     """
 
-    def __init__(self, program: str, certificate: bytes, key: bytes, lmtp: int, mechanism: dict[str, str]) -> None:
+    def __init__(
+        self,
+        program: str,
+        certificate: bytes,
+        key: bytes,
+        lmtp: int,
+        mechanism: dict[str, str] = PLAIN,
+        domain: str = "example.com",
+    ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="exim-"))  # outside of pytest's own, which only its user may enter
         self.port, self.secure = free_port(), free_port()
         self._program = program
@@ -120,6 +131,7 @@ class Exim:
         (self.folder / "certificate.pem").write_bytes(certificate)
         (self.folder / "key.pem").write_bytes(key)
         fields = {"folder": self.folder, "port": self.port, "secure": self.secure, "lmtp": lmtp, "user": self._user}
+        fields["domain"] = domain
         (self.folder / "exim.conf").write_text(CONFIGURATION.format(**fields, **mechanism))
         for name in ("spool", "log"):
             (self.folder / name).mkdir()
@@ -147,20 +159,23 @@ class Exim:
 
     def __exit__(self, *exc: object) -> None:
         if self._process is not None:
-            os.killpg(self._process.pid, signal.SIGKILL)  # it and all that deliver for it
+            self._process.kill()
             self._process.wait()
-            self._await_end(self._process.pid)
+            while mine := self._delivering():  # they would make the folder again
+                for pid in mine:
+                    with suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
+                time.sleep(0.01)
         shutil.rmtree(self.folder)
 
-    @staticmethod
-    def _await_end(group: int) -> None:
-        deadline = time.monotonic() + WAIT_SECONDS
-        while time.monotonic() < deadline:
-            try:
-                os.killpg(group, 0)
-            except ProcessLookupError:
-                return
-            time.sleep(0.01)
+    def _delivering(self) -> list[int]:
+        """The processes that were started for this server; some have sessions of their own."""
+        found = []
+        for each in Path("/proc").glob("[0-9]*/cmdline"):
+            with suppress(OSError):
+                if str(self.folder).encode() in each.read_bytes():
+                    found.append(int(each.parent.name))
+        return found
 
     def send(self, content: bytes, sender: str, *recipients: str) -> None:
         """Bring a mail as the mail server of a stranger does."""
@@ -168,10 +183,13 @@ class Exim:
             client.sendmail(sender, recipients, content)
 
     @property
-    def mailbox(self) -> bytes:
-        """All mails that were put into the mailbox, one after the other."""
+    def mails(self) -> list[bytes]:
+        """The mails that were put into the mailbox, in their order."""
         path = self.folder / "mailbox"
-        return path.read_bytes() if path.exists() else b""
+        content = path.read_bytes() if path.exists() else b""
+        if not content.endswith(b"\n\n"):
+            return []  # it is being written
+        return [each.removesuffix(b"\n") for each in re.split(rb"^From \S+ .+\n", content, flags=re.MULTILINE)[1:]]
 
     def log(self) -> str:
         """What it has written down."""
