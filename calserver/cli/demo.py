@@ -11,16 +11,13 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
-from calserver.admin import demo, demo_story
-from calserver.admin.demo_sites import LOOPBACK, Site, Sites, free_ports, prepare
-from calserver.admin.nameserver import NameServer
-from calserver.admin.refused import Refused
+from calserver.admin import Refused, demo, demo_sites, demo_story, nameserver
 from calserver.cli.options import PATH
 from calserver.cli.output import print_table
 from calserver.cli.reactor import run_async
 
-LISTEN: Final = f"tcp:8008:interface={LOOPBACK}"
-SOUTH_LISTEN: Final = f"tcp:8018:interface={LOOPBACK}"
+LISTEN: Final = f"tcp:8008:interface={demo_sites.LOOPBACK}"
+SOUTH_LISTEN: Final = f"tcp:8018:interface={demo_sites.LOOPBACK}"
 
 
 @click.command("demo")
@@ -36,15 +33,21 @@ def command(folder: Path | None, listen: str | None, south: str | None, once: bo
     """
     if folder is None and not once:
         raise click.UsageError("name a directory, or say --once")
-    usual = [f"tcp:{port}:interface={LOOPBACK}" for port in free_ports(2)] if once else [LISTEN, SOUTH_LISTEN]
+    usual = (
+        [f"tcp:{port}:interface={demo_sites.LOOPBACK}" for port in demo_sites.free_ports(2)]
+        if once
+        else [LISTEN, SOUTH_LISTEN]
+    )
     with tempfile.TemporaryDirectory() as temporary:
-        sites = prepare(folder or Path(temporary) / "demo", listen=listen or usual[0], south_listen=south or usual[1])
+        sites = demo_sites.prepare(
+            folder or Path(temporary) / "demo", listen=listen or usual[0], south_listen=south or usual[1]
+        )
         run_async(lambda reactor: _run(reactor, sites, once=once))
 
 
-async def _run(reactor: Any, sites: Sites, *, once: bool) -> None:
-    names = NameServer(sites.zones)
-    await names.listen(reactor, LOOPBACK, sites.dns_port)
+async def _run(reactor: Any, sites: demo_sites.Sites, *, once: bool) -> None:
+    names = nameserver.NameServer(sites.zones)
+    await names.listen(reactor, demo_sites.LOOPBACK, sites.dns_port)
     servers = [Server(reactor, each) for each in (sites.north, sites.south)]
     reactor.addSystemEventTrigger("before", "shutdown", lambda: gatherResults([each.stop() for each in servers]))
     click.echo(f"{'Made' if sites.new else 'Serving what is in'} {sites.north.folder.parent}/\n")
@@ -65,7 +68,7 @@ async def _run(reactor: Any, sites: Sites, *, once: bool) -> None:
 class Server(ProcessProtocol):
     """A server as a process of its own, whose words go to a file."""
 
-    def __init__(self, reactor: Any, site: Site) -> None:
+    def __init__(self, reactor: Any, site: demo_sites.Site) -> None:
         self.ended: Deferred[None] = Deferred()
         self._site = site
         self._log = site.log.open("ab")
@@ -94,7 +97,7 @@ class Server(ProcessProtocol):
         return gone
 
 
-def guide(sites: Sites, say: Callable[[str], None] = click.echo) -> None:
+def guide(sites: demo_sites.Sites, say: Callable[[str], None] = click.echo) -> None:
     """Print the accounts and what to type into clients."""
     say("")
     rows = []
@@ -117,5 +120,5 @@ DAVx5         Login with URL and user name: the address as the phone reaches it,
 Evolution     New Collection Account, Advanced Options: {url}, ann
 A shell       curl -u ann:demo {below}calendars/user/ann/Default/
 
-The name server answers on {LOOPBACK} port {sites.dns_port}. Ctrl-C stops all of it.
+The name server answers on {demo_sites.LOOPBACK} port {sites.dns_port}. Ctrl-C stops all of it.
 """)
