@@ -111,7 +111,7 @@ def check(
     return 1 if any(each.level == "error" for each in found) else 0
 
 
-@command.command("serve")
+@click.command("dns")
 @click.argument("domains", metavar="DOMAIN...", nargs=-1, required=True)
 @place_options
 @click.option("--listen", default="127.0.0.1:5354", show_default=True, metavar="ADDRESS:PORT", help="Where to answer.")
