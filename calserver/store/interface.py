@@ -294,9 +294,18 @@ class Objects(Protocol):
         """Ids of those that `in_range` finds by a marker alone: whether they have an instance there is not known."""
 
     def busy(
-        self, collection_ids: Iterable[int], start: int, end: int, *, floating_offset: tuple[int, int] = (0, 0)
+        self,
+        collection_ids: Iterable[int],
+        start: int,
+        end: int,
+        *,
+        floating_offset: tuple[int, int] = (0, 0),
+        bound: bool = True,
     ) -> Sequence[tuple[Object, Instance]]:
-        """The instance rows (markers too) that overlap ``[start, end)`` and are not free, ordered by start."""
+        """The instance rows (markers too) that overlap ``[start, end)`` and are not free, ordered by start.
+
+        `bound` says whether some of the collections may be bound to others; to look takes time.
+        """
 
     def put(self, collection_id: int, draft: Draft, *, unique_uid: bool = False) -> tuple[Object, bool]:
         """Store an object under its name; returns it and whether it is new.
