@@ -229,6 +229,20 @@ async def test_clear_text_only_where_it_is_allowed() -> None:
 
 
 @pytest_twisted.ensureDeferred
+async def test_a_server_that_does_not_answer_may_have_moved() -> None:
+    """What is remembered of its domain is not believed the next time, whatever its lifetime."""
+    names = Names({(NAME, "SRV"): ["0 0 443 a.example.org."]})
+    found = Discovery(names, Clock())
+    (server,) = await found.discover("example.org")
+    found.failed(server)
+    names.records[NAME, "SRV"] = ["0 0 443 b.example.org."]
+    (server,) = await found.discover("example.org")
+    assert (server.host, names.anew) == ("b.example.org", [NAME])
+    await found.discover("example.org")
+    assert names.anew == [NAME], "once is enough"
+
+
+@pytest_twisted.ensureDeferred
 async def test_dead_servers_are_tried_last_for_a_while() -> None:
     clock = Clock()
     names = Names({(NAME, "SRV"): ["0 0 443 a.example.org.", "1 0 443 b.example.org.", "2 0 443 c.example.org."]})
