@@ -264,3 +264,23 @@ def test_more_than_is_read(here: Organization) -> None:
     assert here.post((*message.fields, *many), message.body).status in (400, 431)
     assert stored(here) == before
     assert statuses(post(here, letter(event(uid="after that")))) == ["2.0", "2.0"]
+
+
+@pytest.mark.parametrize("limit", ["address_rate", "domain_rate"])
+def test_more_often_than_is_taken(here: Organization, limit: str) -> None:
+    """By an address, and by a domain: what is forged in its name costs it nothing."""
+    here.stop()
+    here.set(**{f"ischedule__{limit}": 0.01})
+    here.start()
+    try:
+        forged = letter(event(uid="often"))
+        if limit == "domain_rate":
+            assert [here.post(forged.fields, forged.body).status for _ in range(3)] == [403] * 3
+        sent = [signed(letter(message_id=f"often-{number}"), now=time.time()) for number in range(2)]
+        first, second = (here.post(each.fields, each.body) for each in sent)
+        assert (first.status, second.status) == (200, 429)
+        assert int(second.headers["retry-after"]) > 60
+    finally:
+        here.stop()
+        here.set(**{f"ischedule__{limit}": 1000.0})
+        here.start()
