@@ -12,7 +12,7 @@ a server does not answer, which may be because the domain has moved.
 
 import random
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Literal, Protocol
 from urllib.parse import unquote
 
@@ -157,13 +157,23 @@ class Discovery:
         clock: the time.
         draw: chance, for servers of the same priority.
         plain: also take services without TLS (``_ischedule``), where there is none with it.
+        own: whether a domain is one of the asking server itself, which is not the service of the domains below it.
     """
 
-    def __init__(self, lookup: Lookup, clock: IReactorTime, *, draw: Draw | None = None, plain: bool = False) -> None:
+    def __init__(
+        self,
+        lookup: Lookup,
+        clock: IReactorTime,
+        *,
+        draw: Draw | None = None,
+        plain: bool = False,
+        own: Callable[[str], bool] | None = None,
+    ) -> None:
         self._lookup = lookup
         self._clock = clock
         self._draw: Draw = draw or random.SystemRandom()
         self._services = ((SECURE, True), (PLAIN, False)) if plain else ((SECURE, True),)
+        self._own = own or (lambda domain: False)
         self._failed: dict[tuple[str, int], float] = {}
         self._doubtful: dict[str, bool] = {}
         """Names of records that led to a server that does not answer: it may have moved."""
@@ -182,6 +192,8 @@ class Discovery:
         if is_public_suffix(domain):
             raise NoService(domain)
         for each in parents(domain):
+            if self._own(each):
+                break
             for label, secure in self._services:
                 name = f"{label}.{each}"
                 answer = await self._lookup.lookup(name, "SRV", fresh=self._doubtful.pop(name, False))

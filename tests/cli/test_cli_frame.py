@@ -1,5 +1,6 @@
 """What holds for every verb: help, exit status, one line for what went wrong, where the configuration comes from."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -127,3 +128,11 @@ def test_a_file_that_is_not_there_is_named(verb: Verb, tmp_path: Path) -> None:
     done = verb("config", "show", "--config", tmp_path / "none.toml")
     assert done.status == 1
     assert "none.toml" in done.err
+
+
+@pytest.mark.parametrize("page", sorted(Path("docs").glob("*.md")), ids=lambda page: page.name)
+def test_manuals_name_verbs_that_are_there(page: Path) -> None:
+    groups = {names[0]: {each[1] for each, _ in ALL if each[0] == names[0] and len(each) > 1} for names, _ in ALL}
+    named = re.findall(r"(?:`|\$ |^    )calserver (\w[\w-]*)(?: (\w[\w-]*))?", page.read_text(), re.MULTILINE)
+    assert [each for each in named if each[0] not in groups] == []
+    assert [each for each in named if groups[each[0]] and each[1] not in groups[each[0]] | {""}] == []

@@ -159,6 +159,15 @@ async def test_without_a_path_it_is_the_well_known_one() -> None:
 
 
 @pytest_twisted.ensureDeferred
+async def test_ones_own_service_is_not_that_of_the_domains_below() -> None:
+    """They have none then, and can be reached by mail."""
+    found = discovery({(NAME, "SRV"): ["0 0 443 a.example.org."]}, own=lambda domain: domain == "example.org")
+    with pytest.raises(NoService) as caught:
+        await found.discover("staff.example.org")
+    assert not caught.value.declined
+
+
+@pytest_twisted.ensureDeferred
 async def test_who_declines_is_not_asked_further() -> None:
     """RFC 2782: a target of "." means that the service is decidedly not available."""
     found = discovery(
