@@ -31,7 +31,7 @@ class Missing(LookupError):
 
 
 class Busy(Exception):
-    """The database stayed locked longer than the configured wait; nothing was written."""
+    """Others were in the way, or the database was away, longer than is waited; nothing was written (or see `Uncertain`)."""
 
 
 class Full(Exception):
