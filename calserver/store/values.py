@@ -31,7 +31,7 @@ class Missing(LookupError):
 
 
 class Busy(Exception):
-    """Others were in the way, or the database was away, longer than is waited; nothing was written (or see `Uncertain`)."""
+    """Others were in the way, or the database was away, for too long; nothing was written (but see `Uncertain`)."""
 
 
 class Full(Exception):
