@@ -54,7 +54,14 @@ def make_daemon(tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
 
 
 @pytest.fixture(scope="module")
-def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    """One running server for the tests of a module."""
-    with Daemon(tmp_path_factory.mktemp("live") / "server", ACCOUNTS) as running:
+def daemon(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    database_of: Callable[[str], AbstractContextManager[str]],
+) -> Iterator[Daemon]:
+    """One running server for the tests of a module, over PostgreSQL with ``--engine postgres``."""
+    with (
+        database_of(request.config.getoption("engine")) as url,
+        Daemon(tmp_path_factory.mktemp("live") / "server", ACCOUNTS, url) as running,
+    ):
         yield running
