@@ -425,8 +425,8 @@ class ChangeLog(Protocol):
 class Locks(Protocol):
     """Locks that have not expired at ``txn.now``."""
 
-    def covering(self, path: str) -> Sequence[Lock]:
-        """Locks on the path itself, and deep ones on what lies above it."""
+    def covering(self, path: str, *, parent: bool = False) -> Sequence[Lock]:
+        """Locks on the path itself, and deep ones on what lies above it; with `parent` all on what is right above."""
 
     def below(self, path: str) -> Sequence[Lock]:
         """Locks on anything below a path."""
