@@ -5,16 +5,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import pytest
-from daemon import Daemon
-
-ACCOUNTS = """\
-uid,password,name,email,type,admin
-ann,ann,Ann Archer,ann@example.com,user,
-bob,bob,Bob Baker,bob@example.com,user,
-carol,carol,Carol Cook,carol@example.com,user,
-admin,admin,Administrator,admin@example.com,user,yes
-room1,,Room 1,room1@example.com,location,
-"""
+from daemon import ACCOUNTS, Daemon
 
 
 @pytest.fixture(scope="session")
