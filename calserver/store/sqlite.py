@@ -66,7 +66,7 @@ class SQLite:
     def _connect(self, *, writable: bool, wait_seconds: float) -> sqlite3.Connection:
         connection = sqlite3.connect(
             self.path,
-            timeout=wait_seconds,
+            timeout=self.busy_timeout,  # while it is opened: somebody may be recovering what a crash has left
             isolation_level=None,
             check_same_thread=False,
             cached_statements=400,
@@ -78,6 +78,7 @@ class SQLite:
             "cache_size=-4000",
             "journal_size_limit=67108864",
             f"query_only={'OFF' if writable else 'ON'}",
+            f"busy_timeout={round(wait_seconds * 1000)}",
         ):
             connection.execute(f"PRAGMA {pragma}")
         return connection

@@ -1,7 +1,9 @@
 """What was acknowledged is there after the process is killed at any moment."""
 
+import sqlite3
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -59,3 +61,18 @@ def test_a_killed_writer_loses_nothing_that_it_acknowledged(tmp_path: Path, ackn
     assert home.quota_used_bytes == sum(map(len, members.values()))
     assert home.revision == max(number for *_, number in changed)
     assert check(url).problems == ()
+
+
+def test_a_store_is_opened_while_another_process_recovers_it(tmp_path: Path) -> None:
+    """Whoever opens a database first after a crash has it alone for a moment; others wait."""
+    url = f"sqlite:///{tmp_path}/store.sqlite"
+    open_store(url, reactor=None).close()
+    alone = sqlite3.connect(tmp_path / "store.sqlite", isolation_level=None, check_same_thread=False)
+    alone.execute("PRAGMA locking_mode=EXCLUSIVE")
+    alone.execute("BEGIN IMMEDIATE")
+    done = threading.Timer(0.3, alone.close)
+    done.start()
+    try:
+        open_store(url, reactor=None).close()
+    finally:
+        done.join()
