@@ -1,115 +1,42 @@
-"""Composition root: a configuration goes in, running services come out.
+"""One process that answers requests: composed of a configuration, started and stopped."""
 
-What the server speaks (`SPOKEN`) and what it serves (`MOUNTS`) stand here and nowhere else.
-
-twistd starts the daemon in three steps, which `Daemon` follows: `makeService` reads the configuration; privileged ports
-are bound while the process may still be root; then - after a fork, and as the user that it stays - the store is
-opened, with its threads and files. Connections wait in the kernel until the reactor runs, so none comes too early.
-"""
-
-import gc
-import os
-import re
 import signal
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
 from functools import partial
-from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Any
 
 import attrs
 from twisted.application.service import Service
-from twisted.internet import reactor as global_reactor  # noqa: TID251 - the one place that hands it to all others
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
-from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory
-from twisted.internet.task import LoopingCall
 from twisted.logger import ILogObserver, Logger
 from twisted.python.components import Componentized
-from twisted.python.failure import Failure
-from twisted.python.usage import Options as UsageOptions
-from twisted.python.usage import UsageError
 
-from calserver import caldav, calendars, dav, directory, drive, meetings, store
+from calserver import dav, store
 from calserver.auth import Logins
 from calserver.config import Config, ConfigError, Mail
 from calserver.scheduling import Federation, attached, mail
-from calserver.store import Busy, SchemaMismatch, Store, Task, Transaction, Unusable
-from calserver.telemetry import AccessLog, LogFile, Metrics, log_observer, open_log
-from calserver.tree import Homes, Mount, Mounts, caldav_ctag
-from calserver.web import Administration, DavAdapter, FederationPages, Recall, Site, serve_public
-from calserver.work import Work, Worker
+from calserver.service.housekeeping import jobs, keep_house, policy_of, works
+from calserver.service.readiness import notify
+from calserver.service.sockets import CannotListen, listen
+from calserver.service.spoken import MOUNTS, SPOKEN
+from calserver.store import Busy, SchemaMismatch, Store, Unusable
+from calserver.telemetry import AccessLog, Exposition, LogFile, Metrics, log_observer, open_log
+from calserver.tree import Homes, Mounts
+from calserver.web import (
+    Administration,
+    DavAdapter,
+    FederationPages,
+    Recall,
+    Site,
+    serve_public,
+    store_health,
+)
+from calserver.work import Worker
 
 log = Logger()
 
-SPOKEN: Final = (
-    dav.rfc4918,
-    dav.rfc3253,
-    dav.rfc3744,
-    dav.rfc4331,
-    dav.rfc5397,
-    dav.rfc5689,
-    dav.rfc5842,
-    dav.rfc5995,
-    dav.rfc6578,
-    dav.rfc7240,
-    directory.rfc3744_principals,
-    directory.rfc6638_calendar_users,
-    directory.calendarserver_principals,
-    directory.caldav_proxy,
-    caldav_ctag,
-    caldav.rfc4791,
-    caldav.rfc6638,
-    caldav.rfc7529,
-    caldav.rfc7809,
-    caldav.rfc7953,
-    caldav.calendarserver,
-    caldav.bulk_change,
-    caldav.calendarserver_sharing,
-    caldav.dav_sharing,
-    caldav.calendarserver_publishing,
-)
-"""Everything that the server speaks; a later one wins over an earlier one."""
-
-MOUNTS: Final[tuple[Mount, ...]] = (directory.PrincipalMount(), caldav.mount, drive.drive)
-"""Everything that it serves."""
-
-
-@attrs.frozen(kw_only=True)
-class Job:
-    """Housekeeping: what is done to the store every so often."""
-
-    name: str
-    seconds: float
-    work: Callable[[Transaction], object]
-
-
-def jobs(config: Config) -> Sequence[Job]:
-    """The housekeeping of a server."""
-    kept = timedelta(days=config.dav.sync_days)
-    return (
-        Job(name="locks", seconds=600, work=lambda txn: txn.locks.purge()),
-        Job(name="tombstones", seconds=3600, work=lambda txn: txn.changes.purge_tombstones(txn.now - kept)),
-        Job(name="inboxes", seconds=600, work=lambda txn: meetings.empty_inboxes(txn, config.scheduling)),
-        Job(name="journal", seconds=600, work=lambda txn: meetings.forget(txn, config.scheduling)),
-        Job(name="horizon", seconds=60, work=lambda txn: calendars.extend(txn, config.calendars)),
-    )
-
-
-def works(policy: meetings.Policy) -> Mapping[str, Work]:
-    """What does the tasks of each kind."""
-    return {kind: partial(_with_policy, work, policy) for kind, work in meetings.WORKS.items()}
-
-
-def policy_of(config: Config) -> meetings.Policy:
-    """What the site wants of scheduling; no message leaves it."""
-    return meetings.Policy(calendars=config.calendars, scheduling=config.scheduling, prefix=config.server.public_prefix)
-
-
-def _with_policy(
-    work: Callable[[Transaction, meetings.Policy, Task], None], policy: meetings.Policy, txn: Transaction, task: Task
-) -> None:
-    work(txn, policy, task)
+Stop = Callable[[], Deferred[Any]]
 
 
 class Daemon(Service):
@@ -118,19 +45,25 @@ class Daemon(Service):
     Args:
         config: all of it.
         reactor: where it runs.
+        listening: gives what an endpoint is to take for the reactor; the reactor itself unless told.
     """
 
-    def __init__(self, config: Config, reactor: Any) -> None:
+    def __init__(self, config: Config, reactor: Any, listening: Callable[[str], Any] | None = None) -> None:
         self.config = config
         self.metrics = Metrics()
+        self._exposition = Exposition(self.metrics)
         self._reactor = reactor
+        self._listening = listening or (lambda endpoint: reactor)
         self._public = Site(config.server, body_bytes=config.dav.body_bytes, metrics=self.metrics, reactor=reactor)
         self._private = Site(config.server, body_bytes=0, metrics=Metrics(), reactor=reactor)
         self._receptions = receptions(config.mail)
         self._ports: list[IListeningPort] = []
-        self._housekeeping: list[Callable[[], Deferred[Any]]] = []
+        self._store: Store | None = None
+        self._background: list[Stop] = []
+        self._stopping: list[Stop] = []
         self._closing: list[Callable[[], Any]] = []
-        self._reopening: list[Callable[[], None]] = []
+        self.reopening: list[Callable[[], None]] = []
+        """What opens log files again."""
 
     @property
     def addresses(self) -> Sequence[Any]:
@@ -139,11 +72,7 @@ class Daemon(Service):
 
     def setServiceParent(self, parent: Any) -> None:
         """Give twistd the log observer that the configuration asks for."""
-        if isinstance(parent, Componentized) and parent.getComponent(ILogObserver) is None:
-            out = open_log(self.config.log, self.config.path)
-            if isinstance(out, LogFile):
-                self._reopening.append(out.reopen)
-            parent.setComponent(ILogObserver, log_observer(self.config.log, out))
+        self.reopening += observe(parent, self.config)
         super().setServiceParent(parent)
 
     # -- starting ----------------------------------------------------------------------------------------------
@@ -159,21 +88,17 @@ class Daemon(Service):
             self._listen(endpoint, reception)
 
     def _listen(self, endpoint: str, site: IProtocolFactory) -> None:
-        failures: list[Failure] = []
         try:
-            listening = serverFromString(self._reactor, located(endpoint, self.config.path)).listen(site)
-            listening.addCallbacks(self._ports.append, failures.append)
-        except (ValueError, TypeError, OSError) as error:  # what endpoint parsers raise, each in its own way
-            raise SystemExit(f"calserver: cannot listen on {endpoint}: {error}") from error
-        if failures:
-            raise SystemExit(f"calserver: cannot listen on {endpoint}: {failures[0].getErrorMessage()}")
+            self._ports += listen(self._listening(endpoint), endpoint, site, self.config.path)
+        except CannotListen as error:
+            raise SystemExit(f"calserver: {error}") from error
 
     def startService(self) -> None:
         """Open the store, and begin to answer."""
         if not self._ports:
             self.privilegedStartService()
         super().startService()
-        found = self._open_store()
+        found = self._store = open_store(self.config, self._reactor)
         logins = Logins(self.config.auth, found, reactor=self._reactor, counts=self.metrics.logins)
         logins.start()
         access_log = AccessLog.open(self.config.log.access_file, self.config.path)
@@ -195,21 +120,23 @@ class Daemon(Service):
         serve_public(self._public, adapter, access_log, pages)
         for reception in self._receptions.values():
             reception.desk = None if federation is None else federation.desk
-            self._housekeeping.append(partial(_ended, reception))
-        Administration(found, self.metrics, reactor=self._reactor).serve(self._private, self.config.metrics)
+            self._stopping.append(_awaited(reception.stop))
+        administration = Administration(partial(store_health, found, self._reactor), self._text)
+        administration.serve(self._private, self.config.metrics)
         for job in jobs(self.config):
-            self._housekeeping.append(keep_house(job, found, self.metrics, self._reactor))
+            self._background.append(keep_house(job, found, self.metrics, self._reactor))
         policy = attrs.evolve(policy_of(self.config), routes=settings.routes)
         worker = Worker(found, works(policy), self.metrics, self._reactor)
         worker.start()
-        self._housekeeping.append(lambda: Deferred.fromCoroutine(worker.stop()))
+        self._background.append(_awaited(worker.stop))
         self._closing = [logins.stop, found.close]
         if access_log:
             self._closing.append(access_log.close)
-            self._reopening.append(access_log.reopen)
-        self._listen_to_signal()
+            self.reopening.append(access_log.reopen)
+        self._listen_to_signals()
         for endpoint in self.config.server.listen:
             log.info("serving {prefix} on {endpoint}", prefix=self.config.server.public_prefix, endpoint=endpoint)
+        notify("READY=1")
 
     def _federation(self, found: Store, spoken: dav.Extensions, tree: dav.Tree) -> Federation | None:
         """Scheduling with other organizations, where it is wanted."""
@@ -222,40 +149,40 @@ class Daemon(Service):
         except ConfigError as error:
             raise SystemExit(f"calserver: {error}") from None
         federation.start()
-        self._housekeeping.append(lambda: Deferred.fromCoroutine(federation.stop()))
-        self._reopening.append(federation.audit.reopen)
+        self._background.append(_awaited(federation.rest))
+        self._stopping.append(_awaited(federation.stop))
+        self.reopening.append(federation.audit.reopen)
         return federation
 
-    def _listen_to_signal(self) -> None:
-        """Open log files again on SIGUSR1, as programs that rotate them ask for."""
-        previous = signal.signal(signal.SIGUSR1, lambda *_: self._reactor.callFromThread(self._reopen))
-        self._closing.append(lambda: signal.signal(signal.SIGUSR1, previous))
+    def _listen_to_signals(self) -> None:
+        """Open log files again on SIGUSR1, as programs that rotate them ask for; SIGHUP alone would end the process."""
+        for number, act in ((signal.SIGUSR1, self.reopen), (signal.SIGHUP, _cannot_reload)):
+            previous = signal.signal(number, partial(_in_reactor, self._reactor, act))
+            self._closing.append(partial(signal.signal, number, previous))
 
-    def _reopen(self) -> None:
-        for reopen in self._reopening:
-            try:
-                reopen()
-            except OSError as error:
-                log.error("a log file stays as it is: {error}", error=error)
+    def reopen(self) -> None:
+        """Go on in new log files, where the old ones were moved away."""
+        reopen(self.reopening)
 
-    def _open_store(self) -> Store:
-        config = self.config
-        try:
-            return store.open_store(
-                config.store_url,
-                reactor=self._reactor,
-                readers=config.store.readers,
-                writers=config.store.writers,
-                busy_timeout=config.store.busy_timeout_seconds,
-            )
-        except SchemaMismatch as error:
-            raise SystemExit(f"calserver: {error} (calserver db upgrade)") from error
-        except Busy as error:
-            raise SystemExit("calserver: another process keeps the database") from error
-        except Unusable as error:
-            raise SystemExit(f"calserver: {error}") from error
+    async def tell(self) -> tuple[bool, str]:
+        """Whether it is well, and its metrics in Prometheus' format."""
+        assert self._store is not None
+        return (await store_health(self._store, self._reactor)).healthy, (await self._text()).decode()
+
+    async def _text(self) -> bytes:
+        return self._exposition.text()
 
     # -- stopping ----------------------------------------------------------------------------------------------
+
+    async def retire(self) -> None:
+        """Leave what is to be done to another process: only the connections that are open get their answers here.
+
+        To be stopped after that.
+        """
+        await self._rest()
+        if self._store is not None:
+            self._store.resign()
+        await self._public.retire()
 
     def stopService(self) -> Deferred[None]:
         """Stop listening, let running requests finish, close everything."""
@@ -264,17 +191,46 @@ class Daemon(Service):
         super().stopService()
         return Deferred.fromCoroutine(self._stop())
 
-    async def _stop(self) -> None:
+    async def _rest(self) -> None:
+        """Begin nothing new."""
         ports, self._ports = self._ports, []
         for port in ports:
             await maybeDeferred(port.stopListening)
-        for stop in self._housekeeping:
+        background, self._background = self._background, []
+        for stop in background:
+            await stop()
+
+    async def _stop(self) -> None:
+        await self._rest()
+        for stop in self._stopping:
             await stop()
         await self._public.stop()
         await self._private.stop()
         for close in self._closing:
             await maybeDeferred(close)
         log.info("stopped")
+
+
+def open_store(config: Config, reactor: Any) -> Store:
+    """The store of a configuration.
+
+    Raises:
+        SystemExit: it cannot be opened; says why.
+    """
+    try:
+        return store.open_store(
+            config.store_url,
+            reactor=reactor,
+            readers=config.store.readers,
+            writers=config.store.writers,
+            busy_timeout=config.store.busy_timeout_seconds,
+        )
+    except SchemaMismatch as error:
+        raise SystemExit(f"calserver: {error} (calserver db upgrade)") from error
+    except Busy as error:
+        raise SystemExit("calserver: another process keeps the database") from error
+    except Unusable as error:
+        raise SystemExit(f"calserver: {error}") from error
 
 
 def receptions(config: Mail) -> Mapping[str, mail.Reception]:
@@ -286,84 +242,35 @@ def receptions(config: Mail) -> Mapping[str, mail.Reception]:
     return by_lmtp | {each: mail.Reception(name, mail.Smtp) for each in config.smtp_listen}
 
 
-def _ended(reception: mail.Reception) -> Deferred[None]:
-    return Deferred.fromCoroutine(reception.stop())
-
-
-def located(endpoint: str, path: Callable[[str], Path]) -> str:
-    """An endpoint string whose relative paths start at the folder of the configuration."""
-    return re.sub(
-        r"(\b(?:privateKey|certKey|extraCertChain|dhParameters|address)=|\bunix:)(?![a-z]+=|/)([^:]+)",
-        lambda found: found[1] + str(path(found[2])).replace(":", r"\:"),
-        endpoint,
-    )
-
-
-def keep_house(job: Job, found: Store, metrics: Metrics, reactor: Any) -> Callable[[], Deferred[Any]]:
-    """Run a job now and then every so often; one that fails is logged, and tried again the next time.
+def observe(parent: Any, config: Config) -> list[Callable[[], None]]:
+    """Give twistd the log observer that a configuration asks for, unless it has one.
 
     Returns:
-        A function that stops it, and waits for what runs.
+        What opens the log again.
     """
+    if not isinstance(parent, Componentized) or parent.getComponent(ILogObserver) is not None:
+        return []
+    out = open_log(config.log, config.path)
+    parent.setComponent(ILogObserver, log_observer(config.log, out))
+    return [out.reopen] if isinstance(out, LogFile) else []
 
-    async def run() -> None:
+
+def reopen(reopening: Sequence[Callable[[], None]]) -> None:
+    """Open log files again; what cannot be opened stays as it is."""
+    for each in reopening:
         try:
-            await found.write(job.work)
-        except Exception:  # noqa: BLE001 - the next run may succeed, and the server goes on without this one
-            metrics.jobs[job.name, "failed"] += 1
-            log.failure("housekeeping failed: {job}", job=job.name)
-        else:
-            metrics.jobs[job.name, "done"] += 1
-
-    call = LoopingCall(lambda: Deferred.fromCoroutine(run()))
-    call.clock = reactor
-    finished = call.start(job.seconds)
-
-    def stop() -> Deferred[Any]:
-        call.stop()
-        return finished
-
-    return stop
+            each()
+        except OSError as error:
+            log.error("a log file stays as it is: {error}", error=error)
 
 
-# -- twistd --------------------------------------------------------------------------------------------------------
+def _awaited(stop: Callable[[], Any]) -> Stop:
+    return lambda: Deferred.fromCoroutine(stop())
 
 
-class Options(UsageOptions):
-    """``twistd calserver [options]``."""
-
-    synopsis = "[options]"
-    longdesc = "A calendar server: CalDAV over SQLite or PostgreSQL."
-    optParameters: ClassVar = [
-        ["config", "c", None, "The configuration file; CALSERVER_CONFIG names one too."],
-    ]
-
-    def __init__(self) -> None:
-        super().__init__()
-        self["listen"] = []
-
-    def opt_listen(self, endpoint: str) -> None:
-        """Listen on this endpoint instead of those in the file; may be given several times."""
-        self["listen"].append(endpoint)
+def _in_reactor(reactor: Any, act: Callable[[], None], *_: object) -> None:
+    reactor.callFromThread(act)
 
 
-def makeService(options: Options) -> Daemon:
-    """The daemon for a command line (twistd calls this)."""
-    named = options["config"] or os.environ.get("CALSERVER_CONFIG")
-    if not named:
-        raise UsageError("--config or CALSERVER_CONFIG must name the configuration file")
-    try:
-        config = Config.load(Path(named))
-    except ConfigError as error:
-        raise SystemExit("\n".join(f"calserver: {each}" for each in error.problems)) from None
-    if options["listen"]:
-        config = attrs.evolve(config, server=attrs.evolve(config.server, listen=tuple(options["listen"])))
-    global_reactor.callWhenRunning(settle)
-    return Daemon(config, global_reactor)
-
-
-def settle() -> None:
-    """Leave what stays for ever out of garbage collections, and have them less often: a tenth of a request's time."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(10_000, 20, 50)
+def _cannot_reload() -> None:
+    log.warn("one process reads its configuration at the start: restart it, or let workers serve (server.workers)")
