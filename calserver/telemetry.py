@@ -238,8 +238,8 @@ class Numbered:
     def __call__(self, event: LogEvent) -> None:
         """Hand an event on."""
         level = getattr(event.get("log_level"), "name", "info")
-        system = f"{event.get('log_namespace', '-')}#{level} worker {self.worker}"
-        self.observer({"log_system": system, **event, "worker": self.worker})
+        system = event.get("log_system") or f"{event.get('log_namespace', '-')}#{level}"
+        self.observer({**event, "log_system": f"{system} worker {self.worker}", "worker": self.worker})
 
 
 class LogFile(TextIOBase):

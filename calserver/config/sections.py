@@ -48,7 +48,7 @@ class Server:
     workers: Workers = option(  # noqa: RUF009 - `option` makes a field
         1,
         'how many processes answer requests: 1, more, or "auto", one for each core; where it is not 1 they are '
-        "supervised: one that ends is replaced, and SIGHUP has all replaced by others with the configuration of that time",
+        "supervised: one that ends is replaced, and SIGHUP has all replaced, by others with what is configured then",
         workers,
     )
     public_prefix: str = option("/dav/", "path of the DAV root as clients see it", prefix)

@@ -61,6 +61,12 @@ def located(endpoint: str, path: Callable[[str], Path]) -> str:
     )
 
 
+class _Nobody(Factory):
+    """Takes no connections."""
+
+    noisy = False
+
+
 class Kept:
     """Binds sockets for others: a reactor, as far as server endpoints know.
 
@@ -119,7 +125,7 @@ class Sockets:
             for endpoint in endpoints:
                 if endpoint not in self._ports:
                     kept = Kept(self._reactor)
-                    listen(kept, endpoint, Factory(), path)
+                    listen(kept, endpoint, _Nobody(), path)
                     bound[endpoint] = kept.ports
         except CannotListen:
             for port in (each for ports in bound.values() for each in ports):
