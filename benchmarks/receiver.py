@@ -3,6 +3,9 @@
 A receiver of the library `ischedule` with a calendar server behind it that does nothing, in a process of its own, gets
 messages over a few connections of loopback: each signed by itself, none of them sent twice. What counts is the CPU time
 of the receiver's process. ``--profile`` prints where it goes.
+
+With ``--delivered`` it is a whole server of calserver, which puts each invitation into the calendars and Inboxes of two
+people, durably, before it answers.
 """
 
 import argparse
@@ -10,15 +13,17 @@ import cProfile
 import http.client
 import multiprocessing
 import pstats
+import re
 import threading
 import time
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
-from typing import Final
+from typing import Final, Self
 
 from twisted.internet import reactor  # noqa: TID251 - this is the whole program
 from twisted.web.resource import Resource
 
+from benchmarks.daemon import Daemon
 from ischedule import dkim
 from ischedule.errors import SUCCESS
 from ischedule.message import Message, Response
@@ -26,6 +31,7 @@ from ischedule.receiver import Delivery, Receiver, Settings
 from ischedule.resource import ReceiverResource, ReceiverSite
 
 PLACE: Final = "/.well-known/ischedule"
+RECIPIENTS: Final = ("mailto:user1@example.com", "mailto:user2@example.com")
 LINES: Final = 40
 """How many lines of the profile are printed."""
 
@@ -35,7 +41,7 @@ class Nobody:
 
     def hosts(self, domain: str) -> bool:
         """Whether it is ours."""
-        return domain == "receiver.example"
+        return domain == "example.com"
 
     async def deliver(self, delivery: Delivery) -> Sequence[Response]:
         """Say that it went well."""
@@ -97,15 +103,15 @@ def messages(count: int, key: dkim.SigningKey) -> list[Message]:
             "SUMMARY:Weekly meeting of the department",
             f"DESCRIPTION:{'What we have done and what we will do. ' * 14}",
             "ORGANIZER;CN=Anna:mailto:anna@sender.example",
-            "ATTENDEE;CN=Bo;PARTSTAT=NEEDS-ACTION;RSVP=TRUE:mailto:bo@receiver.example",
-            "ATTENDEE;CN=Cy;PARTSTAT=NEEDS-ACTION;RSVP=TRUE:mailto:cy@receiver.example",
+            f"ATTENDEE;CN=Bo;PARTSTAT=NEEDS-ACTION;RSVP=TRUE:{RECIPIENTS[0]}",
+            f"ATTENDEE;CN=Cy;PARTSTAT=NEEDS-ACTION;RSVP=TRUE:{RECIPIENTS[1]}",
             "END:VEVENT",
             "END:VCALENDAR",
             "",
         ]
         message = Message.compose(
             originator="mailto:anna@sender.example",
-            recipients=("mailto:bo@receiver.example", "mailto:cy@receiver.example"),
+            recipients=RECIPIENTS,
             component="VEVENT",
             method="REQUEST",
             body="\r\n".join(lines).encode(),
@@ -127,37 +133,72 @@ def post(port: int, batch: Sequence[Message]) -> None:
     connection.close()
 
 
+class Library:
+    """The receiver of the library in a process of its own."""
+
+    def __init__(self, key: dkim.SigningKey, profiled: bool) -> None:
+        self._pipe, there = multiprocessing.Pipe()
+        arguments = (there, dkim.key_record(key.private), profiled)
+        self._process = multiprocessing.get_context("spawn").Process(target=serve, args=arguments)
+
+    def __enter__(self) -> Self:
+        self._process.start()
+        self.port: int = self._pipe.recv()
+        return self
+
+    def __exit__(self, *unused: object) -> None:
+        self._pipe.send(False)
+        self._process.join()
+
+    def cpu(self) -> float:
+        """Seconds of CPU time that it has used."""
+        self._pipe.send(True)
+        seconds: float = self._pipe.recv()
+        return seconds
+
+
+class Whole(Daemon):
+    """A server of calserver that knows the key."""
+
+    def __init__(self, key: dkim.SigningKey) -> None:
+        super().__init__(2)
+        self._key = key
+
+    def _prepare(self) -> None:
+        super()._prepare()
+        keys = self.config.parent / "peer-keys" / self._key.domain
+        keys.mkdir(parents=True)
+        (keys / f"{self._key.selector}.txt").write_text(dkim.key_record(self._key.private))
+        text = self.config.read_text()
+        for name, value in (("domain", '"example.com"'), ("address_rate", "1e6"), ("domain_rate", "1e6")):
+            text = re.sub(rf"(?m)^#?{name} = .*$", f"{name} = {value}", text)
+        self.config.write_text(f'{text}\n[ischedule.peers."{self._key.domain}"]\npinned = true\n')
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="benchmarks.receiver", description=__doc__)
     parser.add_argument("--count", type=int, default=4000, help="messages (default: %(default)s)")
     parser.add_argument("--connections", type=int, default=4, help="at the same time (default: %(default)s)")
     parser.add_argument("--profile", action="store_true", help="say where the time goes")
+    parser.add_argument("--delivered", action="store_true", help="measure a whole server")
     options = parser.parse_args()
     for algorithm in ("rsa", "ed25519"):
         key = dkim.SigningKey(domain="sender.example", selector="cal1", private=dkim.generate(algorithm))
         every = messages(options.count, key)
-        here, there = multiprocessing.Pipe()
-        context = multiprocessing.get_context("spawn")
-        server = context.Process(target=serve, args=(there, dkim.key_record(key.private), options.profile))
-        server.start()
-        port = here.recv()
-        post(port, every[:100])
-        here.send(True)
-        cpu, began = here.recv(), time.monotonic()
-        rest = every[100:]
-        threads = [
-            threading.Thread(target=post, args=(port, rest[number :: options.connections]))
-            for number in range(options.connections)
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        here.send(True)
-        cpu, wall = here.recv() - cpu, time.monotonic() - began
-        here.send(False)
-        server.join()
+        with Whole(key) if options.delivered else Library(key, options.profile) as server:
+            post(server.port, every[:100])
+            cpu, began = server.cpu(), time.monotonic()
+            rest = every[100:]
+            threads = [
+                threading.Thread(target=post, args=(server.port, rest[number :: options.connections]))
+                for number in range(options.connections)
+            ]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            cpu, wall = server.cpu() - cpu, time.monotonic() - began
         print(
             f"{algorithm:8} {len(rest) / cpu:6.0f} messages per CPU second ({1e6 * cpu / len(rest):.0f} us each),"
             f" {len(rest) / wall:.0f} per second of the clock"

@@ -96,7 +96,8 @@ class VettedEndpoint:
         """Connect, which fails with `Refused` or `Unreachable`."""
         return Deferred.fromCoroutine(self._connect(protocolFactory))
 
-    async def _connect(self, factory: IProtocolFactory) -> IProtocol:
+    async def _connect(self, factory: Any) -> IProtocol:
+        factory.noisy = False  # its connections are none that anybody wants to read about in a log
         bounded = _BoundedFactory(factory, self.reactor, self.limits)
         if self.tls is None:
             protocol = await self._reach(bounded)

@@ -6,12 +6,13 @@
 
 SRV records of ``_ischedules._tcp`` name hosts and ports (RFC 2782), a TXT record beside them the path (RFC 6763), which
 otherwise is the well-known one. A domain without a service is asked for above, as far as the domain that somebody has
-registered. Names are looked up anew each time, which is cheap: the resolver remembers them as long as it may.
+registered. Names are looked up anew each time, which is cheap: the resolver remembers them as long as it may - or until
+a server does not answer, which may be because the domain has moved.
 """
 
 import random
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Literal, Protocol
 from urllib.parse import unquote
 
@@ -40,6 +41,7 @@ SECURE: Final = "_ischedules._tcp"
 PLAIN: Final = "_ischedule._tcp"
 WELL_KNOWN: Final = "/.well-known/ischedule"
 MOST_SERVERS: Final = 8
+MOST_DOUBTFUL: Final = 1_000
 FAILED_SECONDS: Final = 60.0
 """How long a server that has failed is tried last."""
 _SEGMENT: Final = r"[A-Za-z0-9._~!$&'()*+,;=:@%-]+"
@@ -155,14 +157,26 @@ class Discovery:
         clock: the time.
         draw: chance, for servers of the same priority.
         plain: also take services without TLS (``_ischedule``), where there is none with it.
+        own: whether a domain is one of the asking server itself, which is not the service of the domains below it.
     """
 
-    def __init__(self, lookup: Lookup, clock: IReactorTime, *, draw: Draw | None = None, plain: bool = False) -> None:
+    def __init__(
+        self,
+        lookup: Lookup,
+        clock: IReactorTime,
+        *,
+        draw: Draw | None = None,
+        plain: bool = False,
+        own: Callable[[str], bool] | None = None,
+    ) -> None:
         self._lookup = lookup
         self._clock = clock
         self._draw: Draw = draw or random.SystemRandom()
         self._services = ((SECURE, True), (PLAIN, False)) if plain else ((SECURE, True),)
+        self._own = own or (lambda domain: False)
         self._failed: dict[tuple[str, int], float] = {}
+        self._doubtful: dict[str, bool] = {}
+        """Names of records that led to a server that does not answer: it may have moved."""
 
     async def discover(self, domain: str) -> tuple[Server, ...]:
         """The servers of a domain in the order in which they are to be tried; those that have failed lately come last.
@@ -178,17 +192,23 @@ class Discovery:
         if is_public_suffix(domain):
             raise NoService(domain)
         for each in parents(domain):
+            if self._own(each):
+                break
             for label, secure in self._services:
-                answer = await self._lookup.lookup(f"{label}.{each}", "SRV")
+                name = f"{label}.{each}"
+                answer = await self._lookup.lookup(name, "SRV", fresh=self._doubtful.pop(name, False))
                 if records := services(answer):
-                    return self._dead_last(await self._servers(each, answer, records, f"{label}.{each}", secure))
+                    return self._dead_last(await self._servers(each, answer, records, name, secure))
         raise NoService(domain)
 
     def failed(self, server: Server) -> None:
-        """Try the server last for a while."""
+        """Try the server last for a while, and ask the DNS anew whether it is still there."""
         now = self._clock.seconds()
         self._failed = {key: until for key, until in self._failed.items() if until > now}
         self._failed[server.host, server.port] = now + FAILED_SECONDS
+        self._doubtful[server.source] = True
+        while len(self._doubtful) > MOST_DOUBTFUL:
+            del self._doubtful[next(iter(self._doubtful))]
 
     def succeeded(self, server: Server) -> None:
         """The server works again."""

@@ -323,6 +323,8 @@ class _Question:
 class _Datagrams(DatagramProtocol):
     """One question from a port of its own, so that answers are hard to forge (RFC 5452)."""
 
+    noisy = False
+
     def __init__(self, server: NameServer, question: _Question) -> None:
         self._server = server
         self._question = question

@@ -3,8 +3,10 @@
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -23,13 +25,35 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, Any, Any]:
+    """Let pytest-twisted wrap a test of hypothesis once for each of its parameters, and not what it wrapped before."""
+    test = getattr(pyfuncitem.obj, "hypothesis", None)
+    inner = test and test.inner_test
+    try:
+        return (yield)
+    finally:
+        if test:
+            test.inner_test = inner
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--engine", default="sqlite", choices=("sqlite", "postgres"), help="where the fixture store lies")
+
+
 @pytest.fixture
-def store(empty_database: Path, tmp_path: Path) -> Iterator[Store]:
-    path = tmp_path / "store.sqlite"
-    shutil.copy(empty_database, path)
-    opened = open_store(f"sqlite:///{path}", reactor=None)
-    yield opened
-    opened.close()
+def store(request: pytest.FixtureRequest, empty_database: Path, tmp_path: Path) -> Iterator[Store]:
+    """A store with what is in the empty database: a copy of the file; with ``--engine postgres`` of what is in it."""
+    with ExitStack() as stack:
+        if request.config.getoption("engine") == "postgres":
+            url = stack.enter_context(request.getfixturevalue("postgres").copy_of(empty_database))
+        else:
+            path = tmp_path / "store.sqlite"
+            shutil.copy(empty_database, path)
+            url = f"sqlite:///{path}"
+        opened = open_store(url, reactor=None)
+        yield opened
+        opened.close()
 
 
 @pytest.fixture(scope="session")

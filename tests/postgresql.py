@@ -18,7 +18,7 @@ from typing import Any
 
 import psycopg
 
-from calserver.store import open_store
+from calserver.store import copy, open_store
 from calserver.store.schema import metadata
 
 PROGRAMS = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
@@ -63,6 +63,7 @@ class Cluster:
         self.user = self._account and self._account.pw_uid
         self._numbers = count()
         self._free: list[str] = []
+        self._copies: dict[Path, str] = {}
         self.running = False
         if self._account is not None:
             os.chown(folder, self._account.pw_uid, self._account.pw_gid)
@@ -142,12 +143,23 @@ class Cluster:
         self._free.append(name)
 
     @contextmanager
-    def nothing(self) -> Iterator[str]:
-        """The URL of a database without tables."""
+    def nothing(self, template: str = "template0") -> Iterator[str]:
+        """The URL of a database without tables, or of a copy of another one."""
         name = f"nothing{next(self._numbers)}"
-        self.execute(f"CREATE DATABASE {name} TEMPLATE template0")
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
         yield self.url(name)
         self.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+    @contextmanager
+    def copy_of(self, path: Path) -> Iterator[str]:
+        """The URL of a database with all that is in a store of SQLite, for a while."""
+        template = self._copies.get(path)
+        if template is None:
+            template = self._copies[path] = f"copy{next(self._numbers)}"
+            self.execute(f"CREATE DATABASE {template} TEMPLATE template0")
+            copy(f"sqlite:///{path}", self.url(template), lambda table, done, total: None)
+        with self.nothing(template) as url:
+            yield url
 
 
 _DISCONNECT = (

@@ -15,9 +15,13 @@ class Names:
     def __init__(self, records: Mapping[tuple[str, str], list[str] | Exception]) -> None:
         self.records = dict(records)
         self.asked: list[tuple[str, str]] = []
+        self.anew: list[str] = []
+        """Names that were asked for whatever is remembered of them."""
 
     async def lookup(self, name: str, kind: str, *, fresh: bool = False) -> Answer:
         self.asked.append((name, kind))
+        if fresh:
+            self.anew.append(name)
         contents = self.records.get((name, kind), [])
         if isinstance(contents, Exception):
             raise TemporaryFailure(str(contents))

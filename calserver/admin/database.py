@@ -80,6 +80,4 @@ def copy(source: str, target: str, progress: Callable[[str, int, int], object]) 
 
 
 def _refused(error: Busy | Full | Unusable) -> Refused:
-    if isinstance(error, Busy):
-        return Refused("another process keeps the database; try again")
-    return Refused(str(error))
+    return Refused(f"{error}; try again" if isinstance(error, Busy) else str(error))

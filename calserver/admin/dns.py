@@ -123,9 +123,10 @@ def zone(domain: str, published: Sequence[Record]) -> str:
         if relative == each.name:
             relative += "."
         head, content = f"{relative:<24} {each.type:<4} ", each.content
-        if each.type == "TXT" and SEPARATOR in content:
+        strings = content[1:-1].split(SEPARATOR) if each.type == "TXT" else []
+        if len(strings) > 1:
             between = '"\n' + " " * (len(head) + 2) + '"'
-            content = f"( {between.join(content.split(SEPARATOR))} )"
+            content = f'( "{between.join(strings)}" )'
         lines.append(f"{head}{content:<32} ; {each.purpose}")
     return "\n".join(lines) + "\n"
 

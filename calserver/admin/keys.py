@@ -12,7 +12,7 @@ from typing import Final
 from calserver.admin.finding import Finding, fine, wrong
 from calserver.admin.refused import Refused
 from calserver.config import Config
-from ischedule.dkim import public_key_text
+from ischedule.dkim import SigningKey, public_key_text
 from ischedule.keyring import Algorithm, Key, KeyRefused, KeyRing
 
 FOLDER: Final = "keys"
@@ -47,6 +47,16 @@ def key_records(config: Config, *, service: str = "ischedule") -> dict[str, str]
     """What belongs into the DNS: selector to tag-list."""
     with _refusing():
         return {key.selector: key.record(service) for key in ring(config).to_publish(_now())}
+
+
+def signing_key(config: Config, domain: str) -> SigningKey | None:
+    """What signs for a domain of ours; None where there is no such key, which `check` tells about."""
+    held = ring(config)
+    try:
+        selector = held.signing_key().selector
+        return SigningKey(domain=domain, selector=selector, private=held.private_key(selector))
+    except KeyRefused:
+        return None
 
 
 def check(config: Config) -> list[Finding]:

@@ -13,13 +13,13 @@ import attrs
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from hyperlink import URL
-from lxml import etree
 from twisted.internet.ssl import Certificate
 from twisted.internet.threads import deferToThreadPool
 
 from calserver.admin.dns import NOT_OFFERED, Record, named
 from calserver.admin.dns_check import KEY_LABEL, check_host, check_records
 from calserver.admin.dns_servers import check_servers
+from calserver.admin.federation_check import Expected, check_pages, check_signature, judged
 from calserver.admin.finding import Finding, doubtful, fine, wrong
 from calserver.admin.refused import Refused
 from ischedule.agent import ExchangeFailed, GuardedAgent, Reply
@@ -31,7 +31,6 @@ REDIRECTS: Final = (301, 302, 303, 307, 308)
 CONNECT_SECONDS: Final = 5.0
 ENDING_SOON: Final = timedelta(days=21)
 SEEN_NOW: Final = Patience(shortest=0, longest=1e9, longest_negative=0, failure=0)
-CAPABILITIES: Final = "{urn:ietf:params:xml:ns:ischedule}query-result"
 
 
 @attrs.frozen(kw_only=True)
@@ -61,8 +60,18 @@ class Outside:
             raise Refused(str(error)) from None
 
 
-async def check(reactor: Any, outside: Outside, domain: str, wanted: Sequence[Record]) -> list[Finding]:
-    """Everything that others depend on, for a domain that should have certain records (`dns.records`)."""
+async def check(
+    reactor: Any, outside: Outside, domain: str, wanted: Sequence[Record], expected: Expected | None = None
+) -> list[Finding]:
+    """Everything that others depend on, for a domain that should have certain records (`dns.records`).
+
+    Args:
+        reactor: sockets and time.
+        outside: whom to ask and to believe.
+        domain: the mail domain.
+        wanted: its records.
+        expected: what the server should tell and sign with; None: that is not looked at.
+    """
     domain, now = named(domain), datetime.now(UTC)
     lookup = Resolver(reactor, servers=outside.resolvers, patience=SEEN_NOW)
     agent = GuardedAgent(reactor, lookup, guard=outside.guard, trust=outside.authorities)
@@ -73,13 +82,15 @@ async def check(reactor: Any, outside: Outside, domain: str, wanted: Sequence[Re
 
     try:
         findings = await check_servers(lookup, at, domain, wanted, outside.guard)
-        return await _visit(visitor, domain, wanted) + findings
+        return await _visit(visitor, domain, wanted, expected) + findings
     finally:
         await agent.close()
 
 
-async def _visit(visitor: "Visitor", domain: str, wanted: Sequence[Record]) -> list[Finding]:
+async def _visit(visitor: "Visitor", domain: str, wanted: Sequence[Record], expected: Expected | None) -> list[Finding]:
     findings = await check_records(visitor.lookup, domain, wanted)
+    if expected is not None and expected.key is not None:
+        findings.append(await check_signature(visitor.lookup, visitor.reactor, expected.key, visitor.now))
     offered = {record.name: record for record in wanted if record.type == "SRV" and record.content != NOT_OFFERED}
     clients = f"_caldavs._tcp.{domain}"
     _, _, port, target = offered[clients].content.split()
@@ -90,10 +101,15 @@ async def _visit(visitor: "Visitor", domain: str, wanted: Sequence[Record]) -> l
     findings += certificates
     if any(each.level != "error" for each in certificates):
         delivery = f"_ischedules._tcp.{domain}" in offered
-        answers = await visitor.web(host, int(port), domain, path, ischedule=delivery)
+        answers = await visitor.web(host, int(port), domain, path)
+        if delivery:
+            answers += await visitor.ischedule(host, int(port), expected)
         findings += answers
-        if f"_domainkey_lookup._tcp.{domain}" in offered and any(each.level == "ok" for each in answers):
-            findings += await visitor.keys(domain, [record for record in wanted if KEY_LABEL in record.name])
+        records = [record for record in wanted if KEY_LABEL in record.name]
+        if delivery and any(each.level == "ok" for each in answers):
+            findings += await visitor.keys(
+                host, int(port), domain, records, published=f"_domainkey_lookup._tcp.{domain}" in offered
+            )
     return findings
 
 
@@ -135,17 +151,24 @@ class Visitor:
                 findings += await self._certificate_at(address, host, port, domain)
         return findings
 
-    async def web(self, host: str, port: int, domain: str, path: str, *, ischedule: bool) -> list[Finding]:
-        """What the server answers: redirects of well-known paths, the question for a password, capabilities."""
-        place = f"https://{host}" if port == 443 else f"https://{host}:{port}"
+    async def web(self, host: str, port: int, domain: str, path: str) -> list[Finding]:
+        """What the server answers to clients: redirects of well-known paths, the question for a password."""
+        place = _place(host, port)
         findings = await self._ask("GET", f"{place}/.well-known/caldav", lambda reply: _redirect(reply, path))
         findings += await self._ask("PROPFIND", place + path, _password)
-        if ischedule:
-            findings += await self._ask("GET", f"{place}/.well-known/ischedule?action=capabilities", _capabilities)
         return findings + await self._domain_itself(domain, path)
 
-    async def keys(self, domain: str, records: Sequence[Record]) -> list[Finding]:
-        """The keys as others fetch them from this server, where it is published that they can."""
+    async def ischedule(self, host: str, port: int, expected: Expected | None) -> list[Finding]:
+        """What the server tells other servers that it accepts."""
+        url = f"{_place(host, port)}/.well-known/ischedule?action=capabilities"
+        return await self._ask("GET", url, lambda reply: judged(reply, expected))
+
+    async def keys(
+        self, host: str, port: int, domain: str, records: Sequence[Record], *, published: bool
+    ) -> list[Finding]:
+        """The keys as the server shows them; where it is `published` that it does, as others fetch them then."""
+        if not published:
+            return await check_pages(self.agent, _place(host, port), domain, records)
         fetcher = KeyFetcher(self.lookup, self.reactor, agent=self.agent)
         findings = []
         for record in records:
@@ -193,6 +216,10 @@ class Visitor:
         return _judged(found, subject, host, domain, self.now)
 
 
+def _place(host: str, port: int) -> str:
+    return f"https://{host}" if port == 443 else f"https://{host}:{port}"
+
+
 def presented(address: str, port: int, host: str) -> x509.Certificate:
     """The certificate that a server presents for a name, whatever it is worth; blocks for some seconds.
 
@@ -223,11 +250,19 @@ def _judged(found: x509.Certificate, subject: str, host: str, domain: str, now: 
     findings = []
     if ends - now < ENDING_SOON:
         findings.append(doubtful(subject, f"its certificate expires in {(ends - now).days} days"))
-    inside = host == domain or host.endswith(f".{domain}")
-    if not inside and not any(_matches(name, domain) for name in names):
-        text = f"{host} lies outside of {domain}, and its certificate does not name {domain}: careful clients ask first"
-        findings.append(doubtful(subject, text))
-    return findings or [fine(subject, f"its certificate is for {host}, until {ends.astimezone(UTC):%Y-%m-%d}")]
+    text = f"its certificate is for {host}, until {ends.astimezone(UTC):%Y-%m-%d}"
+    if not (host == domain or host.endswith(f".{domain}")):
+        if any(_matches(name, domain) for name in names):
+            text += f", and also for {domain}, outside of which {host} lies"
+        else:
+            findings.append(
+                doubtful(
+                    subject,
+                    f"{host} lies outside of {domain}, and its certificate does not also name {domain}: careful "
+                    "clients ask first, and careful servers (srv_trust) do not deliver",
+                )
+            )
+    return findings or [fine(subject, text)]
 
 
 def _names(found: x509.Certificate) -> Sequence[str]:
@@ -272,15 +307,3 @@ def _password(reply: Reply) -> Finding:
     if reply.status == HTTPStatus.UNAUTHORIZED:
         return fine(reply.url, "asks for a password")
     return wrong(reply.url, f"it answers {reply.status} instead of asking for a password (401)")
-
-
-def _capabilities(reply: Reply) -> Finding:
-    if reply.status != HTTPStatus.OK:
-        return wrong(reply.url, f"it answers {reply.status} instead of its capabilities; others cannot deliver")
-    try:
-        root = etree.fromstring(reply.body, etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False))
-    except etree.XMLSyntaxError:
-        root = None
-    if root is None or root.tag != CAPABILITIES:
-        return wrong(reply.url, "it does not answer with capabilities of iSchedule: another program is there")
-    return fine(reply.url, "tells its capabilities")

@@ -153,7 +153,8 @@ def _in_zone(
         return owner[row[0].collection_id]
 
     offset = asked.floating_offset(zone)
-    found = txn.objects.busy(owner, asked.start, asked.end, floating_offset=offset)
+    bound = any(each.source_id is not None for each in calendars)
+    found = txn.objects.busy(owner, asked.start, asked.end, floating_offset=offset, bound=bound)
     if ignored is not _none:
         found = [each for each in found if not ignored(each[0])]
     marked = {(row.collection_id, row.id) for row, instance in found if instance.marker}

@@ -12,20 +12,41 @@ from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
 from calserver.admin import Refused, demo, demo_sites, demo_story, nameserver
+from calserver.cli import dns
 from calserver.cli.options import PATH
 from calserver.cli.output import print_table
 from calserver.cli.reactor import run_async
 
 LISTEN: Final = f"tcp:8008:interface={demo_sites.LOOPBACK}"
+ALL: Final = "organizations"
+"""The verb that need not be said."""
 SOUTH_LISTEN: Final = f"tcp:8018:interface={demo_sites.LOOPBACK}"
 
 
-@click.command("demo")
+class Demonstrations(click.Group):
+    """``demo DIR``, and what is named after ``demo``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """What is not the name of a verb are arguments of the demonstration of all."""
+        if not args or (args[0] not in self.commands and args[0] not in ctx.help_option_names):
+            args = [ALL, *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group("demo", cls=Demonstrations)
+def command() -> None:
+    """Try it: "demo DIR" is two organizations on this machine that schedule with each other."""
+
+
+command.add_command(dns.serve, "dns")
+
+
+@command.command(ALL)
 @click.argument("folder", metavar="[DIR]", type=PATH, required=False)
 @click.option("--listen", metavar="ENDPOINT", help=f"Where north.example listens.  [default: {LISTEN}]")
 @click.option("--south", metavar="ENDPOINT", help=f"Where south.example does.  [default: {SOUTH_LISTEN}]")
 @click.option("--once", is_flag=True, help="End when a meeting has crossed; in a temporary directory unless given one.")
-def command(folder: Path | None, listen: str | None, south: str | None, once: bool) -> None:
+def organizations(folder: Path | None, listen: str | None, south: str | None, once: bool) -> None:
     """Serve two organizations from DIR, with accounts and events to try; made the first time, kept after that.
 
     They find each other by a small name server, like strangers. A meeting of both is made before your eyes; with --once

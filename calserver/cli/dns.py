@@ -8,11 +8,13 @@ import attrs
 import click
 from twisted.internet.defer import Deferred
 
-from calserver.admin import dns, keys, nameserver, outside
+from calserver import scheduling
+from calserver.admin import dns, federation_check, keys, nameserver, outside
 from calserver.cli.options import PATH, config_option, json_option
 from calserver.cli.output import print_json, print_table
 from calserver.cli.reactor import run_async
 from calserver.config import Config
+from ischedule.capabilities import numbered
 from ischedule.resolver import NameServer
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -26,7 +28,9 @@ def place_options(function: F) -> F:
         click.option("--plain-port", type=int, help="Port for clear text, if that is offered."),
         click.option("--address", "addresses", multiple=True, help="IP address of the host, if it needs records."),
         click.option(
-            "--ischedule/--no-ischedule", default=True, help="Other servers may deliver.  [default: they may]"
+            "--ischedule/--no-ischedule",
+            default=None,
+            help="Other servers may deliver.  [default: as ischedule.enabled says]",
         ),
         click.option("--key-lookup", is_flag=True, help="Keys can be fetched from this server, too."),
     )
@@ -69,8 +73,15 @@ def records(domain: str, form: str, config: Config, as_json: bool, **place: Any)
 
 def wanted(config: Config, domain: str, place: dict[str, Any]) -> tuple[dns.Record, ...]:
     """The records of a domain that this server is for."""
-    signing = keys.key_records(config) if place["ischedule"] else {}
-    return dns.records(domain, path=config.server.public_prefix, keys=signing, **place)
+    delivered = _delivered(config, place)
+    signing = keys.key_records(config) if delivered else {}
+    return dns.records(domain, path=config.server.public_prefix, keys=signing, **{**place, "ischedule": delivered})
+
+
+def _delivered(config: Config, place: dict[str, Any]) -> bool:
+    """Whether other servers may deliver."""
+    said = place["ischedule"]
+    return config.ischedule.enabled if said is None else bool(said)
 
 
 @command.command("check")
@@ -99,9 +110,14 @@ def check(
     """What is really published for DOMAIN, and whether it leads here; exits with 1 if something does not work."""
     records = wanted(config, domain, place)
     asked = outside.Outside.parse(resolvers=resolvers, authority=authority, allow=allow)
-    found = run_async(lambda reactor: outside.check(reactor, asked, domain, records))
-    if place["ischedule"]:
-        found += keys.check(config)
+    expected = None
+    if _delivered(config, place):
+        expected = federation_check.Expected(
+            capabilities=numbered(scheduling.capabilities(config)), key=keys.signing_key(config, dns.named(domain))
+        )
+    found = run_async(lambda reactor: outside.check(reactor, asked, domain, records, expected))
+    if expected is not None:
+        found += [*federation_check.check_hosted(config, dns.named(domain)), *keys.check(config)]
     if as_json:
         print_json(found)
     else:
@@ -111,7 +127,7 @@ def check(
     return 1 if any(each.level == "error" for each in found) else 0
 
 
-@command.command("serve")
+@click.command("dns")
 @click.argument("domains", metavar="DOMAIN...", nargs=-1, required=True)
 @place_options
 @click.option("--listen", default="127.0.0.1:5354", show_default=True, metavar="ADDRESS:PORT", help="Where to answer.")

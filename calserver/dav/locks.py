@@ -39,8 +39,8 @@ class Lock:
 class Locks(Protocol):
     """What ``view.txn.locks`` offers: locks that have not expired at ``view.txn.now``."""
 
-    def covering(self, path: str) -> Sequence[Lock]:
-        """Locks on the path itself, and deep ones on what lies above it."""
+    def covering(self, path: str, *, parent: bool = False) -> Sequence[Lock]:
+        """Locks on the path itself, and deep ones on what lies above it; with `parent` all on what is right above."""
 
     def below(self, path: str) -> Sequence[Lock]:
         """Locks on anything below a path."""
@@ -128,19 +128,12 @@ def guard_content(resource: "Resource") -> None:
 
     Making one also changes its collection (RFC 4918 section 7.4).
     """
-    found = list(resource.view.txn.locks.covering(lock_path(resource.href)))
-    if not resource.exists:
-        found += resource.view.txn.locks.covering(lock_path(resource.href.parent))
-    _check(resource, found)
+    _check(resource, resource.view.txn.locks.covering(lock_path(resource.href), parent=not resource.exists))
 
 
 def guard_binding(resource: "Resource") -> None:
     """Check the locks on a resource and on the collection that it is to be taken out of, or put into."""
-    locks = resource.view.txn.locks
-    found = list(locks.covering(lock_path(resource.href)))
-    if resource.href.segments:
-        found += locks.covering(lock_path(resource.href.parent))
-    _check(resource, found)
+    _check(resource, resource.view.txn.locks.covering(lock_path(resource.href), parent=True))
 
 
 def locked_members(resource: "Resource") -> list[str]:

@@ -6,6 +6,7 @@ them decides which kind wins.
 
 from collections.abc import Container, Iterable, Iterator
 from datetime import datetime, tzinfo
+from functools import lru_cache
 from operator import attrgetter
 from time import gmtime
 from typing import Final
@@ -19,7 +20,7 @@ from calserver.ical.meter import Meter
 from calserver.ical.model import Component, Property
 from calserver.ical.object import CalendarObject
 from calserver.ical.recurrence import Series
-from calserver.ical.shape import epoch_of
+from calserver.ical.shape import DAY, epoch_of
 from calserver.ical.timerange import TimeRange
 from calserver.ical.value import period, utc
 
@@ -170,5 +171,11 @@ def _property(letter: str, periods: tuple[BusyPeriod, ...]) -> Property | None:
 
 def _instant(epoch: int) -> str:
     """A DATE-TIME in UTC; there are two for each period."""
-    year, month, day, hour, minute, second, *_ = gmtime(epoch)
-    return f"{year:04d}{month:02d}{day:02d}T{hour:02d}{minute:02d}{second:02d}Z"
+    day, second = divmod(epoch, DAY)
+    return f"{_date(day)}T{second // 3600:02d}{second // 60 % 60:02d}{second % 60:02d}Z"
+
+
+@lru_cache(maxsize=1024)
+def _date(day: int) -> str:
+    year, month, day, *_ = gmtime(day * DAY)
+    return f"{year:04d}{month:02d}{day:02d}"

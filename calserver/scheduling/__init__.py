@@ -13,6 +13,6 @@ who asked what. `federation` builds all this of the configuration.
 """
 
 from calserver.scheduling import mail
-from calserver.scheduling.federation import Federation, attached
+from calserver.scheduling.federation import Federation, attached, capabilities
 
-__all__ = ["Federation", "attached", "mail"]
+__all__ = ["Federation", "attached", "capabilities", "mail"]

@@ -92,7 +92,7 @@ class Federation:
         )
         self._client = Client(
             self._agent,
-            Discovery(lookup, reactor),
+            Discovery(lookup, reactor, own=config.calendars.hosts),
             self._signing_key,
             reactor,
             routes=_routes(settings),

@@ -15,7 +15,7 @@ from calserver.store.revisions import Place
 from calserver.store.rows import COLLECTION, collection_from, microseconds, packed
 from calserver.store.schema import collection, object_, personal, principal, share
 from calserver.store.statements import Connection, Statement, inserting
-from calserver.store.values import Collection, Missing, NameTaken
+from calserver.store.values import Collection, Missing, NameTaken, Stamp
 
 _c, _o, _p = collection.c, object_.c, principal.c
 
@@ -53,6 +53,7 @@ IN_HOMES = Statement(
 )
 GET = Statement(select(*COLLECTION).where(_c.id == bindparam("id")))
 CHILD = Statement(select(*COLLECTION).where(_c.parent_id == bindparam("parent_id"), _c.name == bindparam("name")))
+NAMES_IN = Statement(select(_c.name).where(_c.parent_id == bindparam("parent_id")))
 CHILDREN = Statement(select(*COLLECTION).where(_c.parent_id == bindparam("parent_id")).order_by(_c.name))
 ANCESTORS = Statement(select(*COLLECTION).join(_up, _up.c.id == _c.id).order_by(_up.c.depth.desc()))
 BELOW = Statement(
@@ -166,6 +167,7 @@ class SqlCollections:
 
     def __init__(self, connection: Connection, now: datetime) -> None:
         self._connection = connection
+        self._stamps: dict[int, Stamp | None] = {}
         self._now = microseconds(now)
 
     def home(self, principal_id: int, kind: str) -> Collection | None:
@@ -197,11 +199,33 @@ class SqlCollections:
         rows = self._connection.all(_path(len(names)), home_id=home_id, **_named(names))
         return collection_from(rows[-1]) if len(rows) > len(names) else None
 
-    def locate(self, principal_kind: str, uid: str, kind: str, names: Sequence[str]) -> Sequence[Collection]:
+    def locate(
+        self, principal_kind: str, uid: str, kind: str, names: Sequence[str], *, remember: bool = False
+    ) -> Sequence[Collection]:
         """The way to a path in one query: a home and the collections below it, as far as they are there."""
+        ways = self._connection.ways if remember else None
+        key = (principal_kind, uid, kind, *names)
+        known = None if ways is None else ways.find(key, self.stamp)
+        if known is not None:
+            return known
         statement = _location(len(names))
         rows = self._connection.all(statement, principal_kind=principal_kind, uid=uid, kind=kind, **_named(names))
-        return [collection_from(row) for row in rows]
+        found = [collection_from(row) for row in rows]
+        if ways is not None:
+            ways.keep(key, found, self.stamp, self._names_in)
+        return found
+
+    def stamp(self, home_id: int) -> Stamp | None:
+        """What changes with anything that is seen in a home, as this transaction sees it."""
+        reads = self._connection.ways is not None
+        if reads and home_id in self._stamps:
+            return self._stamps[home_id]
+        row = self._connection.one(revisions.STAMP, home_id=home_id)
+        found = self._stamps[home_id] = None if row is None else Stamp(*row)
+        return found
+
+    def _names_in(self, id: int) -> frozenset[str]:
+        return frozenset(row[0] for row in self._connection.all(NAMES_IN, parent_id=id))
 
     def homes(self, principal_kind: str, kind: str) -> Sequence[tuple[str, Collection]]:
         """All homes of a kind whose principals are of `principal_kind`, with the principals' uids, by uid."""

@@ -37,6 +37,7 @@ from calserver.store.revisions import STAMP
 from calserver.store.statements import Connection
 from calserver.store.transaction import SqlTransaction
 from calserver.store.values import Stamp
+from calserver.store.ways import Ways
 
 T = TypeVar("T")
 Work = Callable[[Transaction], Any]
@@ -101,6 +102,7 @@ class SqlStore:
         self._readers: list[threading.Thread] = []
         self._deadline = math.inf
         self._lease: Lease | None = None
+        self._ways = Ways()
         self._watch = dialect.connect_watch(self._too_long)
         self._slow_until = 0.0
         self._blocks = getrusage(RUSAGE_THREAD).ru_inblock
@@ -129,7 +131,7 @@ class SqlStore:
             self._dialect.begin_read(driver)
             self._deadline = began + GLANCE_SECONDS
             try:
-                return self._run(work, driver)
+                return self._look(work, driver)
             finally:
                 self._deadline = math.inf
                 driver.execute("ROLLBACK")
@@ -150,7 +152,7 @@ class SqlStore:
 
     def read_now(self, work: Callable[[Transaction], T]) -> T:
         """The same as `read` in the calling thread."""
-        return self._own("reading", writable=False).read(partial(self._run, work), self._patience())
+        return self._own("reading", writable=False).read(partial(self._look, work), self._patience())
 
     def write_now(self, work: Callable[[Transaction], T]) -> T:
         """The same as `write` in the calling thread."""
@@ -223,7 +225,7 @@ class SqlStore:
         while (job := self._reads.get()) is not None:
             if not job.waiting.called:
                 try:
-                    job.result = link.read(partial(self._run, job.work), job.until)
+                    job.result = link.read(partial(self._look, job.work), job.until)
                 except BaseException:  # noqa: BLE001 - it belongs to who waits, and the thread goes on
                     job.result = Failure()
                 self._answer([job])
@@ -309,9 +311,13 @@ class SqlStore:
             setattr(self._local, purpose, link)
         return link
 
-    def _run(self, work: Callable[[Transaction], T], driver: Any) -> T:
-        """Run `work` in the transaction that the driver has begun."""
-        connection = Connection(self._dialect, driver)
+    def _look(self, work: Callable[[Transaction], T], driver: Any) -> T:
+        """Run `work`, which only reads."""
+        return self._run(work, driver, self._ways)
+
+    def _run(self, work: Callable[[Transaction], T], driver: Any, ways: Ways | None = None) -> T:
+        """Run `work` in the transaction that the driver has begun; one that reads may know the `ways`."""
+        connection = Connection(self._dialect, driver, ways)
         try:
             return work(SqlTransaction(connection, self._now()))
         finally:

@@ -157,13 +157,21 @@ class Collections(Protocol):
     def by_path(self, home_id: int, names: Sequence[str]) -> Collection | None:
         """The collection at a path below a home; the home itself for an empty path."""
 
-    def locate(self, principal_kind: str, uid: str, kind: str, names: Sequence[str]) -> Sequence[Collection]:
+    def locate(
+        self, principal_kind: str, uid: str, kind: str, names: Sequence[str], *, remember: bool = False
+    ) -> Sequence[Collection]:
         """The way to a path in one query: a home and the collections below it, as far as they are there.
+
+        With `remember`, what was found before is found again by a look at the home's stamp alone. That takes less time
+        than to find nothing, so it is for those only who may know what there is.
 
         The first is the home of this kind that belongs to the principal with this kind and uid, the second its member
         ``names[0]``, and so on; it ends where `names` ends, or before the first name that is no collection. Empty
         where there is no such home.
         """
+
+    def stamp(self, home_id: int) -> Stamp | None:
+        """What changes with anything that is seen in a home, as this transaction sees it; None where there is none."""
 
     def homes(self, principal_kind: str, kind: str) -> Sequence[tuple[str, Collection]]:
         """All homes of a kind whose principals are of `principal_kind`, with the principals' uids, by uid."""
@@ -294,9 +302,18 @@ class Objects(Protocol):
         """Ids of those that `in_range` finds by a marker alone: whether they have an instance there is not known."""
 
     def busy(
-        self, collection_ids: Iterable[int], start: int, end: int, *, floating_offset: tuple[int, int] = (0, 0)
+        self,
+        collection_ids: Iterable[int],
+        start: int,
+        end: int,
+        *,
+        floating_offset: tuple[int, int] = (0, 0),
+        bound: bool = True,
     ) -> Sequence[tuple[Object, Instance]]:
-        """The instance rows (markers too) that overlap ``[start, end)`` and are not free, ordered by start."""
+        """The instance rows (markers too) that overlap ``[start, end)`` and are not free, ordered by start.
+
+        `bound` says whether some of the collections may be bound to others; to look takes time.
+        """
 
     def put(self, collection_id: int, draft: Draft, *, unique_uid: bool = False) -> tuple[Object, bool]:
         """Store an object under its name; returns it and whether it is new.
@@ -408,8 +425,8 @@ class ChangeLog(Protocol):
 class Locks(Protocol):
     """Locks that have not expired at ``txn.now``."""
 
-    def covering(self, path: str) -> Sequence[Lock]:
-        """Locks on the path itself, and deep ones on what lies above it."""
+    def covering(self, path: str, *, parent: bool = False) -> Sequence[Lock]:
+        """Locks on the path itself, and deep ones on what lies above it; with `parent` all on what is right above."""
 
     def below(self, path: str) -> Sequence[Lock]:
         """Locks on anything below a path."""

@@ -18,7 +18,7 @@ _inside = and_(_l.path > bindparam("low"), _l.path < bindparam("high"))
 
 COVERING = Statement(
     select(lock)
-    .where(among(_l.path, "above"), or_(_l.deep, _l.path == bindparam("path")), _alive)
+    .where(among(_l.path, "above"), or_(_l.deep, _l.path == bindparam("path"), _l.path == bindparam("also")), _alive)
     .order_by(_l.path, _l.token)
 )
 BELOW = Statement(select(lock).where(_inside, _alive).order_by(_l.path, _l.token))
@@ -58,11 +58,12 @@ class SqlLocks:
         self._connection = connection
         self._now = microseconds(now)
 
-    def covering(self, path: str) -> Sequence[Lock]:
-        """Locks on the path itself, and deep ones on what lies above it."""
+    def covering(self, path: str, *, parent: bool = False) -> Sequence[Lock]:
+        """Locks on the path itself, and deep ones on what lies above it; with `parent` all on what is right above."""
         steps = path.split("/")
         above = ["", *("/".join(steps[: depth + 1]) for depth in range(len(steps)))]
-        rows = self._connection.all(COVERING, above=self._connection.values(above), path=path, now=self._now)
+        also = above[-2] if parent else path
+        rows = self._connection.all(COVERING, above=self._connection.values(above), path=path, also=also, now=self._now)
         return [_lock(row) for row in rows]
 
     def below(self, path: str) -> Sequence[Lock]:

@@ -276,14 +276,20 @@ class SqlObjects:
         return frozenset(row[0] for row in self._connection.all(ONLY_MARKED[one], **where))
 
     def busy(
-        self, collection_ids: Iterable[int], start: int, end: int, *, floating_offset: tuple[int, int] = (0, 0)
+        self,
+        collection_ids: Iterable[int],
+        start: int,
+        end: int,
+        *,
+        floating_offset: tuple[int, int] = (0, 0),
+        bound: bool = True,
     ) -> Sequence[tuple[Object, Instance]]:
         """The instance rows (markers too) that overlap ``[start, end)`` and are not free, ordered by start."""
         one, where = self._window(collection_ids, start, end, floating_offset)
         known: dict[tuple[int, int], Object] = {}
         """By id and collection: a shared calendar and one that is bound to it may both be asked about."""
         found = []
-        for row in self._connection.all(BUSY[one], **where):
+        for row in self._connection.all(BUSY[one, bound], **where):
             of = known.get(row[:2])
             if of is None:
                 of = known[row[:2]] = object_from(row)

@@ -49,6 +49,8 @@ MAKING: Final = 0x63616C73
 """The advisory lock of who makes or changes tables."""
 CROWDED_SECONDS: Final = (0.1, 0.3)
 """How long a writer waits for the lock of another one, at random: two that wait for each other do not both give up."""
+IDLE_SECONDS = 30.0
+"""When the server gives up a transaction in which nothing is asked any more: whoever began it is gone, or hangs."""
 LOOK_SECONDS: Final = 0.1
 """How long a look from the reactor thread may take; what takes longer is given up, and the connection with it."""
 SLOW_SECONDS, CALM_SECONDS = 0.02, 1.0
@@ -110,9 +112,16 @@ class Driver(psycopg.Connection[tuple[Any, ...]]):
         return self.cursor(binary=True).execute(query, params, **kw)
 
     def executemany(self, query: Any, rows: Iterable[Any]) -> None:
-        """Run a statement for each of `rows`, all on their way at once."""
-        with self.cursor(binary=True) as cursor:
-            cursor.executemany(query, rows)
+        """Run a statement for each of `rows`, all on their way at once.
+
+        Behind such a batch the server does not count how long nothing is asked (`IDLE_SECONDS`), so something is.
+        """
+        batch = list(rows)
+        if len(batch) == 1:
+            self.execute(query, batch[0])
+        elif batch:
+            self.cursor(binary=True).executemany(query, batch)
+            self.command("")
 
     def command(self, text: str) -> None:
         """Run several statements that have no parameters, on one way to the server and back."""
@@ -354,7 +363,7 @@ class Postgres:
 
     def begin_read(self, driver: Driver) -> None:
         """Begin a snapshot."""
-        driver.command("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL jit = off")
+        driver.command(f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL jit = off; {_idle()}")
 
     def begin_write(self, driver: Driver, *, alone: bool) -> None:
         """Begin to write; the lock is there before the snapshot, since LOCK does not take one.
@@ -366,6 +375,7 @@ class Postgres:
             raise psycopg.OperationalError("this is a standby")
         driver.command(
             "BEGIN ISOLATION LEVEL SERIALIZABLE READ WRITE; SET LOCAL enable_seqscan = off; SET LOCAL jit = off;"
+            f"{_idle()};"
             f"SET LOCAL lock_timeout = {_milliseconds(self.busy_timeout)};"
             f"LOCK TABLE meta IN {'EXCLUSIVE' if alone else 'ROW EXCLUSIVE'} MODE;"
             f"SET LOCAL lock_timeout = {_milliseconds(random.uniform(*CROWDED_SECONDS))}"
@@ -385,7 +395,7 @@ class Postgres:
             return not alone
         if isinstance(error, errors.OperationalError):
             return not isinstance(error, errors.DiskFull | errors.QueryCanceled)
-        return isinstance(error, psycopg.InterfaceError)
+        return isinstance(error, psycopg.InterfaceError | errors.IdleInTransactionSessionTimeout)
 
     def translate(self, error: Exception) -> Exception:
         """What the contract raises for an error of the driver; the error itself where it says nothing about it."""
@@ -395,7 +405,7 @@ class Postgres:
             return Full("there is no room left on the disk")
         if isinstance(error, errors.LockNotAvailable | errors.SerializationFailure | errors.DeadlockDetected):
             return Busy("others were in the way for too long")
-        if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError) and self.passes(error, alone=False):
+        if not isinstance(error, errors.IntegrityError) and self.passes(error, alone=False):
             return Busy(f"the database is away: {_sentence(error)}")
         return error
 
@@ -420,6 +430,11 @@ def _sequences(connection: Connection) -> Sequence[tuple[str, str]]:
         if "id" in table.c
         and (found := connection.scalar(select(func.pg_get_serial_sequence(f'"{table.name}"', "id")))) is not None
     ]
+
+
+def _idle() -> str:
+    """Nobody else waits for long for what a process that is gone has locked."""
+    return f"SET LOCAL idle_in_transaction_session_timeout = {_milliseconds(IDLE_SECONDS)}"
 
 
 def _milliseconds(seconds: float) -> int:

@@ -27,16 +27,18 @@ def _in_range(one: bool) -> tuple[Statement, Statement]:
     )
 
 
-def _busy(one: bool) -> Statement:
+def _busy(one: bool, bound: bool) -> Statement:
     columns = (instance.c.object_id, *index.COLUMNS)
     found = index.overlapping(one, *columns).subquery("found")
     own = select(*OBJECT, *(found.c[each.name] for each in index.COLUMNS))
     own = own.join(found, found.c.object_id == _o.id).where(found.c.busy != "F")
+    if not bound:
+        return Statement(own)
     found = index.overlapping(one, *columns, bound=(True,)).subquery("found")
     band = case((seen.BUSY_DIFFERS, index.MARKER), else_=found.c.band)
-    bound = seen.as_seen(one, OBJECT).add_columns(band, *(found.c[each.name] for each in index.COLUMNS[1:]))
-    bound = bound.join(found, found.c.object_id == _o.id).where(or_(seen.BUSY_DIFFERS, found.c.busy != "F"))
-    return Statement(union_all(own, bound))
+    theirs = seen.as_seen(one, OBJECT).add_columns(band, *(found.c[each.name] for each in index.COLUMNS[1:]))
+    theirs = theirs.join(found, found.c.object_id == _o.id).where(or_(seen.BUSY_DIFFERS, found.c.busy != "F"))
+    return Statement(union_all(own, theirs))
 
 
 def _only_marked(one: bool) -> Statement:
@@ -48,4 +50,5 @@ def _only_marked(one: bool) -> Statement:
 
 IN_RANGE = {one: _in_range(one) for one in (False, True)}
 ONLY_MARKED = {one: _only_marked(one) for one in (False, True)}
-BUSY = {one: _busy(one) for one in (False, True)}
+BUSY = {(one, bound): _busy(one, bound) for one in (False, True) for bound in (False, True)}
+"""The second is whether some of the collections may be bound to others, which takes twice as long."""

@@ -267,6 +267,7 @@ task = Table(
     Column("attempts", Integer, nullable=False),
     Column("payload", LargeBinary, nullable=False),
     Index("uq_task_kind_key", "kind", "key", unique=True),
+    Index("ix_task_kind_due", "kind", "due"),
     sqlite_autoincrement=True,
 )
 """What must happen after a commit (`calserver.store.interface.Tasks`)."""

@@ -207,7 +207,7 @@ class SQLite:
             return Missing("something refers to what is not there")
         code = error.sqlite_errorcode & 0xFF if isinstance(error, sqlite3.OperationalError) else None
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            return Busy("the database stayed locked")
+            return Busy("another process keeps the database")
         if code == sqlite3.SQLITE_FULL:
             return Full("there is no room left on the disk")
         return error

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Executable, Table, bindparam, insert
 
 from calserver.store.dialects import Dialect
+from calserver.store.ways import Ways
 
 Row = tuple[Any, ...]
 
@@ -42,11 +43,13 @@ def inserting(table: Table, *without: str) -> Any:
 class Connection:
     """One connection of the driver with an open transaction."""
 
-    __slots__ = ("_streams", "dialect", "driver", "statements")
+    __slots__ = ("_streams", "dialect", "driver", "statements", "ways")
 
-    def __init__(self, dialect: Dialect, driver: Any) -> None:
+    def __init__(self, dialect: Dialect, driver: Any, ways: Ways | None = None) -> None:
         self.dialect = dialect
         self.driver = driver
+        self.ways = ways
+        """Ways that are known, in a transaction that only reads."""
         self._streams: list[Any] = []
         self.statements = 0
         """How many statements ran: what a test counts."""

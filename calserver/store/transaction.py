@@ -1,6 +1,8 @@
 """A transaction: the subjects over one connection, at one instant."""
 
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from typing import Any, Final
 
 from calserver.store.changes import SqlChangeLog
 from calserver.store.collections import SqlCollections
@@ -28,37 +30,46 @@ from calserver.store.shares import SqlShares
 from calserver.store.statements import Connection
 from calserver.store.tasks import SqlTasks
 
+_SUBJECTS: Final[Mapping[str, Callable[[Connection, datetime], Any]]] = {
+    "changes": lambda connection, now: SqlChangeLog(connection),
+    "collections": SqlCollections,
+    "copies": lambda connection, now: SqlCopies(connection),
+    "journal": lambda connection, now: SqlJournal(connection),
+    "locks": SqlLocks,
+    "meta": lambda connection, now: SqlMeta(connection),
+    "objects": SqlObjects,
+    "peers": lambda connection, now: SqlPeers(connection),
+    "principals": SqlPrincipals,
+    "shares": SqlShares,
+    "tasks": SqlTasks,
+}
+
 
 class SqlTransaction:
     """`calserver.store.interface.Transaction` on SQL."""
 
-    __slots__ = (
-        "changes",
-        "collections",
-        "connection",
-        "copies",
-        "journal",
-        "locks",
-        "meta",
-        "now",
-        "objects",
-        "peers",
-        "principals",
-        "shares",
-        "tasks",
-    )
+    __slots__ = ("connection", "now", *_SUBJECTS)
+
+    principals: Principals
+    collections: Collections
+    objects: Objects
+    copies: Copies
+    shares: Shares
+    changes: ChangeLog
+    locks: Locks
+    tasks: Tasks
+    journal: Journal
+    peers: Peers
+    meta: Meta
 
     def __init__(self, connection: Connection, now: datetime) -> None:
         self.now = now
         self.connection = connection
-        self.principals: Principals = SqlPrincipals(connection, now)
-        self.collections: Collections = SqlCollections(connection, now)
-        self.objects: Objects = SqlObjects(connection, now)
-        self.copies: Copies = SqlCopies(connection)
-        self.shares: Shares = SqlShares(connection, now)
-        self.changes: ChangeLog = SqlChangeLog(connection)
-        self.locks: Locks = SqlLocks(connection, now)
-        self.tasks: Tasks = SqlTasks(connection, now)
-        self.journal: Journal = SqlJournal(connection)
-        self.peers: Peers = SqlPeers(connection)
-        self.meta: Meta = SqlMeta(connection)
+
+    def __getattr__(self, name: str) -> Any:
+        """A subject, made when it is used for the first time: most transactions are about two or three."""
+        if name not in _SUBJECTS:
+            raise AttributeError(name)
+        made = _SUBJECTS[name](self.connection, self.now)
+        setattr(self, name, made)
+        return made

@@ -31,7 +31,7 @@ class Missing(LookupError):
 
 
 class Busy(Exception):
-    """The database stayed locked longer than the configured wait; nothing was written."""
+    """Others were in the way, or the database was away, for too long; nothing was written (but see `Uncertain`)."""
 
 
 class Full(Exception):

@@ -106,9 +106,11 @@ class Homes:
         return self.kinds.home(view, estate.href, row, estate)
 
     def _below(self, view: View, href: Href, kind: str, uid: str, names: Sequence[str]) -> Resource:
-        rows = view.txn.collections.locate(kind, uid, self.home_kind, names)
+        actor = view.request.actor
+        owner = actor.administrator or actor.href == principal_href(kind, uid)
+        rows = view.txn.collections.locate(kind, uid, self.home_kind, names, remember=owner)
         if not rows:
-            if not view.request.actor.administrator and view.request.actor.href != principal_href(kind, uid):
+            if not owner:
                 raise self._refusal(view, href, names)
             return Unmapped(view, href, self._homes(view, kind) if not names else None)
         way = [self._home(view, kind, uid, rows[0])]

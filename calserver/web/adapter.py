@@ -234,9 +234,7 @@ class DavAdapter:
         return response
 
     def _turn(self, asked: dav.Request, login: Login, version: int, key: Key | None) -> "Turn":
-        home = None if key is None else self.recall.home(asked.href)
-        stamp = None if home is None else self.recall.stamp(home)
-        return Turn(self, asked, login, version, key, home, stamp)
+        return Turn(self, asked, login, version, key, None if key is None else self.recall.home(asked.href))
 
     def _learn(self, turn: "Turn", response: dav.Response) -> None:
         turn.login.version = turn.version
@@ -271,9 +269,12 @@ class DavAdapter:
         return await deferToThreadPool(self.reactor, self.reactor.getThreadPool(), function, *arguments)
 
 
-@attrs.frozen(slots=True)
+@attrs.define(slots=True)
 class Turn:
-    """A request on its way through a transaction, with what proves its answer: taken before the transaction begins."""
+    """A request on its way through a transaction, with what proves its answer.
+
+    The version was that of the store before the transaction began, the stamp that of the home inside of it.
+    """
 
     adapter: DavAdapter
     asked: dav.Request
@@ -281,7 +282,7 @@ class Turn:
     version: int
     key: Key | None
     home: Home | None
-    stamp: Stamp | None
+    stamp: Stamp | None = None
 
     def work(self, txn: Transaction) -> dav.Response:
         """What is done in the transaction."""
@@ -295,6 +296,5 @@ class Turn:
         adapter = self.adapter
         if self.login.version != self.version:
             self.asked.actor = adapter.logins.confirm(txn, self.login)
-        if self.home is not None and self.home.id is None:
-            self.home.learn(txn)
+        self.stamp = None if self.home is None else self.home.stamp(txn)
         return dav.handle(adapter.spoken, adapter.tree, txn, self.asked, adapter.settings, hurried=hurried)

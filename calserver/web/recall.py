@@ -49,11 +49,17 @@ class Home:
     uid: str
     id: int | None = None
 
-    def learn(self, txn: Transaction) -> None:
-        """Look which row it is."""
-        rows = txn.collections.locate(self.principal_kind, self.uid, self.home_kind, ())
-        if rows:
+    def stamp(self, txn: Transaction) -> Stamp | None:
+        """The stamp of the home as a transaction sees it; None where there is none."""
+        if self.id is None:
+            rows = txn.collections.locate(self.principal_kind, self.uid, self.home_kind, ())
+            if not rows:
+                return None
             self.id = rows[0].id
+        found = txn.collections.stamp(self.id)
+        if found is None:
+            self.id = None
+        return found
 
 
 @attrs.define(slots=True)
@@ -121,15 +127,6 @@ class Recall:
                 self._homes.popitem(last=False)
         return found
 
-    def stamp(self, home: Home) -> Stamp | None:
-        """The stamp of a home, to be taken before a transaction; None where it is not known yet."""
-        if home.id is None:
-            return None
-        stamp = self._store.stamp(home.id)
-        if stamp is None:
-            home.id = None
-        return stamp
-
     def find(self, key: Key, login: Login, version: int) -> Response | None:
         """The answer to a request, if it is proven.
 
@@ -160,7 +157,7 @@ class Recall:
             response: the answer.
             login: who asked, proven to be current by the transaction that made the answer.
             home: the home that the path is in.
-            stamp: of that home, taken before the transaction.
+            stamp: of that home, as the transaction saw it.
             version: the store's data version before the transaction.
         """
         body = response.body

@@ -4,14 +4,17 @@ import itertools
 import json
 import os
 import sys
+from base64 import b64decode
 from collections.abc import Callable, Iterator
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 import pytest_twisted
 from certificates import Authority
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from nameservers import Nsd, zone
 from twisted.internet import reactor  # noqa: TID251 - tests hand it on
 from twisted.internet.endpoints import SSL4ServerEndpoint, TCP4ServerEndpoint
@@ -21,11 +24,15 @@ from twisted.web.resource import Resource
 from twisted.web.server import Site
 
 from calserver.admin import dns, keys
+from calserver.admin.federation_check import Expected, check_hosted
 from calserver.admin.finding import Finding
 from calserver.admin.installation import install
 from calserver.admin.outside import Outside, check
 from calserver.config import Config
+from ischedule import capabilities, dkim
+from ischedule.capabilities import numbered
 from ischedule.guard import Guard
+from ischedule.receiver import USUAL
 from ischedule.resolver import NameServer
 
 HOST = "cal.example.org"
@@ -85,6 +92,7 @@ class Domain:
         self.nsd = nsd
         self.wanted = dns.records("example.org", port=port, addresses=["127.0.0.1"], keys=KEYS, key_lookup=True)
         self.dns_port = nsd.port
+        self.expected: Expected | None = None
 
     async def found(self, *, without: str = "", more: str = "", **changed: str) -> list[Finding]:
         """What is wrong when records are changed: names up to the first dot to contents, or left out."""
@@ -98,7 +106,7 @@ class Domain:
         servers = (NameServer("127.0.0.1", self.nsd.port),)
         believed = (self.authority.certificate,)
         outside = Outside(resolvers=servers, authorities=believed, guard=guard, dns_port=self.dns_port)
-        return await check(reactor, outside, "Example.org", self.wanted)
+        return await check(reactor, outside, "Example.org", self.wanted, self.expected)
 
     async def problems(self, **changed: str) -> list[str]:
         """The sentences that are not fine, apart from the one about the domain's own host; names without the domain."""
@@ -288,6 +296,90 @@ async def test_what_the_server_answers_wrongly(
     assert says in problem
 
 
+RFC8463 = Ed25519PrivateKey.from_private_bytes(b64decode("nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A="))
+"""The private key of the public one above."""
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_the_server_tells_is_what_its_configuration_says(domain: Make) -> None:
+    at, told = await domain(), numbered(USUAL)
+    at.expected = Expected(capabilities=told, key=None)
+    at.front.answers["/.well-known/ischedule"] = (200, "", capabilities.write(told))
+    assert await at.problems() == []
+    other = numbered(attrs.evolve(USUAL, max_recipients=5, inline_attachments=True))
+    at.front.answers["/.well-known/ischedule"] = (200, "", capabilities.write(other))
+    (problem,) = await at.problems()
+    assert problem.startswith("warning https://")
+    assert "its capabilities (inline-attachments, max-recipients) are not those of the configuration" in problem
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_is_signed_is_verified_by_what_is_published(domain: Make) -> None:
+    at, told = await domain(), numbered(USUAL)
+    at.front.answers["/.well-known/ischedule"] = (200, "", capabilities.write(told))
+    key = dkim.SigningKey(domain="example.org", selector="cal1", private=RFC8463)
+    at.expected = Expected(capabilities=told, key=key)
+    assert await at.problems() == []
+    assert "verifies what is signed here" in {each.text for each in await at.found()}
+    at.expected = Expected(capabilities=told, key=attrs.evolve(key, private=dkim.generate("ed25519")))
+    (problem,) = await at.problems()
+    assert problem.startswith("error cal1._domainkey: what is signed here is refused by others: the signature was not")
+    problems = await at.problems(without="cal1")
+    assert "error cal1._domainkey: what is signed here is refused by others: there is no key" in problems
+    problems = await at.problems(cal1_TXT=f'"v=DKIM1; k=ed25519; s=email; p={PUBLIC}"')
+    assert any("refused by others: the key is not meant for iSchedule" in each for each in problems), problems
+
+
+@pytest_twisted.ensureDeferred
+async def test_keys_that_the_server_shows_though_nobody_is_told_so(domain: Make) -> None:
+    at = await domain()
+    at.wanted = dns.records("example.org", port=at.port, addresses=["127.0.0.1"], keys=KEYS)
+    page = "/.well-known/domainkey/example.org/"
+    at.front.answers[f"{page}old"] = (200, "", KEYS["old"].encode() + b"\r\n")
+    assert await at.problems() == []
+    assert f"https://{HOST}:{at.port}{page}cal1" in {each.subject for each in await at.found() if each.level == "ok"}
+    del at.front.answers[f"{page}cal1"]
+    (problem,) = await at.problems()
+    assert problem.startswith("warning https://")
+    assert problem.endswith("it answers 404 without the key: another program is there")
+
+
+@pytest.mark.parametrize(
+    ("names", "level", "says"),
+    [
+        (["cal.hoster.test"], "warning", "its certificate does not also name example.org: careful clients ask first"),
+        (["cal.hoster.test", "example.org"], "ok", "and also for example.org, outside of which cal.hoster.test lies"),
+    ],
+)
+@pytest_twisted.ensureDeferred
+async def test_a_server_outside_of_the_domain(
+    authority: Authority,
+    serve: Any,
+    program: Callable[[str], str],
+    tmp_path: Path,
+    names: list[str],
+    level: str,
+    says: str,
+) -> None:
+    port = await serve(Site(Front()), authority.options(*names))
+    wanted = dns.records("example.org", host="cal.hoster.test", port=port, keys=KEYS, key_lookup=True)
+    zones = {
+        "example.org": zone("example.org", *(f"{each.name}. {each.type} {each.content}" for each in wanted)),
+        "hoster.test": zone("hoster.test", "cal A 127.0.0.1"),
+    }
+    with Nsd(program("nsd"), tmp_path, zones) as both:
+        outside = Outside(
+            resolvers=(NameServer("127.0.0.1", both.port),),
+            authorities=(authority.certificate,),
+            guard=Guard(allow=(ip_network("127.0.0.0/8"),)),
+            dns_port=both.port,
+        )
+        found = await check(reactor, outside, "example.org", wanted)
+    (about,) = [each for each in found if each.subject == f"cal.hoster.test port {port} (127.0.0.1)"]
+    assert about.level == level
+    assert says in about.text
+
+
 def test_private_keys_are_those_of_the_records(tmp_path: Path) -> None:
     site = tmp_path / "site"
     install(site)
@@ -306,7 +398,7 @@ def test_private_keys_are_those_of_the_records(tmp_path: Path) -> None:
 @pytest_twisted.ensureDeferred
 async def test_from_the_command_line(domain: Make, authority: Authority, nsd: Nsd, tmp_path: Path) -> None:
     at, site = await domain(), tmp_path / "site"
-    install(site)
+    install(site, domain="example.org")
     config = Config.load(site / "calserver.toml")
     (tmp_path / "ca.pem").write_bytes(authority.pem)
     records = dns.records("example.org", port=at.port, addresses=["127.0.0.1"], keys=keys.key_records(config))
@@ -328,3 +420,11 @@ async def test_from_the_command_line(domain: Make, authority: Authority, nsd: Ns
     assert status == 1
     errors = [each["subject"] for each in json.loads(out) if each["level"] == "error"]
     assert errors == ["cal2._domainkey.example.org"]
+
+
+def test_a_domain_that_the_configuration_does_not_know(tmp_path: Path) -> None:
+    install(tmp_path / "site", domain="example.org")
+    config = Config.load(tmp_path / "site" / "calserver.toml")
+    assert check_hosted(config, "example.org") == []
+    (problem,) = check_hosted(config, "other.example")
+    assert problem.level == "error"

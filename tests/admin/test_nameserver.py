@@ -104,11 +104,11 @@ async def test_a_port_that_is_taken_is_refused(server: Any) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_from_the_command_line(tmp_path: Path) -> None:
-    """`calserver dns serve` answers with what `calserver dns records` prints, until it is told to stop."""
+    """`calserver demo dns` answers with what `calserver dns records` prints, until it is told to stop."""
     site = tmp_path / "site"
     install(site, domain="example.org")
     listening = Told()
-    command = [sys.executable, "-m", "calserver.cli", "dns", "serve", "example.org", "north.example"]
+    command = [sys.executable, "-m", "calserver.cli", "demo", "dns", "example.org", "north.example"]
     place = ["--listen", "127.0.0.1:0", "--address", "127.0.0.1", "--port", "8443"]
     environment = {**os.environ, "CALSERVER_CONFIG": str(site / "calserver.toml")}
     reactor.spawnProcess(listening, sys.executable, [*command, *place], env=environment)

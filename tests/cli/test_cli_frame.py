@@ -1,5 +1,6 @@
 """What holds for every verb: help, exit status, one line for what went wrong, where the configuration comes from."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -39,13 +40,13 @@ ALL = leaves(verbs)
 
 def test_the_verbs_of_the_manual_are_there() -> None:
     wanted = """
-    init / demo / serve / config check / config show / user add / user list / user show / user password /
-    user remove / principals import / principals export / calendar list / calendar create / calendar delete /
-    calendar export / calendar import / calendar publish / calendar unpublish / schedule explain / schedule check /
-    acl show / acl grant / acl revoke / acl reset / delegate list / delegate add / delegate remove / db upgrade /
-    db check / db copy / dns records / dns check / dns serve / keys generate / keys list / keys publish / keys rotate /
-    keys retire / federation peers / federation queue / federation show / federation retry / federation drop /
-    mail test
+    init / demo organizations / demo dns / serve / config check / config show / user add / user list /
+    user show / user password / user remove / principals import / principals export / calendar list /
+    calendar create / calendar delete / calendar export / calendar import / calendar publish /
+    calendar unpublish / schedule explain / schedule check / acl show / acl grant / acl revoke / acl reset /
+    delegate list / delegate add / delegate remove / db upgrade / db check / db copy / dns records /
+    dns check / keys generate / keys list / keys publish / keys rotate / keys retire / federation peers /
+    federation queue / federation show / federation retry / federation drop / mail test
     """
     assert {" ".join(names) for names, _ in ALL} == {" ".join(each.split()) for each in wanted.split("/")}
 
@@ -54,9 +55,9 @@ def test_the_verbs_of_the_manual_are_there() -> None:
 def test_every_verb_has_help_and_speaks_json(names: tuple[str, ...], command: click.Command) -> None:
     options = {option for each in command.params for option in each.opts}
     assert command.help
-    if names not in {("serve",), ("demo",), ("dns", "serve")}:
+    if names not in {("serve",), ("demo", "organizations"), ("demo", "dns")}:
         assert "--json" in options
-    if names not in {("init",), ("demo",), ("db", "copy")}:
+    if names not in {("init",), ("demo", "organizations"), ("db", "copy")}:
         assert "--config" in options
     assert [each.name for each in command.params if isinstance(each, click.Option) and not each.help] == []
 
@@ -127,3 +128,11 @@ def test_a_file_that_is_not_there_is_named(verb: Verb, tmp_path: Path) -> None:
     done = verb("config", "show", "--config", tmp_path / "none.toml")
     assert done.status == 1
     assert "none.toml" in done.err
+
+
+@pytest.mark.parametrize("page", sorted(Path("docs").glob("*.md")), ids=lambda page: page.name)
+def test_manuals_name_verbs_that_are_there(page: Path) -> None:
+    groups = {names[0]: {each[1] for each, _ in ALL if each[0] == names[0] and len(each) > 1} for names, _ in ALL}
+    named = re.findall(r"(?:`|\$ |^    )calserver (\w[\w-]*)(?: (\w[\w-]*))?", page.read_text(), re.MULTILINE)
+    assert [each for each in named if each[0] not in groups] == []
+    assert [each for each in named if groups[each[0]] and each[1] not in groups[each[0]] | {""}] == []

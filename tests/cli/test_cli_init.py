@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from postgresql import Cluster
 
 from calserver.config import Config
 
@@ -58,3 +59,46 @@ def test_an_empty_directory_is_taken(verb: Verb, tmp_path: Path) -> None:
 def test_it_tells_what_to_type_next(verb: Verb, tmp_path: Path) -> None:
     site = tmp_path / "site"
     assert f"export CALSERVER_CONFIG={site}/calserver.toml" in verb("init", site).out
+
+
+def test_the_store_may_be_a_database_of_postgresql(verb: Verb, tmp_path: Path, postgres: Cluster) -> None:
+    password = tmp_path / "password"
+    password.write_text("ge&heim\n")
+    with postgres.nothing() as url:
+        made = verb("init", tmp_path / "site", "--store", url, "--store-password-file", password)
+        assert made.status == 0
+        assert "heim" not in made.out
+        config = tmp_path / "site" / "calserver.toml"
+        assert "heim" not in config.read_text()
+        shown = verb("config", "show", "--config", config).out
+        assert "password=***" in shown
+        assert "heim" not in shown
+        add = ("user", "add", "ann", "--password-stdin", "--config", config)
+        assert verb(*add, stdin="secret\n").status == 0
+        second = verb("init", tmp_path / "second", "--store", url)
+        assert second.status == 0, "tables that are there stay"
+        users = verb("user", "list", "--config", tmp_path / "second" / "calserver.toml", "--json").json
+        assert [each["uid"] for each in users] == ["ann"]
+
+
+def test_a_database_that_is_not_there_is_told_before_anything_is_made(
+    verb: Verb, tmp_path: Path, postgres: Cluster
+) -> None:
+    for url, reason in ((postgres.url("nowhere"), '"nowhere" does not exist'), ("mysql://x/y", "store.url: unknown")):
+        done = verb("init", tmp_path / "site", "--store", url)
+        assert done.status == 1
+        assert reason in done.err
+        assert not (tmp_path / "site").exists()
+
+
+def test_a_store_is_copied_to_another_database(verb: Verb, site: Path, postgres: Cluster) -> None:
+    source = f"sqlite:///{site}/calserver.sqlite"
+    with postgres.nothing() as url:
+        copied = verb("db", "copy", source, url, "--json").json
+        rows = {each["table"]: each["rows"] for each in copied}
+        assert rows["principal"] == 3
+        again = verb("db", "copy", source, url)
+        assert (again.status, again.out) == (1, "")
+        assert "empty database" in again.err
+        done = verb("db", "copy", url, f"sqlite:///{site}/back.sqlite")
+        assert done.out == f"copied {sum(rows.values())} rows, and all are the same\n"

@@ -86,6 +86,19 @@ def test_a_secret_comes_from_a_file_beside_the_configuration(tmp_path):
     assert "geheim" not in config.show()
 
 
+def test_the_password_alone_may_come_from_a_file(tmp_path):
+    (tmp_path / "password").write_text("ge&heim ü\n")
+    text = '[store]\nurl = "postgresql://cal@/cal?host=/run"\npassword_file = "password"\n'
+    config = Config.parse(text, source=tmp_path / "calserver.toml")
+    assert config.store_url == "postgresql://cal@/cal?host=/run&password=ge%26heim%20%C3%BC"
+    assert config.shown_store_url == "postgresql://cal@/cal?host=/run&password=***"
+    assert "heim" not in config.show()
+    text = text.replace("?host=/run", "").replace("@/", "@db1,db2:5433/")
+    assert Config.parse(text, source=tmp_path / "x").store_url.startswith("postgresql://cal@db1,db2:5433/cal?password=")
+    with pytest.raises(ConfigError, match="only PostgreSQL"):
+        Config.parse('[store]\npassword_file = "password"\n', source=tmp_path / "calserver.toml")
+
+
 def test_a_relative_sqlite_path_starts_at_the_folder_of_the_file(tmp_path):
     (tmp_path / "calserver.toml").write_text("")
     config = Config.load(tmp_path / "calserver.toml")

@@ -111,11 +111,12 @@ class MemoryLocks:
         self.queries += 1
         return [each for each in self._disk.locks.values() if each.expires > self._now]
 
-    def covering(self, path: str) -> list[Lock]:
+    def covering(self, path: str, *, parent: bool = False) -> list[Lock]:
+        also = path.rpartition("/")[0] if parent else path
         return [
             each
             for each in self._alive()
-            if each.path == path or (each.deep and (not each.path or path.startswith(each.path + "/")))
+            if each.path in (path, also) or (each.deep and (not each.path or path.startswith(each.path + "/")))
         ]
 
     def below(self, path: str) -> list[Lock]:

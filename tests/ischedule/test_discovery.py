@@ -159,6 +159,15 @@ async def test_without_a_path_it_is_the_well_known_one() -> None:
 
 
 @pytest_twisted.ensureDeferred
+async def test_ones_own_service_is_not_that_of_the_domains_below() -> None:
+    """They have none then, and can be reached by mail."""
+    found = discovery({(NAME, "SRV"): ["0 0 443 a.example.org."]}, own=lambda domain: domain == "example.org")
+    with pytest.raises(NoService) as caught:
+        await found.discover("staff.example.org")
+    assert not caught.value.declined
+
+
+@pytest_twisted.ensureDeferred
 async def test_who_declines_is_not_asked_further() -> None:
     """RFC 2782: a target of "." means that the service is decidedly not available."""
     found = discovery(
@@ -226,6 +235,20 @@ async def test_clear_text_only_where_it_is_allowed() -> None:
         await discovery(plain).discover("example.org")
     (server,) = await discovery(plain, plain=True).discover("example.org")
     assert server.url == "http://a.example.org/.well-known/ischedule"
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_server_that_does_not_answer_may_have_moved() -> None:
+    """What is remembered of its domain is not believed the next time, whatever its lifetime."""
+    names = Names({(NAME, "SRV"): ["0 0 443 a.example.org."]})
+    found = Discovery(names, Clock())
+    (server,) = await found.discover("example.org")
+    found.failed(server)
+    names.records[NAME, "SRV"] = ["0 0 443 b.example.org."]
+    (server,) = await found.discover("example.org")
+    assert (server.host, names.anew) == ("b.example.org", [NAME])
+    await found.discover("example.org")
+    assert names.anew == [NAME], "once is enough"
 
 
 @pytest_twisted.ensureDeferred

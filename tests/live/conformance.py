@@ -92,13 +92,14 @@ def main() -> int:
     spoken = [f"CalDAV/{name}.xml" for name in SPOKEN.split()] + ["CardDAV/aclreports.xml"]
     parser.add_argument("suites", nargs="*", metavar="SUITE", default=spoken)
     parser.add_argument("-v", "--verbose", action="store_true", help="show requests and answers of failures")
+    parser.add_argument("--store", default="", metavar="URL", help="an empty database; SQLite unless told")
     parser.add_argument("--update", action="store_true", help="write the list of passing tests anew")
     arguments = parser.parse_args()
     if not (SUITE / "run").exists():
         parser.error(f"there is no suite in {SUITE}; set CALSERVER_CONFORMANCE")
     with tempfile.TemporaryDirectory(prefix="conformance-") as name:
         folder = Path(name)
-        daemon = Daemon(folder / "server", accounts())
+        daemon = Daemon(folder / "server", accounts(), arguments.store)
         configure(daemon)
         with daemon:
             tests, printed = measure(daemon, list(arguments.suites), folder, *["--verbose"] * arguments.verbose)

@@ -5,16 +5,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import pytest
-from daemon import Daemon
-
-ACCOUNTS = """\
-uid,password,name,email,type,admin
-ann,ann,Ann Archer,ann@example.com,user,
-bob,bob,Bob Baker,bob@example.com,user,
-carol,carol,Carol Cook,carol@example.com,user,
-admin,admin,Administrator,admin@example.com,user,yes
-room1,,Room 1,room1@example.com,location,
-"""
+from daemon import ACCOUNTS, Daemon
 
 
 @pytest.fixture(scope="session")
@@ -54,7 +45,14 @@ def make_daemon(tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
 
 
 @pytest.fixture(scope="module")
-def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    """One running server for the tests of a module."""
-    with Daemon(tmp_path_factory.mktemp("live") / "server", ACCOUNTS) as running:
+def daemon(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    database_of: Callable[[str], AbstractContextManager[str]],
+) -> Iterator[Daemon]:
+    """One running server for the tests of a module, over PostgreSQL with ``--engine postgres``."""
+    with (
+        database_of(request.config.getoption("engine")) as url,
+        Daemon(tmp_path_factory.mktemp("live") / "server", ACCOUNTS, url) as running,
+    ):
         yield running

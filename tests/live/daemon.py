@@ -16,6 +16,14 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 CALSERVER = (sys.executable, "-m", "calserver.cli")
+ACCOUNTS = """\
+uid,password,name,email,type,admin
+ann,ann,Ann Archer,ann@example.com,user,
+bob,bob,Bob Baker,bob@example.com,user,
+carol,carol,Carol Cook,carol@example.com,user,
+admin,admin,Administrator,admin@example.com,user,yes
+room1,,Room 1,room1@example.com,location,
+"""
 START_SECONDS = 30.0
 STOP_SECONDS = 20.0
 

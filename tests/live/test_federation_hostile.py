@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 import attrs
 import pytest
 from certificates import Authority
+from hostile import DEADLINE_SECONDS
+from hostile_calendars import BOMBS, TEXTS, Poison
 from hostile_letters import HOSTILE, RECORDS, Case, Forger
 from letters import ANNA, BO, CY, event, letter, question, record, signed
 from nameservers import zone
@@ -222,6 +224,7 @@ def test_an_answer_says_nothing_but_who_comes(here: Organization) -> None:
         return [each for each in text.splitlines() if ANNA not in each and not each.startswith("DTSTAMP")]
 
     assert others(after) == others(before)
+    until(lambda: not stored(here)["task"], "the others are told")
 
 
 # -- again ---------------------------------------------------------------------------------------------------------
@@ -264,3 +267,51 @@ def test_more_than_is_read(here: Organization) -> None:
     assert here.post((*message.fields, *many), message.body).status in (400, 431)
     assert stored(here) == before
     assert statuses(post(here, letter(event(uid="after that")))) == ["2.0", "2.0"]
+
+
+def invitation(poison: Poison) -> Message:
+    """What a client cannot store, or only just, as another server's invitation."""
+    people = b"".join(b"%s:%s\r\n" % pair for pair in ((b"ORGANIZER", ANNA.encode()), (b"ATTENDEE", BO.encode())))
+    body = poison.body.replace(b"BEGIN:VEVENT\r\n", b"BEGIN:VEVENT\r\n" + people)
+    body = body.replace(b"UID:new\r\n", b"UID:%s\r\n" % poison.name.encode())
+    return letter(body.replace(b"VERSION:2.0", b"METHOD:REQUEST\r\nVERSION:2.0", 1), recipients=(BO,))
+
+
+POISONS = [each for each in (*BOMBS, *TEXTS) if each.media_type.startswith("text/calendar")]
+
+
+@pytest.mark.parametrize("poison", POISONS, ids=[each.name for each in POISONS])
+def test_what_costs_much_is_refused_like_that_of_clients(here: Organization, poison: Poison) -> None:
+    before = stored(here)
+    message = signed(invitation(poison), now=time.time())
+    began = time.monotonic()
+    answer = here.post(message.fields, message.body)
+    assert time.monotonic() - began < DEADLINE_SECONDS
+    error = xml.read_error(answer.body)
+    if poison.condition or error:
+        assert error is not None
+        assert answer.status in (400, 403)
+        assert stored(here) == before
+    else:
+        assert statuses(answer.body) == ["2.0"]
+        assert stored(here) != before
+
+
+@pytest.mark.parametrize("limit", ["address_rate", "domain_rate"])
+def test_more_often_than_is_taken(here: Organization, limit: str) -> None:
+    """By an address, and by a domain: what is forged in its name costs it nothing."""
+    here.stop()
+    here.set(**{f"ischedule__{limit}": 0.01})
+    here.start()
+    try:
+        forged = letter(event(uid="often"))
+        if limit == "domain_rate":
+            assert [here.post(forged.fields, forged.body).status for _ in range(3)] == [403] * 3
+        sent = [signed(letter(message_id=f"often-{number}"), now=time.time()) for number in range(2)]
+        first, second = (here.post(each.fields, each.body) for each in sent)
+        assert (first.status, second.status) == (200, 429)
+        assert int(second.headers["retry-after"]) > 60
+    finally:
+        here.stop()
+        here.set(**{f"ischedule__{limit}": 1000.0})
+        here.start()

@@ -15,8 +15,7 @@ import h2.exceptions
 import h2.settings
 import pytest
 from certificates import Authority
-from conftest import ACCOUNTS
-from daemon import Daemon, free_port
+from daemon import ACCOUNTS, Daemon, free_port
 from hostile import AT_ONCE_SECONDS, FILES, credentials, everything, furnish
 from hyperframe.frame import ContinuationFrame, DataFrame, Frame, HeadersFrame, PriorityFrame, WindowUpdateFrame
 

@@ -56,6 +56,15 @@ async def test_an_answer_that_comes_twice_is_one_answer(counter: Counter) -> Non
 
 
 @ensureDeferred
+async def test_an_answer_to_the_author_of_the_mail_has_the_reply_address_as_organizer(counter: Counter) -> None:
+    """Some programs answer to From, whatever Reply-To and ORGANIZER say."""
+    counter.invite()
+    organizer = f"mailto:{reply_address(counter)}"
+    assert (await counter.takes(mail(reply(organizer=organizer)), ADDRESS)).code == 250
+    assert counter.stands()[0] == "ACCEPTED"
+
+
+@ensureDeferred
 async def test_each_recipient_has_an_answer_of_its_own(counter: Counter) -> None:
     counter.invite()
     verdicts = await counter.desk().receive("", [ADDRESS, reply_address(counter)], mail(reply()))
@@ -110,7 +119,7 @@ async def test_what_becomes_of_mail_is_written_down(counter: Counter) -> None:
         "reason": "5.7.1 eve@evil.example may speak for nobody else",
     }
     assert (taken["what"], taken["domain"], taken["uid"]) == ("REPLY", "other.example", "m-1")
-    assert taken["proof"] == "the address that it was sent to"
+    assert taken["proof"] == "the reply address"
     assert (returned["what"], returned["noted"]) == ("returned", True)
 
 

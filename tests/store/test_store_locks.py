@@ -56,6 +56,21 @@ def test_a_deep_lock_covers_what_is_below_and_another_only_its_resource(store: S
     assert covering(store, "") == ["urn:uuid:3"]
 
 
+def test_locks_on_what_is_right_above_are_found_by_the_same_question(store: Store, lock: Lock) -> None:
+    shallow = attrs.evolve(lock, token="urn:uuid:2", path="calendars/user/ann", deep=False)
+    root = attrs.evolve(lock, token="urn:uuid:3", path="", deep=False)
+    add(store, lock, shallow, root)
+    for path, tokens in (
+        ("calendars/user/ann/Default/a.ics", ["urn:uuid:1"]),
+        ("calendars/user/ann/Default", ["urn:uuid:2", "urn:uuid:1"]),
+        ("calendars/user/ann", ["urn:uuid:2"]),
+        ("calendars", ["urn:uuid:3"]),
+        ("", ["urn:uuid:3"]),
+    ):
+        found = store.read_now(lambda txn, path=path: txn.locks.covering(path, parent=True))
+        assert [each.token for each in found] == tokens, path
+
+
 def test_locks_below_a_path_are_not_those_beside_it(store: Store, lock: Lock) -> None:
     paths = ["a/b", "a/b/c", "a/b/%C3%BC.ics", "a/b0", "a/b-", "a/bc", "a", ""]
     add(store, *(attrs.evolve(lock, token=path, path=path) for path in paths))

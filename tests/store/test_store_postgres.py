@@ -246,6 +246,26 @@ def test_a_database_that_is_away_is_waited_for_only_so_long(postgres: Cluster, u
         check(moved)
 
 
+def test_who_hangs_in_a_transaction_does_not_keep_others_out(
+    store: Store, beside: Store, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_module, "IDLE_SECONDS", 0.3)
+    done: list[float] = []
+
+    def hang(txn: Transaction) -> None:
+        txn.objects.put(place.calendar.id, draft("a"))
+        if not done:
+            other = threading.Thread(target=lambda: put(beside, place.calendar.id, "b"))
+            other.start()
+            other.join(20)
+            done.append(0)
+            assert not other.is_alive()
+        txn.objects.put(place.calendar.id, draft("c"))
+
+    store.write_now(hang)
+    assert names_in(store, place.calendar.id) == ["a", "b", "c"]
+
+
 # -- what is current -----------------------------------------------------------------------------------------------
 
 

@@ -1,5 +1,6 @@
 """What is kept by heart, and how much of it."""
 
+from argparse import Namespace
 from typing import Any
 
 import attrs
@@ -115,9 +116,30 @@ def test_homes_are_known_by_their_paths(recall, facts):
     assert recall.home(Href(("drive", "user", "ann"), collection=True)) is home
     assert recall.home(Href(("drive", "user"))) is None
     assert recall.home(Href(("principals", "user", "ann"))) is None
-    assert recall.stamp(home) is None
-    home.id = 7
-    assert recall.stamp(home) == STAMP
-    facts.stamps = {}
-    assert recall.stamp(home) is None
-    assert home.id is None
+
+
+@attrs.define
+class Rows:
+    """What a transaction sees of homes."""
+
+    stamps: dict[int, Any]
+    asked: int = 0
+
+    @property
+    def collections(self) -> "Rows":
+        return self
+
+    def locate(self, principal_kind: str, uid: str, kind: str, names: Any) -> list[Any]:
+        self.asked += 1
+        return [Namespace(id=each) for each in self.stamps]
+
+    def stamp(self, home_id: int) -> Any:
+        return self.stamps.get(home_id)
+
+
+def test_which_row_a_home_is_turns_out_in_a_transaction():
+    home, txn = Home("drive-home", "user", "ann"), Rows({7: STAMP})
+    assert (home.stamp(txn), home.stamp(txn), home.id, txn.asked) == (STAMP, STAMP, 7, 1)
+    assert home.stamp(Rows({})) is None
+    assert home.stamp(Rows({8: STAMP})) == STAMP
+    assert home.id == 8

@@ -1,10 +1,11 @@
 """What becomes of a mail that came in: who it is from is proved, what it says is done, or it is refused.
 
 A mail is used where it holds a scheduling message of a method that is taken here, and its author speaks for itself: it
-is the attendee of an answer, or the organizer of an invitation. That it is the author is proved by the address that an
-answer was sent to (`Tokens`), or by its domain (`Vouching`). Nothing else is believed: not the envelope, not the
-calendar data. From which domain what is taken is the same as by iSchedule (`calserver.scheduling.manners`). What is
-refused is refused in the dialogue, so that an honest sender hears of it, and is written down.
+is the attendee of an answer, or the organizer of an invitation. That it is the author is proved by the reply address
+that the invitation came with (`Tokens`) - an answer is sent to it, or has it as ORGANIZER - or by its domain
+(`Vouching`). Nothing else is believed: not the envelope, not the calendar data. From which domain what is taken is the
+same as by iSchedule (`calserver.scheduling.manners`). What is refused is refused in the dialogue, so that an honest
+sender hears of it, and is written down.
 
 Everything may come twice: applying a message twice is applying it once (`calserver.itip`).
 """
@@ -21,7 +22,7 @@ from calserver.config import Calendars, Config, Mail
 from calserver.itip import Message, Method
 from calserver.scheduling.audit import Audit
 from calserver.scheduling.mail.bounces import read_bounce
-from calserver.scheduling.mail.fields import clean, domain_of
+from calserver.scheduling.mail.fields import clean, domain_of, mail_address
 from calserver.scheduling.mail.incoming import Incoming, Part, Unreadable
 from calserver.scheduling.mail.mailer import tokens
 from calserver.scheduling.mail.outgoing import UNDELIVERABLE
@@ -172,6 +173,7 @@ class Desk:
             raise Refused(550, f"5.6.1 {message.method.value} is not taken by mail here")
         token = self.tokens.read(recipient)
         if message.method in _ANSWERS:
+            token = token or self.tokens.read(mail_address(message.organizer or "") or "")
             speakers = message.calendar.attendees
         elif token is None:
             speakers = frozenset(filter(None, (message.organizer,)))
@@ -215,7 +217,7 @@ class Desk:
     async def _proof(self, mail: Incoming, author: str, message: Message, token: Token | None) -> str | None:
         """What shows that the author has sent it."""
         if token is not None and self.tokens.proves(token, message.originator, message.uid):
-            return "the address that it was sent to"
+            return "the reply address"
         return await self.vouching.proof(mail, author)
 
     def _apply(self, txn: Transaction, message: Message, token: Token | None) -> str:

@@ -18,7 +18,7 @@ import attrs
 
 from calserver.scheduling.mail.fields import ADDRESS
 
-HEAD_BYTES: Final = 128 * 1024
+HEAD_BYTES: Final = 64 * 1024
 MOST_FIELDS: Final = 500
 PART_HEAD_BYTES: Final = 16 * 1024
 MOST_CONTENT_TYPE: Final = 2000
@@ -45,10 +45,15 @@ class Unreadable(Exception):
 
 @attrs.frozen
 class Field:
-    """A header field: its name in lower case, its value as it came, folded."""
+    """A header field: its name as it is spelled, its value as it came, folded."""
 
-    name: str
+    spelled: bytes
     value: bytes
+
+    @property
+    def name(self) -> str:
+        """Its name in lower case."""
+        return self.spelled.decode("ascii").lower()
 
     @property
     def text(self) -> str:
@@ -104,8 +109,9 @@ class Part:
 class Incoming:
     """A mail: header fields in their order, and parts."""
 
-    content: bytes = attrs.field(repr=False)
     fields: tuple[Field, ...] = attrs.field(repr=False)
+    body: bytes = attrs.field(repr=False)
+    """As it came, but with CRLF."""
     media_type: str
     parts: tuple[Part, ...] = attrs.field(repr=False)
 
@@ -116,13 +122,13 @@ class Incoming:
         Raises:
             Unreadable: it is malformed, or beyond the bounds.
         """
-        content = re.sub(rb"\r?\n", b"\r\n", content)
+        content = content.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
         head, body = _split(content)
         fields = tuple(_fields(head, HEAD_BYTES))
         if len(fields) > MOST_FIELDS:
             raise Unreadable("it has too many header fields")
         parts = tuple(_parts(fields, body))
-        return cls(content=content, fields=fields, media_type=_content_type(fields).get_content_type(), parts=parts)
+        return cls(fields=fields, body=body, media_type=_content_type(fields).get_content_type(), parts=parts)
 
     def all(self, name: str) -> tuple[Field, ...]:
         """All fields of a name, in lower case."""
@@ -181,7 +187,7 @@ def _fields(head: bytes, most: int) -> Iterator[Field]:
     for line in re.split(rb"\r\n(?![ \t])", head):
         found = _FIELD.fullmatch(line)
         if found is not None:
-            yield Field(found[1].decode("ascii").lower(), found[2])
+            yield Field(found[1], found[2])
         elif line and not line.startswith(b"From "):
             raise Unreadable("a header has a line that is no field")
 

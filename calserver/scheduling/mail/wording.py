@@ -42,7 +42,8 @@ _SENTENCES: Final[Mapping[str, str]] = {
 }
 _FEET: Final[Mapping[str, str]] = {
     "REQUEST": "To answer, use what your mail program offers, or open the attached file with your calendar program. "
-    "Only answers of calendar programs are read at the address that this mail comes from.",
+    "Only answers of calendar programs are read at the address that this mail comes from; to write to a person, use "
+    "the address that stands beside the name.",
     "CANCEL": "Your calendar takes it out when you open the attached file with it.",
 }
 

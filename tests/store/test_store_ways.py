@@ -1,0 +1,97 @@
+"""Ways that are remembered: good as long as nothing has changed, whichever process did."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import attrs
+import pytest
+from samples import Clock, Place, furnish, put
+
+from calserver.store import Collection, Store, Transaction, open_store, ways
+
+CHANGES: dict[str, Callable[[Transaction, Place], object]] = {
+    "an object": lambda txn, at: txn.collections.add(at.home.id, "other", "calendar"),
+    "a property": lambda txn, at: txn.collections.update(attrs.evolve(at.calendar, properties={"{DAV:}x": "<x/>"})),
+    "a list": lambda txn, at: txn.collections.set_acl(at.calendar.id, ()),
+    "a name": lambda txn, at: txn.collections.move(at.calendar.id, at.home.id, "other"),
+    "its end": lambda txn, at: txn.collections.remove(at.calendar.id),
+    "a group": lambda txn, at: txn.principals.set_members(at.principal.id, ()),
+}
+
+
+@pytest.fixture
+def beside(store: Store, url: str, clock: Clock) -> Iterator[Store]:
+    """Another process, as far as the database knows."""
+    opened = open_store(url, reactor=None, now=clock)
+    yield opened
+    opened.close()
+
+
+def way(store: Store, *names: str) -> tuple[list[Collection], int]:
+    """What is found in a transaction that reads, and by how many statements."""
+
+    def look(txn: Any) -> tuple[list[Collection], int]:
+        found = list(txn.collections.locate("user", "ann", "calendar-home", names, remember=True))
+        return found, txn.connection.statements
+
+    return store.read_now(look)
+
+
+def test_a_way_is_found_again_by_a_look_at_the_stamp(store: Store, place: Place) -> None:
+    for names in ((), ("Default",), ("Default", "a.ics"), ("Default", "b.ics"), ("nothing",)):
+        first, _ = way(store, *names)
+        assert way(store, *names) == (first, 1)
+        assert [each.name for each in first] == ["", *(each for each in names if each == "Default")]
+
+
+def test_objects_share_the_way_to_their_collection(store: Store, place: Place) -> None:
+    put(store, place.calendar.id, "a.ics")
+    way(store, "Default", "a.ics")
+    assert way(store, "Default", "b.ics")[1] == 1
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_change_by_another_process_is_seen_at_once(store: Store, beside: Store, place: Place, change: str) -> None:
+    paths = ((), ("Default",), ("Default", "a.ics"), ("other",), ("other", "a.ics"))
+    for names in paths:
+        way(store, *names)
+    beside.write_now(lambda txn: CHANGES[change](txn, place))
+    for names in paths:
+        assert way(store, *names)[0] == way(beside, *names)[0]
+        assert way(store, *names)[0] == store.write_now(
+            lambda txn, names=names: list(txn.collections.locate("user", "ann", "calendar-home", names, remember=True))
+        )
+
+
+def test_a_collection_that_takes_the_place_of_nothing_is_found(store: Store, beside: Store, place: Place) -> None:
+    assert len(way(store, "Default", "inner")[0]) == 2
+    beside.write_now(lambda txn: txn.collections.add(place.calendar.id, "inner", "plain"))
+    assert [each.name for each in way(store, "Default", "inner")[0]] == ["", "Default", "inner"]
+    assert [each.name for each in way(store, "Default", "other")[0]] == ["", "Default"]
+    assert [each.name for each in way(store, "Default", "inner")[0]] == ["", "Default", "inner"]
+
+
+def test_who_is_made_later_is_found(store: Store, beside: Store) -> None:
+    assert way(store, "Default") == ([], 1)
+    beside.write_now(furnish)
+    assert len(way(store, "Default")[0]) == 2
+
+
+def test_a_transaction_that_writes_sees_what_it_did(store: Store, place: Place) -> None:
+    way(store, "Default")
+
+    def move_and_look(txn: Transaction) -> list[str]:
+        txn.collections.move(place.calendar.id, place.home.id, "other")
+        found = txn.collections.locate("user", "ann", "calendar-home", ("Default",), remember=True)
+        return [each.name for each in found]
+
+    assert store.write_now(move_and_look) == [""]
+
+
+def test_not_everything_is_remembered(store: Store, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ways, "MOST", 2)
+    for name in ("a", "b", "c"):
+        store.write_now(lambda txn, name=name: txn.collections.add(place.home.id, name, "plain"))
+    for _ in range(2):
+        for name in ("a", "b", "c"):
+            assert [each.name for each in way(store, name)[0]] == ["", name]
