@@ -127,7 +127,8 @@ class Daemon:
         """Change options of the configuration by their names, of which there must be one."""
         text = self.config.read_text(encoding="utf-8")
         for name, value in options.items():
-            text, changed = re.subn(rf"(?m)^#?{name} = .*$", f"{name} = {json.dumps(value)}", text)
+            line = f"{name} = {json.dumps(value)}"
+            text, changed = re.subn(rf"(?m)^#?{name} = .*$", lambda _, line=line: line, text)
             assert changed == 1, name
         self.config.write_text(text, encoding="utf-8")
 
