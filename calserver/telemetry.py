@@ -5,6 +5,7 @@ into Prometheus' format when somebody asks.
 """
 
 import json
+import re
 import sys
 import time
 from bisect import bisect_left
@@ -161,7 +162,7 @@ class Metrics(Collector):
 class Exposition:
     """The text that Prometheus reads: our metrics and those of the process."""
 
-    metrics: Metrics
+    metrics: Collector
     registry: CollectorRegistry = attrs.field(factory=lambda: CollectorRegistry(auto_describe=False))
 
     def __attrs_post_init__(self) -> None:
@@ -173,6 +174,30 @@ class Exposition:
     def text(self) -> bytes:
         """Everything, in Prometheus' text format 0.0.4."""
         return generate_latest(self.registry)
+
+
+_SAMPLE: Final = re.compile(r"([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})?( .*)")
+
+
+def gathered(texts: Mapping[str, str]) -> str:
+    """The metrics of several processes as one text: each sample with the label ``worker``, each family once.
+
+    Args:
+        texts: what each process says (format 0.0.4), by the value of its label.
+    """
+    families: dict[str, list[str]] = {}
+    for worker, text in texts.items():
+        family: list[str] = []
+        for line in text.splitlines():
+            if line.startswith("# HELP "):
+                family = families.setdefault(line.split(" ", 3)[2], [])
+            if line.startswith("#"):
+                if line not in family[:2]:
+                    family.append(line)
+            elif sample := _SAMPLE.fullmatch(line):
+                labels = ",".join(filter(None, (f'worker="{worker}"', sample[2])))
+                family.append(f"{sample[1]}{{{labels}}}{sample[3]}")
+    return "".join(f"{line}\n" for family in families.values() for line in family)
 
 
 # -- application log -----------------------------------------------------------------------------------------------
@@ -200,6 +225,21 @@ class JsonObserver:
             line["traceback"] = failure.getTraceback()
         self._out.write(json.dumps(line, ensure_ascii=False, default=str) + "\n")
         self._out.flush()
+
+
+@implementer(ILogObserver)
+@attrs.frozen
+class Numbered:
+    """Says of which worker events are: in the field ``worker`` of JSON, in front of the message in text."""
+
+    observer: ILogObserver
+    worker: int
+
+    def __call__(self, event: LogEvent) -> None:
+        """Hand an event on."""
+        level = getattr(event.get("log_level"), "name", "info")
+        system = event.get("log_system") or f"{event.get('log_namespace', '-')}#{level}"
+        self.observer({**event, "log_system": f"{system} worker {self.worker}", "worker": self.worker})
 
 
 class LogFile(TextIOBase):

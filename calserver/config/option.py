@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import attrs
 
 T = TypeVar("T")
+MOST_WORKERS: Final = 256
 
 
 class ConfigError(Exception):
@@ -66,6 +67,12 @@ def prefix_or_empty(value: str) -> str | None:
 def not_empty(value: Any) -> str | None:
     """Check that there is something."""
     return None if value else "must not be empty"
+
+
+def workers(value: int | str) -> str | None:
+    """Check that there is a number of processes, or the word that stands for one."""
+    good = value == "auto" if isinstance(value, str) else 1 <= value <= MOST_WORKERS
+    return None if good else f'must be a number from 1 to {MOST_WORKERS}, or "auto"'
 
 
 def domain_names(values: Any) -> str | None:

@@ -14,7 +14,7 @@ from cattrs.errors import AttributeValidationNote
 from cattrs.gen import make_dict_structure_fn
 
 from calserver.config.option import Wrong
-from calserver.config.sections import Network
+from calserver.config.sections import Network, Workers
 
 T = TypeVar("T")
 
@@ -34,6 +34,12 @@ def _network(value: Any, _: Any) -> Network:
     if not isinstance(value, str):
         raise ValueError('must be a network such as "192.0.2.0/24"')
     return ip_network(value)
+
+
+def _workers(value: Any, _: Any) -> Workers:
+    if type(value) not in (int, str):
+        raise ValueError(f'must be a whole number or "auto", not {json.dumps(value, default=str)}')
+    return value  # type: ignore[no-any-return] # it is one of both
 
 
 def _instant(value: Any, _: Any) -> datetime:
@@ -72,6 +78,7 @@ def _make_converter() -> Converter:
     converter.register_structure_hook(bool, _strict(bool, "true or false"))
     converter.register_structure_hook(datetime, _instant)
     converter.register_structure_hook_func(lambda kind: kind == Network, _network)
+    converter.register_structure_hook_func(lambda kind: kind == Workers, _workers)
     converter.register_structure_hook_func(lambda kind: getattr(kind, "__origin__", None) is tuple, _tuple)
     converter.register_structure_hook_func(lambda kind: getattr(kind, "__origin__", None) is Mapping, _table)
     return converter

@@ -19,9 +19,12 @@ from calserver.config.option import (
     option,
     prefix,
     prefix_or_empty,
+    workers,
 )
 
 Network = IPv4Network | IPv6Network
+Workers = int | str
+"""A number, or ``auto``."""
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
 YEAR_1900: Final = datetime(1900, 1, 1, tzinfo=UTC)
@@ -41,6 +44,12 @@ class Server:
     admin_listen: tuple[str, ...] = option(
         ("tcp:8009:interface=127.0.0.1",),
         "endpoints of /metrics and /health; whoever reaches them may read them",
+    )
+    workers: Workers = option(  # noqa: RUF009 - `option` makes a field
+        1,
+        'how many processes answer requests: 1, more, or "auto", one for each core; where it is not 1 they are '
+        "supervised: one that ends is replaced, and SIGHUP has all replaced, by others with what is configured then",
+        workers,
     )
     public_prefix: str = option("/dav/", "path of the DAV root as clients see it", prefix)
     inner_prefix: str = option(

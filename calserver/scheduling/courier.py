@@ -2,7 +2,8 @@
 
 A domain is *idle* while nothing is due for it, *served* while its letters are carried - some at a time, one after the
 other for each of its people - and *waits* after it has failed, until its next try. The store knows all of it (`Peer`,
-due times of the letters), so nothing is lost with the process, and ``calserver federation`` sees and changes it.
+due times of the letters), so nothing is lost with the process, and ``calserver federation`` sees and changes it. Of
+several processes over a store one delivers (`Store.lead`).
 """
 
 from collections.abc import Awaitable, Iterable, Iterator, Sequence
@@ -127,6 +128,9 @@ class Courier:
     # -- which domains ---------------------------------------------------------------------------------------------
 
     async def _look(self) -> None:
+        if not self._store.lead():
+            self._metrics.letters_waiting = {}
+            return
         version = self._store.data_version()
         if version == self._seen and (self._next is None or datetime.now(UTC) < self._next):
             return

@@ -142,9 +142,13 @@ class Federation:
         """Begin to deliver letters."""
         self._courier.start()
 
-    async def stop(self) -> None:
+    async def rest(self) -> None:
         """Deliver no more."""
         await self._courier.stop()
+
+    async def stop(self) -> None:
+        """Deliver and ask no more."""
+        await self.rest()
         await self._agent.close()
         self.audit.close()
 

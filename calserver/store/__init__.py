@@ -2,10 +2,9 @@
 
 Theory of operation. `interface` is the contract: protocols grouped by subject, over the values of `values`. Its one
 implementation writes SQL through SQLAlchemy Core. Statements are module constants beside the methods that use them,
-compiled once and run on the driver (`statements`); what differs between databases lies in `sqlite` and
-`postgres`; `engine` has the
-threads and the grouping of commits, `links` the patience with others; `migrations` makes and upgrades the tables of
-`schema`, `copying` moves them to another database.
+compiled once and run on the driver (`statements`); what differs between databases lies in `sqlite` and `postgres`.
+`engine` has the threads and the grouping of commits, `links` the patience with others, `leases` who of many processes
+leads; `migrations` makes and upgrades the tables of `schema`, `copying` moves them to another database.
 
 How a change is numbered is told in `revisions`, how a range of time is found in `instances`.
 """

@@ -10,6 +10,8 @@ from typing import Any, Protocol
 
 from sqlalchemy import BindParameter, Boolean, ColumnElement, Connection, LargeBinary, bindparam
 
+from calserver.store.leases import Lease
+
 
 class among(ColumnElement[bool]):  # noqa: N801 - an operator, spelled like SQLAlchemy's own
     """Whether `column` is one of the values of the parameter `name`, however many: one statement for all lengths."""
@@ -130,6 +132,9 @@ class Dialect(Protocol):
 
     def connect_watch(self, enough: Callable[[], bool]) -> Any:
         """A driver for the reactor thread: it never waits for anybody, and fails where `enough` says so."""
+
+    def lease(self) -> Lease:
+        """What one process over this database has at a time."""
 
     def lost(self, driver: Any) -> bool:
         """Whether a driver is of no use any more."""

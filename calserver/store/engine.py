@@ -31,6 +31,7 @@ from twisted.python.failure import Failure
 from calserver.dav import TakesLong
 from calserver.store.dialects import Dialect
 from calserver.store.interface import Transaction
+from calserver.store.leases import Lease
 from calserver.store.links import Link
 from calserver.store.revisions import STAMP
 from calserver.store.statements import Connection
@@ -100,6 +101,7 @@ class SqlStore:
         self._writers: list[threading.Thread] = []
         self._readers: list[threading.Thread] = []
         self._deadline = math.inf
+        self._lease: Lease | None = None
         self._ways = Ways()
         self._watch = dialect.connect_watch(self._too_long)
         self._slow_until = 0.0
@@ -186,6 +188,18 @@ class SqlStore:
         except self._dialect.error:
             return None
         return None if row is None else Stamp(*row)
+
+    def lead(self) -> bool:
+        """Whether this process is the one over this database that does what is to be done once; never waits."""
+        if self._lease is None and not self._closed:
+            self._lease = self._dialect.lease()
+        return self._lease is not None and self._lease.held()
+
+    def resign(self) -> None:
+        """Leave that to another process, for good."""
+        if self._lease is None:
+            self._lease = self._dialect.lease()
+        self._lease.close()
 
     # -- threads
 
@@ -311,6 +325,8 @@ class SqlStore:
 
     def _disconnect(self) -> None:
         self._watch.close()
+        if self._lease is not None:
+            self._lease.close()
         while self._links:
             self._links.pop().close()
 

@@ -672,5 +672,15 @@ class Store(Protocol):
         such home, or where it cannot be told at once.
         """
 
+    def lead(self) -> bool:
+        """Whether this process is the one of all over this database that does what is to be done once for the site.
+
+        It asks for that where no process is it, and stays it until it ends, or resigns. Costs nothing while it is, and
+        a system call otherwise; never waits. For the reactor thread only.
+        """
+
+    def resign(self) -> None:
+        """Leave that to another process, for good."""
+
     def close(self) -> Awaitable[None]:
         """Finish what runs, then close all connections."""

@@ -37,6 +37,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from calserver.store.dialects import among, joined, unplain
+from calserver.store.leases import SessionLease
 from calserver.store.schema import UNPLAIN_IN_POSTGRES, metadata
 from calserver.store.values import Busy, Full, Missing, Unusable
 
@@ -345,6 +346,10 @@ class Postgres:
     def connect_watch(self, enough: Callable[[], bool]) -> Watch:
         """A driver for the reactor thread."""
         return Watch(lambda: self.connect(writable=False))
+
+    def lease(self) -> SessionLease:
+        """What one process over this database has at a time."""
+        return SessionLease(lambda: self.connect(writable=False), psycopg.Error)
 
     def lost(self, driver: Driver) -> bool:
         """Whether a driver is of no use any more."""

@@ -16,6 +16,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from calserver.store.dialects import among, joined, unplain
+from calserver.store.leases import FileLease
 from calserver.store.schema import UNPLAIN_IN_SQLITE, metadata
 from calserver.store.values import Busy, Full, Missing, Unusable
 
@@ -88,6 +89,10 @@ class SQLite:
         connection = self._connect(writable=False, wait_seconds=0)
         connection.set_progress_handler(enough, STEPS)
         return connection
+
+    def lease(self) -> FileLease:
+        """What one process over this database has at a time."""
+        return FileLease(self.path.with_name(self.path.name + "-lead"))
 
     def lost(self, driver: sqlite3.Connection) -> bool:
         """Whether a driver is of no use any more: a file does not go away."""

@@ -12,13 +12,23 @@ Everything here runs in the reactor thread, but for parsing and decoding large b
 
 from calserver.telemetry import AccessLog
 from calserver.web.adapter import DavAdapter
-from calserver.web.administration import Administration
+from calserver.web.administration import Administration, Health, store_health
 from calserver.web.discovery import Discovery
 from calserver.web.federation import FederationPages
 from calserver.web.recall import Recall
 from calserver.web.site import Site
 
-__all__ = ["Administration", "DavAdapter", "Discovery", "FederationPages", "Recall", "Site", "serve_public"]
+__all__ = [
+    "Administration",
+    "DavAdapter",
+    "Discovery",
+    "FederationPages",
+    "Health",
+    "Recall",
+    "Site",
+    "serve_public",
+    "store_health",
+]
 
 
 def serve_public(

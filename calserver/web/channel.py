@@ -9,6 +9,7 @@ and what the site has to know of connections to stop gracefully.
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, Final
 
+from hyperframe.frame import GoAwayFrame
 from twisted.internet import tcp
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IAddress, IDelayedCall
@@ -41,6 +42,8 @@ _LEARNED: Final = {
 """Fields whose lines clients repeat, that have no part in framing and hold no secrets: the parser's own names."""
 _KNOWN: Final[dict[bytes, tuple[bytes, bytes]]] = {}
 """Lines of such fields that the parser has accepted: name and value."""
+LAST_STREAM: Final = 2**31 - 1
+"""All that were begun, and all that will have been when the client gets to know."""
 _DONE: Final = Failure(ConnectionDone())
 
 
@@ -311,6 +314,14 @@ class Connection(_GenericHTTPChannelProtocol):
     def sending(self) -> bool:
         """Whether answers in HTTP/2 are still on their way; those of HTTP/1.1 are in the socket's own buffer."""
         return bool(getattr(self._channel, "streams", ()))
+
+    def retire(self) -> None:
+        """Tell the client to take another connection for what it asks next, where it can be told before an answer.
+
+        Which is HTTP/2 (RFC 9113 section 6.8): the machine would not let the streams that are open go on.
+        """
+        if isinstance(self._channel, Http2Channel):
+            self._channel.transport.write(GoAwayFrame(last_stream_id=LAST_STREAM).serialize())
 
     def close(self) -> None:
         """Close it, politely: what is written is still sent."""

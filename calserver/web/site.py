@@ -65,7 +65,7 @@ class Site(server.Site):
         self._below: Sequence[tuple[str, Handler]] = ()
         self._access_log: AccessLog | None = None
         self.open_connections: set[Connection] = set()
-        self.stopping = False
+        self.retiring = self.stopping = False
         self._room_bytes = body_bytes * BUFFERED_BODIES
         self._tasks: set[object] = set()
         self._waiting: list[Deferred[None]] = []
@@ -127,6 +127,8 @@ class Site(server.Site):
                 request.channel.persistent = False
                 request.refuse(HTTPStatus.SERVICE_UNAVAILABLE, "the server is stopping", ("Retry-After", "5"))
                 return
+            if self.retiring:
+                request.channel.persistent = False
             request.understand()
             handler = self.handler(request.path.decode("ascii"))
             running = (handler or Request.render_tree)(request)
@@ -222,6 +224,16 @@ class Site(server.Site):
         waiting, self._waiting = self._waiting, []
         for each in waiting:
             each.callback(None)
+
+    async def retire(self) -> None:
+        """Answer what still comes on connections that are open, and have them closed, within the grace.
+
+        HTTP/1.1 is told with the next answer; HTTP/2 at once that other requests belong on another connection.
+        """
+        self.retiring = True
+        for connection in list(self.open_connections):
+            connection.retire()
+        await self._until(lambda: not self.open_connections, self.server.grace_seconds)
 
     async def stop(self) -> None:
         """Let running requests finish within the grace, refuse new ones, then close all connections."""

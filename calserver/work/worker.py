@@ -1,4 +1,4 @@
-"""The loop around tasks."""
+"""The loop around tasks, in the process that leads."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -53,6 +53,8 @@ class Worker:
             await self._finished
 
     async def _turn(self) -> None:
+        if not self._store.lead():
+            return
         version = self._store.data_version()
         if version == self._seen and (self._next is None or datetime.now(UTC) < self._next):
             return

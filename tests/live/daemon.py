@@ -2,7 +2,9 @@
 
 import base64
 import http.client
+import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -121,6 +123,15 @@ class Daemon:
         assert self._process is not None
         return self._process.pid
 
+    def configure(self, **options: object) -> None:
+        """Change options of the configuration by their names, of which there must be one."""
+        text = self.config.read_text(encoding="utf-8")
+        for name, value in options.items():
+            line = f"{name} = {json.dumps(value)}"
+            text, changed = re.subn(rf"(?m)^#?{name} = .*$", lambda _, line=line: line, text)
+            assert changed == 1, name
+        self.config.write_text(text, encoding="utf-8")
+
     def start(self) -> None:
         """Start, and return when it answers; the time that takes is bounded."""
         with self.log.open("ab") as log:
@@ -161,7 +172,7 @@ class Daemon:
         self._end(signal.SIGTERM)
 
     def kill(self) -> None:
-        """Kill -9: nothing gets finished."""
+        """Kill -9, with all processes that it has started: nothing gets finished."""
         self._end(signal.SIGKILL)
 
     def _end(self, with_signal: signal.Signals) -> None:
@@ -169,7 +180,10 @@ class Daemon:
             self._connections.pop().close()
         if self._process is None:
             return
-        self._process.send_signal(with_signal)
+        if with_signal == signal.SIGKILL:
+            os.killpg(self._process.pid, with_signal)  # it has a session of its own
+        else:
+            self._process.send_signal(with_signal)
         try:
             self._process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:

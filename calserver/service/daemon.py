@@ -1,0 +1,276 @@
+"""One process that answers requests: composed of a configuration, started and stopped."""
+
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import attrs
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
+from twisted.internet.interfaces import IListeningPort, IProtocolFactory
+from twisted.logger import ILogObserver, Logger
+from twisted.python.components import Componentized
+
+from calserver import dav, store
+from calserver.auth import Logins
+from calserver.config import Config, ConfigError, Mail
+from calserver.scheduling import Federation, attached, mail
+from calserver.service.housekeeping import jobs, keep_house, policy_of, works
+from calserver.service.readiness import notify
+from calserver.service.sockets import CannotListen, listen
+from calserver.service.spoken import MOUNTS, SPOKEN
+from calserver.store import Busy, SchemaMismatch, Store, Unusable
+from calserver.telemetry import AccessLog, Exposition, LogFile, Metrics, log_observer, open_log
+from calserver.tree import Homes, Mounts
+from calserver.web import (
+    Administration,
+    DavAdapter,
+    FederationPages,
+    Recall,
+    Site,
+    serve_public,
+    store_health,
+)
+from calserver.work import Worker
+
+log = Logger()
+
+Stop = Callable[[], Deferred[Any]]
+
+
+class Daemon(Service):
+    """A whole server.
+
+    Args:
+        config: all of it.
+        reactor: where it runs.
+        listening: gives what an endpoint is to take for the reactor; the reactor itself unless told.
+    """
+
+    def __init__(self, config: Config, reactor: Any, listening: Callable[[str], Any] | None = None) -> None:
+        self.config = config
+        self.metrics = Metrics()
+        self._exposition = Exposition(self.metrics)
+        self._reactor = reactor
+        self._listening = listening or (lambda endpoint: reactor)
+        self._public = Site(config.server, body_bytes=config.dav.body_bytes, metrics=self.metrics, reactor=reactor)
+        self._private = Site(config.server, body_bytes=0, metrics=Metrics(), reactor=reactor)
+        self._receptions = receptions(config.mail)
+        self._ports: list[IListeningPort] = []
+        self._store: Store | None = None
+        self._background: list[Stop] = []
+        self._stopping: list[Stop] = []
+        self._closing: list[Callable[[], Any]] = []
+        self.reopening: list[Callable[[], None]] = []
+        """What opens log files again."""
+
+    @property
+    def addresses(self) -> Sequence[Any]:
+        """Where it listens: public endpoints in the order of the configuration, then those of the administration."""
+        return [port.getHost() for port in self._ports]
+
+    def setServiceParent(self, parent: Any) -> None:
+        """Give twistd the log observer that the configuration asks for."""
+        self.reopening += observe(parent, self.config)
+        super().setServiceParent(parent)
+
+    # -- starting ----------------------------------------------------------------------------------------------
+
+    def privilegedStartService(self) -> None:
+        """Bind the ports."""
+        super().privilegedStartService()
+        for endpoint in self.config.server.listen:
+            self._listen(endpoint, self._public)
+        for endpoint in self.config.server.admin_listen:
+            self._listen(endpoint, self._private)
+        for endpoint, reception in self._receptions.items():
+            self._listen(endpoint, reception)
+
+    def _listen(self, endpoint: str, site: IProtocolFactory) -> None:
+        try:
+            self._ports += listen(self._listening(endpoint), endpoint, site, self.config.path)
+        except CannotListen as error:
+            raise SystemExit(f"calserver: {error}") from error
+
+    def startService(self) -> None:
+        """Open the store, and begin to answer."""
+        if not self._ports:
+            self.privilegedStartService()
+        super().startService()
+        found = self._store = open_store(self.config, self._reactor)
+        logins = Logins(self.config.auth, found, reactor=self._reactor, counts=self.metrics.logins)
+        logins.start()
+        access_log = AccessLog.open(self.config.log.access_file, self.config.path)
+        spoken, tree = dav.Extensions(SPOKEN), Mounts(MOUNTS)
+        federation = self._federation(found, spoken, tree)
+        settings = attached(self.config.settings, federation)
+        adapter = DavAdapter(
+            store=found,
+            logins=logins,
+            spoken=spoken,
+            tree=tree,
+            settings=settings,
+            server=self.config.server,
+            recall=Recall(found, {each.name: each.home_kind for each in MOUNTS if isinstance(each, Homes)}),
+            metrics=self.metrics,
+            reactor=self._reactor,
+        )
+        pages = FederationPages(federation) if federation is not None and federation.asks else None
+        serve_public(self._public, adapter, access_log, pages)
+        for reception in self._receptions.values():
+            reception.desk = None if federation is None else federation.desk
+            self._stopping.append(_awaited(reception.stop))
+        administration = Administration(partial(store_health, found, self._reactor), self._text)
+        administration.serve(self._private, self.config.metrics)
+        for job in jobs(self.config):
+            self._background.append(keep_house(job, found, self.metrics, self._reactor))
+        policy = attrs.evolve(policy_of(self.config), routes=settings.routes)
+        worker = Worker(found, works(policy), self.metrics, self._reactor)
+        worker.start()
+        self._background.append(_awaited(worker.stop))
+        self._closing = [logins.stop, found.close]
+        if access_log:
+            self._closing.append(access_log.close)
+            self.reopening.append(access_log.reopen)
+        self._listen_to_signals()
+        for endpoint in self.config.server.listen:
+            log.info("serving {prefix} on {endpoint}", prefix=self.config.server.public_prefix, endpoint=endpoint)
+        notify("READY=1")
+
+    def _federation(self, found: Store, spoken: dav.Extensions, tree: dav.Tree) -> Federation | None:
+        """Scheduling with other organizations, where it is wanted."""
+        if not self.config.ischedule.enabled and not self.config.mail.address:
+            return None
+        try:
+            federation = Federation(
+                self.config, found, policy_of(self.config), spoken, tree, self.metrics, self._reactor
+            )
+        except ConfigError as error:
+            raise SystemExit(f"calserver: {error}") from None
+        federation.start()
+        self._background.append(_awaited(federation.rest))
+        self._stopping.append(_awaited(federation.stop))
+        self.reopening.append(federation.audit.reopen)
+        return federation
+
+    def _listen_to_signals(self) -> None:
+        """Open log files again on SIGUSR1, as programs that rotate them ask for; SIGHUP alone would end the process."""
+        for number, act in ((signal.SIGUSR1, self.reopen), (signal.SIGHUP, _cannot_reload)):
+            previous = signal.signal(number, partial(_in_reactor, self._reactor, act))
+            self._closing.append(partial(signal.signal, number, previous))
+
+    def reopen(self) -> None:
+        """Go on in new log files, where the old ones were moved away."""
+        reopen(self.reopening)
+
+    async def tell(self) -> tuple[bool, str]:
+        """Whether it is well, and its metrics in Prometheus' format."""
+        assert self._store is not None
+        return (await store_health(self._store, self._reactor)).healthy, (await self._text()).decode()
+
+    async def _text(self) -> bytes:
+        return self._exposition.text()
+
+    # -- stopping ----------------------------------------------------------------------------------------------
+
+    async def retire(self) -> None:
+        """Leave what is to be done to another process: only the connections that are open get their answers here.
+
+        To be stopped after that.
+        """
+        await self._rest()
+        if self._store is not None:
+            self._store.resign()
+        await self._public.retire()
+
+    def stopService(self) -> Deferred[None]:
+        """Stop listening, let running requests finish, close everything."""
+        if not self.running:
+            return succeed(None)
+        super().stopService()
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _rest(self) -> None:
+        """Begin nothing new."""
+        ports, self._ports = self._ports, []
+        for port in ports:
+            await maybeDeferred(port.stopListening)
+        background, self._background = self._background, []
+        for stop in background:
+            await stop()
+
+    async def _stop(self) -> None:
+        await self._rest()
+        for stop in self._stopping:
+            await stop()
+        await self._public.stop()
+        await self._private.stop()
+        for close in self._closing:
+            await maybeDeferred(close)
+        log.info("stopped")
+
+
+def open_store(config: Config, reactor: Any) -> Store:
+    """The store of a configuration.
+
+    Raises:
+        SystemExit: it cannot be opened; says why.
+    """
+    try:
+        return store.open_store(
+            config.store_url,
+            reactor=reactor,
+            readers=config.store.readers,
+            writers=config.store.writers,
+            busy_timeout=config.store.busy_timeout_seconds,
+        )
+    except SchemaMismatch as error:
+        raise SystemExit(f"calserver: {error} (calserver db upgrade)") from error
+    except Busy as error:
+        raise SystemExit("calserver: another process keeps the database") from error
+    except Unusable as error:
+        raise SystemExit(f"calserver: {error}") from error
+
+
+def receptions(config: Mail) -> Mapping[str, mail.Reception]:
+    """Where mail is taken, by endpoint."""
+    if not config.address:
+        return {}
+    name = config.address.rpartition("@")[2]
+    by_lmtp = {each: mail.Reception(name, mail.Lmtp) for each in config.lmtp_listen}
+    return by_lmtp | {each: mail.Reception(name, mail.Smtp) for each in config.smtp_listen}
+
+
+def observe(parent: Any, config: Config) -> list[Callable[[], None]]:
+    """Give twistd the log observer that a configuration asks for, unless it has one.
+
+    Returns:
+        What opens the log again.
+    """
+    if not isinstance(parent, Componentized) or parent.getComponent(ILogObserver) is not None:
+        return []
+    out = open_log(config.log, config.path)
+    parent.setComponent(ILogObserver, log_observer(config.log, out))
+    return [out.reopen] if isinstance(out, LogFile) else []
+
+
+def reopen(reopening: Sequence[Callable[[], None]]) -> None:
+    """Open log files again; what cannot be opened stays as it is."""
+    for each in reopening:
+        try:
+            each()
+        except OSError as error:
+            log.error("a log file stays as it is: {error}", error=error)
+
+
+def _awaited(stop: Callable[[], Any]) -> Stop:
+    return lambda: Deferred.fromCoroutine(stop())
+
+
+def _in_reactor(reactor: Any, act: Callable[[], None], *_: object) -> None:
+    reactor.callFromThread(act)
+
+
+def _cannot_reload() -> None:
+    log.warn("one process reads its configuration at the start: restart it, or let workers serve (server.workers)")
