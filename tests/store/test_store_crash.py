@@ -10,6 +10,7 @@ import pytest
 from samples import furnish
 
 from calserver.store import check, open_store
+from calserver.store.urls import dialect_of
 
 WRITER = """
 import sys
@@ -73,6 +74,6 @@ def test_a_store_is_opened_while_another_process_recovers_it(tmp_path: Path) -> 
     done = threading.Timer(0.3, alone.close)
     done.start()
     try:
-        open_store(url, reactor=None).close()
+        dialect_of(url).connect_watch(lambda: False).close()
     finally:
         done.join()
