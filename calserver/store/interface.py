@@ -37,6 +37,7 @@ from calserver.store.values import (
     Part,
     Peer,
     Principal,
+    Roll,
     Share,
     Source,
     Stamp,
@@ -134,6 +135,41 @@ class Principals(Protocol):
 
     def administrators(self) -> Sequence[Principal]:
         """All who are administrators."""
+
+
+class Placements(Protocol):
+    """Which node of a cluster keeps the calendars of a principal; nobody is placed where there is no cluster."""
+
+    def of(self, principal_ids: Iterable[int]) -> Mapping[int, str]:
+        """The nodes of principals that are placed, by their ids, in one query."""
+
+    def node(self, kind: str, uid: str) -> str | None:
+        """The node of a principal; None where it is not placed, or there is none."""
+
+    def counts(self) -> Mapping[str, int]:
+        """How many principals are placed on each node."""
+
+    def put(self, principal_ids: Iterable[int], node: str | None) -> None:
+        """Place principals on a node, or (None) on none; they take a new revision."""
+
+
+class Rolls(Protocol):
+    """All principals, read to be had by another store as well: its nodes have those of a directory."""
+
+    def since(self, revision: int) -> Roll:
+        """Who is there, and what has changed since a revision."""
+
+    def take_over(self, roll: Roll) -> Sequence[int]:
+        """Have the principals of a directory, with their ids and revisions.
+
+        Who is not there any more is removed with everything that belongs to it.
+
+        Returns:
+            The ids of those that are gone.
+
+        Raises:
+            StrangeDirectory: it is not the one whose principals these are.
+        """
 
 
 # -- the tree ------------------------------------------------------------------------------------------------------
@@ -619,6 +655,8 @@ class Transaction(Protocol):
     now: datetime
     """One instant, aware UTC, throughout the transaction."""
     principals: Principals
+    placements: Placements
+    rolls: Rolls
     collections: Collections
     objects: Objects
     copies: Copies

@@ -192,7 +192,7 @@ def principal_from(row: Sequence[Any]) -> Principal:
     )
 
 
-def _columns(value: Principal) -> dict[str, Any]:
+def columns_of(value: Principal) -> dict[str, Any]:
     """The parameters for all columns but the id."""
     columns = {column.name: getattr(value, column.name) for column in PRINCIPAL if column.name != "id"}
     columns["addresses"] = packed(value.addresses)
@@ -289,19 +289,19 @@ class SqlPrincipals:
         """Insert (``id`` and ``revision`` are given by the store); raises `AddressTaken`."""
         self._claim(principal, 0)
         added = attrs.evolve(principal, revision=self._number())
-        added = attrs.evolve(added, id=self._connection.value(INSERT, **_columns(added)))
-        self._name(added)
+        added = attrs.evolve(added, id=self._connection.value(INSERT, **columns_of(added)))
+        self.name(added)
         return added
 
     def update(self, principal: Principal) -> Principal:
         """Replace all columns and addresses; raises `AddressTaken`."""
         self._claim(principal, principal.id)
         updated = attrs.evolve(principal, revision=self._number())
-        if not self._connection.run(UPDATE, which=principal.id, **_columns(updated)):
+        if not self._connection.run(UPDATE, which=principal.id, **columns_of(updated)):
             raise Missing(f"principal {principal.id}")
         self._connection.run(CLEAR_ADDRESSES, id=principal.id)
         self._connection.run(CLEAR_TERMS, id=principal.id)
-        self._name(updated)
+        self.name(updated)
         return updated
 
     def remove(self, id: int) -> None:
@@ -392,7 +392,7 @@ class SqlPrincipals:
         if taken is not None:
             raise AddressTaken(taken)
 
-    def _name(self, value: Principal) -> None:
+    def name(self, value: Principal) -> None:
         """Write what a principal is found by."""
         addresses = {_key(each) for each in value.addresses} | {_key(_GUID + value.guid)}
         self._connection.many(INSERT_ADDRESS, [{"address": a, "principal_id": value.id} for a in sorted(addresses)])

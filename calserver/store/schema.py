@@ -48,7 +48,7 @@ def reference(
     return Column(name, Id, key, nullable=False, primary_key=primary_key, index=index)
 
 
-REVISION = "0003"
+REVISION = "0004"
 """The revision (`calserver.store.migrations`) that makes these tables."""
 
 alembic_version = Table(
@@ -128,6 +128,14 @@ delegation = Table(
     Column("access", Text, primary_key=True),
     reference("delegate_id", "principal", primary_key=True, index=True),
 )
+
+placement = Table(
+    "placement",
+    metadata,
+    reference("principal_id", "principal", primary_key=True),
+    Column("node", Text, nullable=False, index=True),
+)
+"""Which node of a cluster keeps the calendars of a principal."""
 
 # -- the tree ------------------------------------------------------------------------------------------------------
 

@@ -16,7 +16,9 @@ from calserver.store.interface import (
     Meta,
     Objects,
     Peers,
+    Placements,
     Principals,
+    Rolls,
     Shares,
     Tasks,
 )
@@ -25,7 +27,9 @@ from calserver.store.locks import SqlLocks
 from calserver.store.meta import SqlMeta
 from calserver.store.objects import SqlObjects
 from calserver.store.peers import SqlPeers
+from calserver.store.placements import SqlPlacements
 from calserver.store.principals import SqlPrincipals
+from calserver.store.roll import SqlRolls
 from calserver.store.shares import SqlShares
 from calserver.store.statements import Connection
 from calserver.store.tasks import SqlTasks
@@ -39,7 +43,9 @@ _SUBJECTS: Final[Mapping[str, Callable[[Connection, datetime], Any]]] = {
     "meta": lambda connection, now: SqlMeta(connection),
     "objects": SqlObjects,
     "peers": lambda connection, now: SqlPeers(connection),
+    "placements": lambda connection, now: SqlPlacements(connection),
     "principals": SqlPrincipals,
+    "rolls": SqlRolls,
     "shares": SqlShares,
     "tasks": SqlTasks,
 }
@@ -51,6 +57,8 @@ class SqlTransaction:
     __slots__ = ("connection", "now", *_SUBJECTS)
 
     principals: Principals
+    placements: Placements
+    rolls: Rolls
     collections: Collections
     objects: Objects
     copies: Copies

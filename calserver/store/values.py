@@ -77,6 +77,26 @@ class Principal:
     """How many bookings at a time one that answers by itself accepts; None: one."""
 
 
+class StrangeDirectory(Exception):
+    """What should be the directory of a store is another one; nothing was taken over. The text says why."""
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class Roll:
+    """The principals of a store as they are at a revision, in full where they have changed since another one."""
+
+    revision: int
+    names: Mapping[int, tuple[str, str, str]]
+    """Kind, uid and GUID of all, by id."""
+    changed: tuple[Principal, ...]
+    members: tuple[tuple[int, int], ...]
+    """Group and member, of the groups that have changed."""
+    delegates: tuple[tuple[int, str, int], ...]
+    """Principal, access and delegate, of the principals that have changed."""
+    placements: Mapping[int, str]
+    """Nodes of principals that have changed."""
+
+
 # -- the tree ----------------------------------------------------------------------------------------------------------
 
 
