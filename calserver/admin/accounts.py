@@ -11,8 +11,8 @@ from calserver import meetings
 from calserver.admin.refused import Refused, refusing
 from calserver.auth import hash_password, verify_password
 from calserver.calendars import CALENDAR_HOME, provision, sharing
-from calserver.config import Calendars
-from calserver.directory import KINDS, accounts, table
+from calserver.config import Calendars, Config
+from calserver.directory import KINDS, Provision, accounts, place, table
 from calserver.store import Principal, Store, Transaction
 
 TYPES = KINDS
@@ -44,7 +44,23 @@ class Account:
     read_delegates: tuple[str, ...]
 
 
-def add(txn: Transaction, uid: str, kind: str, *, settings: Calendars, password: str | None, **facts: Any) -> Account:
+def provision_of(config: Config) -> Provision:
+    """What a new principal gets: its calendars, or in a cluster a node, which then makes them."""
+    if config.cluster.node:
+        return partial(place, nodes=[name for name, each in config.cluster.nodes.items() if each.role == "backend"])
+    return partial(provision, settings=config.calendars)
+
+
+def add(
+    txn: Transaction,
+    uid: str,
+    kind: str,
+    *,
+    settings: Calendars,
+    password: str | None,
+    give: Provision | None = None,
+    **facts: Any,
+) -> Account:
     """Make a principal with the collections that everybody has.
 
     Args:
@@ -52,6 +68,7 @@ def add(txn: Transaction, uid: str, kind: str, *, settings: Calendars, password:
         uid: its name.
         kind: ``user``, ``group``, ``resource`` or ``location``.
         settings: the domain of its address where it has none, and which collections it gets.
+        give: gives it something else (`provision_of`).
         password: None for one that cannot log in.
         facts: other attributes of `Principal`.
 
@@ -64,7 +81,7 @@ def add(txn: Transaction, uid: str, kind: str, *, settings: Calendars, password:
             uid,
             kind=kind,
             domain=settings.domain,
-            provision=partial(provision, settings=settings),
+            provision=give or partial(provision, settings=settings),
             password_hash=_hash(password),
             **facts,
         )
@@ -115,13 +132,14 @@ def remove(txn: Transaction, name: str, kind: str | None = None) -> Account:
     return facts
 
 
-def import_table(store: Store, text: str, *, settings: Calendars) -> table.Imported:
+def import_table(store: Store, text: str, *, settings: Calendars, give: Provision | None = None) -> table.Imported:
     """Make and change principals as a CSV table says; all of it or nothing.
 
     Args:
         store: the store; passwords are hashed before the one writing transaction.
         text: the table, see `calserver.directory.table`.
         settings: see `add`.
+        give: the same.
 
     Raises:
         Refused: with every row that cannot be taken.
@@ -134,7 +152,7 @@ def import_table(store: Store, text: str, *, settings: Calendars) -> table.Impor
         hashes = [known.get((row.kind or "user", row.uid)) for row in rows]
         with ThreadPoolExecutor(HASHING_THREADS) as threads:
             hashed = list(threads.map(_hashed, rows, hashes))
-        give = partial(provision, settings=settings)
+        give = give or partial(provision, settings=settings)
 
         def write(txn: Transaction) -> table.Imported:
             done = table.write(txn, hashed, provision=give, domain=settings.domain)

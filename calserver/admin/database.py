@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+import attrs
+
 from calserver import store
 from calserver.admin.refused import Refused
 from calserver.config import Config
@@ -29,6 +31,18 @@ def opened(config: Config) -> Iterator[Store]:
         raise _refused(error) from None
     finally:
         found.close()
+
+
+@contextmanager
+def directory(config: Config) -> Iterator[Store]:
+    """The database with the accounts: the directory of a cluster, or else the store itself; see `opened`."""
+    if not config.cluster.node:
+        with opened(config) as found:
+            yield found
+        return
+    elsewhere = attrs.evolve(config, store=attrs.evolve(config.store, url=config.directory_url))
+    with opened(elsewhere) as found:
+        yield found
 
 
 def upgrade(config: Config) -> Health:

@@ -11,7 +11,7 @@ A further scheme is a module with a class like `basic.BasicScheme` and a line in
 from calserver.auth.connection import Address, Connection
 from calserver.auth.logins import Login, Logins, Outdated
 from calserver.auth.passwords import hash_password, verify_password
-from calserver.auth.refusals import Overloaded, TooManyAttempts
+from calserver.auth.refusals import NotYetKnown, Overloaded, TooManyAttempts
 from calserver.auth.schemes import SCHEMES
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "Connection",
     "Login",
     "Logins",
+    "NotYetKnown",
     "Outdated",
     "Overloaded",
     "TooManyAttempts",

@@ -106,6 +106,7 @@ class Logins:
         )
         self._keyed = hmac.new(secrets.token_bytes(32), digestmod="sha256")
         self._cache: OrderedDict[bytes, Login] = OrderedDict()
+        self._vouched: OrderedDict[tuple[str, str], Login] = OrderedDict()
         self._renewing = threading.Lock()
         self._checking: dict[bytes, list[Deferred[Login]]] = {}
 
@@ -156,6 +157,29 @@ class Logins:
             if revision > login.directory:
                 login.actor, login.directory = actor, revision
         return actor
+
+    def vouched(self, kind: str, uid: str) -> Login | None:
+        """The login of a principal for whom a node of the cluster has vouched lately."""
+        return self._vouched.get((kind, uid))
+
+    async def vouch(self, kind: str, uid: str) -> Login | None:
+        """The login of a principal for whom a node of the cluster vouches; None where it cannot log in here."""
+        version = self._store.data_version()
+
+        def load(txn: Transaction) -> Login | None:
+            principal = txn.principals.by_uid(kind, uid)
+            if principal is None or not principal.enabled:
+                return None
+            actor = Actor.of(txn, principal)
+            return Login(actor, principal.revision, version, directory=txn.principals.revision())
+
+        login: Login | None = await self._store.read(load)
+        self._vouched.pop((kind, uid), None)
+        if login is not None and self._config.login_cache:
+            self._vouched[kind, uid] = login
+            if len(self._vouched) > self._config.login_cache:
+                self._vouched.popitem(last=False)
+        return login
 
     def forget(self, authorization: bytes) -> None:
         """It does not hold any more."""

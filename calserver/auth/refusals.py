@@ -22,3 +22,12 @@ class Overloaded(Refusal):
 
     def __init__(self) -> None:
         super().__init__("too many logins at once; try again shortly", {"Retry-After": "5"})
+
+
+class NotYetKnown(Refusal):
+    """Another node vouches for an account that this one does not know, or not any more."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+
+    def __init__(self) -> None:
+        super().__init__("this node does not know the account yet", {"Retry-After": "1"})

@@ -36,6 +36,7 @@ VERBS: Final = (
     "keys",
     "federation",
     "mail",
+    "cluster",
 )
 DONE, REFUSED, USAGE = 0, 1, 2
 

@@ -25,7 +25,7 @@ def command() -> None:
 def list_(principal: str, acting: bool, config: Config, as_json: bool) -> None:
     """Who acts for PRINCIPAL."""
     look = delegates.delegators if acting else delegates.delegates
-    with database.opened(config) as store:
+    with database.directory(config) as store:
         found = store.read_now(lambda txn: look(txn, principal))
     if as_json:
         print_json(found)
@@ -43,7 +43,7 @@ def list_(principal: str, acting: bool, config: Config, as_json: bool) -> None:
 @json_option
 def add(principal: str, delegate: str, write: bool, config: Config, as_json: bool) -> None:
     """Let DELEGATE act for PRINCIPAL: read its calendars, or with --write change them."""
-    with database.opened(config) as store:
+    with database.directory(config) as store:
         made = store.write_now(lambda txn: delegates.add(txn, principal, delegate, "write" if write else "read"))
     if as_json:
         print_json(made)
@@ -58,7 +58,7 @@ def add(principal: str, delegate: str, write: bool, config: Config, as_json: boo
 @json_option
 def remove(principal: str, delegate: str, config: Config, as_json: bool) -> None:
     """Let DELEGATE not act for PRINCIPAL any more."""
-    with database.opened(config) as store:
+    with database.directory(config) as store:
         gone = store.write_now(lambda txn: delegates.remove(txn, principal, delegate))
     if as_json:
         print_json(gone)

@@ -32,8 +32,9 @@ def import_(file: Path, config: Config, as_json: bool) -> None:
         text = file.read_text(encoding="utf-8")
     except UnicodeDecodeError:
         raise Refused(f"{file} is not UTF-8") from None
-    with database.opened(config) as store:
-        done = accounts.import_table(store, text, settings=config.calendars)
+    with database.directory(config) as store:
+        give = accounts.provision_of(config)
+        done = accounts.import_table(store, text, settings=config.calendars, give=give)
     if as_json:
         print_json(done)
     else:
@@ -47,7 +48,7 @@ def import_(file: Path, config: Config, as_json: bool) -> None:
 @json_option
 def export(passwords: bool, output: Path | None, config: Config, as_json: bool) -> None:
     """Print all principals as a table that import takes."""
-    with database.opened(config) as store:
+    with database.directory(config) as store:
         if as_json:
             print_json(store.read_now(accounts.every))
             return

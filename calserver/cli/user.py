@@ -74,13 +74,14 @@ def add(
         uid=uid,
         kind=kind,
         settings=config.calendars,
+        give=accounts.provision_of(config),
         password=password,
         addresses=emails,
         administrator=admin,
         scheduling=not no_scheduling,
         **facts,
     )
-    with database.opened(config) as store:
+    with database.directory(config) as store:
         _print(store.write_now(act), as_json, "added")
 
 
@@ -90,7 +91,7 @@ def add(
 @json_option
 def list_(kind: str | None, config: Config, as_json: bool) -> None:
     """All principals, or those of a type."""
-    with database.opened(config) as store:
+    with database.directory(config) as store:
         found = store.read_now(lambda txn: accounts.every(txn, kind))
     if as_json:
         print_json(found)
@@ -106,7 +107,7 @@ def list_(kind: str | None, config: Config, as_json: bool) -> None:
 @json_option
 def show(name: str, kind: str | None, config: Config, as_json: bool) -> None:
     """One principal with its groups and delegates."""
-    with database.opened(config) as store:
+    with database.directory(config) as store:
         _print(store.read_now(lambda txn: accounts.show(txn, name, kind)), as_json)
 
 
@@ -127,7 +128,7 @@ def password(
     as_json: bool,
 ) -> None:
     """Set a new password; asked for at the terminal unless it comes from a file or standard input."""
-    with database.opened(config) as store:
+    with database.directory(config) as store:
         found = store.read_now(lambda txn: accounts.show(txn, name, kind))
         new = None
         if not none:
@@ -143,7 +144,7 @@ def password(
 @json_option
 def remove(name: str, kind: str | None, yes: bool, config: Config, as_json: bool) -> None:
     """Remove a principal with all its calendars and files."""
-    with database.opened(config) as store:
+    with database.directory(config) as store:
         found = store.read_now(lambda txn: accounts.show(txn, name, kind))
         if not yes:
             click.confirm(f"Remove the {found.kind} {found.uid} with everything it has?", abort=True, err=True)

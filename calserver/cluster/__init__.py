@@ -1,1 +1,15 @@
-"""Nodes with calendars of their own behind front ends that have none (docs/cluster.md)."""
+"""Nodes that keep the calendars of some people each, behind front ends that keep none (docs/cluster.md).
+
+Theory of operation. All nodes have all principals, and know at which node each is **placed**: they follow the
+directory, a database of its own (`mirror`). So each authenticates everybody, and answers for principals, discovery and
+all else that lies in no home. What lies in a home is answered by the node of its principal: `front` decides that for
+each request, `relay` hands it on there, streamed, with an `assertion` of who has authenticated. A front end is a node
+on which nobody is placed.
+
+A node believes assertions of the nodes in its configuration (`identity`), each for one request and once. What a node
+has handed on is never handed on again.
+"""
+
+from calserver.cluster.member import Member
+
+__all__ = ["Member"]

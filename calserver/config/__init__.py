@@ -25,12 +25,14 @@ from calserver.config.reading import problems, structure
 from calserver.config.sections import (
     Auth,
     Calendars,
+    Cluster,
     Dav,
     Ischedule,
     Log,
     Mail,
     Metrics,
     Network,
+    Node,
     Peer,
     Scheduling,
     Server,
@@ -42,6 +44,7 @@ from calserver.config.writing import render
 __all__ = [
     "Auth",
     "Calendars",
+    "Cluster",
     "Config",
     "ConfigError",
     "Dav",
@@ -50,6 +53,7 @@ __all__ = [
     "Mail",
     "Metrics",
     "Network",
+    "Node",
     "Peer",
     "Scheduling",
     "Server",
@@ -71,6 +75,7 @@ class Config:
     scheduling: Scheduling = attrs.field(factory=Scheduling)
     ischedule: Ischedule = attrs.field(factory=Ischedule)
     mail: Mail = attrs.field(factory=Mail)
+    cluster: Cluster = attrs.field(factory=Cluster)
     log: Log = attrs.field(factory=Log)
     metrics: Metrics = attrs.field(factory=Metrics)
     source: Path | None = attrs.field(default=None, eq=False, metadata={"internal": True})
@@ -99,7 +104,12 @@ class Config:
             config = structure(tables, cls)
         except ClassValidationError as error:
             raise ConfigError(*problems(error, cls)) from None
-        return attrs.evolve(config, source=source, store=_with_secret(config.store, source))
+        _check(config.cluster)
+        cluster = config.cluster
+        if cluster.directory_file:
+            directory = _secret("cluster.directory_file", cluster.directory_file, source)
+            cluster = attrs.evolve(cluster, directory=directory)
+        return attrs.evolve(config, source=source, store=_with_secret(config.store, source), cluster=cluster)
 
     @property
     def settings(self) -> Settings:
@@ -114,21 +124,33 @@ class Config:
     @property
     def store_url(self) -> str:
         """The URL of the store with a relative SQLite path made absolute."""
-        scheme, separator, path = self.store.url.partition(":///")
+        return self._located(self.store.url)
+
+    @property
+    def directory_url(self) -> str:
+        """The URL of the database with the accounts: that of the cluster's directory, or of the store itself."""
+        return self._located(self.cluster.directory) if self.cluster.node else self.store_url
+
+    def _located(self, url: str) -> str:
+        scheme, separator, path = url.partition(":///")
         if separator and scheme.startswith("sqlite") and path and not path.startswith(("/", ":memory:")):
             return f"{scheme}:///{self.path(path)}"
-        return self.store.url
+        return url
 
     @property
     def shown_store_url(self) -> str:
         """The URL of the store for people to read: without the password."""
-        url = re.sub(r"(://[^:/@]*:)[^@/]*@", r"\1***@", self.store_url)
-        return re.sub(r"([?&]password=)[^&]*", r"\1***", url)
+        return _without_password(self.store_url)
 
     def show(self) -> str:
         """The effective configuration as TOML; passwords inside URLs are left out."""
         url = self.store.url if self.store.url.startswith("sqlite") else self.shown_store_url
-        return render(attrs.evolve(self, store=attrs.evolve(self.store, url=url)), lambda path, line: line)
+        shown = attrs.evolve(
+            self,
+            store=attrs.evolve(self.store, url=url),
+            cluster=attrs.evolve(self.cluster, directory=_without_password(self.cluster.directory)),
+        )
+        return render(shown, lambda path, line: line)
 
 
 def sample(changes: Mapping[str, object] | None = None) -> str:
@@ -151,6 +173,33 @@ def sample(changes: Mapping[str, object] | None = None) -> str:
         raise ConfigError(*problems(error, Config)) from None
     head = "# Configuration of calserver. Every option is shown at its default; a changed one has no # in front.\n\n"
     return head + render(config, lambda path, line: line if path in changes else f"#{line}", docs=True)
+
+
+def _check(cluster: Cluster) -> None:
+    """See that a node knows what it must.
+
+    Raises:
+        ConfigError: it does not.
+    """
+    if not cluster.node:
+        return
+    wrong = []
+    if cluster.node not in cluster.nodes:
+        wrong.append(f"cluster.node: there is no [cluster.nodes.{cluster.node}]")
+    if not cluster.directory and not cluster.directory_file:
+        wrong.append("cluster.directory: must not be empty")
+    for name, each in cluster.nodes.items():
+        if not re.fullmatch(r"https?://[^/?#@]+/?", each.url):
+            wrong.append(f"cluster.nodes.{name}.url: must be http or https with a host, and no path")
+        if not each.key:
+            wrong.append(f"cluster.nodes.{name}.key: must not be empty")
+    if wrong:
+        raise ConfigError(*wrong)
+
+
+def _without_password(url: str) -> str:
+    url = re.sub(r"(://[^:/@]*:)[^@/]*@", r"\1***@", url)
+    return re.sub(r"([?&]password=)[^&]*", r"\1***", url)
 
 
 def _absolute(name: str, source: Path | None) -> Path:

@@ -365,6 +365,42 @@ class Mail:
 
 
 @attrs.frozen(kw_only=True)
+class Node:
+    """Another node of the cluster, or this one."""
+
+    url: str = option("", "where the others reach it, such as https://b1.example.org:8443")
+    key: str = option("", "its public key, as calserver cluster key tells")
+    role: str = option(
+        "backend",
+        "backend (keeps the calendars of those who are placed on it) or frontend (hands requests on)",
+        one_of("backend", "frontend"),
+    )
+
+
+NO_NODES: Final[Mapping[str, Node]] = MappingProxyType({})
+
+
+@attrs.frozen(kw_only=True)
+class Cluster:
+    """Front ends without calendars before back ends that have some of them each (docs/cluster.md)."""
+
+    node: str = option("", "which of the nodes this server is; empty: there is no cluster")
+    directory: str = option(
+        "", "the database with the accounts of all, and where they are placed; a URL like that of the store"
+    )
+    directory_file: str = option("", "file that holds this URL, where it has a password in it; wins over directory")
+    key_file: str = option("node.pem", "the private key of this node (calserver cluster key makes it)")
+    authorities_file: str = option(
+        "", "certificates (PEM) of authorities that are believed for nodes with https; empty: the system's"
+    )
+    look_seconds: float = option(0.5, "how often is looked whether the directory has changed", at_least(0.05))
+    answer_seconds: float = option(120.0, "how long a node may take to begin its answer", at_least(1))
+    connect_seconds: float = option(3.0, "how long a node may take to accept a connection", at_least(0.1))
+    connections: int = option(50, "most idle connections to a node that are kept for the next requests", at_least(1))
+    nodes: Mapping[str, Node] = option(NO_NODES, "all nodes, this one among them", domain_names)
+
+
+@attrs.frozen(kw_only=True)
 class Log:
     """What is written down."""
 

@@ -14,6 +14,7 @@ from twisted.python.components import Componentized
 
 from calserver import dav, store
 from calserver.auth import Logins
+from calserver.cluster import Member
 from calserver.config import Config, ConfigError, Mail
 from calserver.scheduling import Federation, attached, mail
 from calserver.service.housekeeping import jobs, keep_house, policy_of, works
@@ -117,7 +118,8 @@ class Daemon(Service):
             reactor=self._reactor,
         )
         pages = FederationPages(federation) if federation is not None and federation.asks else None
-        serve_public(self._public, adapter, access_log, pages)
+        member = self._member(found, adapter)
+        serve_public(self._public, adapter, access_log, pages, None if member is None else member.front)
         for reception in self._receptions.values():
             reception.desk = None if federation is None else federation.desk
             self._stopping.append(_awaited(reception.stop))
@@ -130,6 +132,8 @@ class Daemon(Service):
         worker.start()
         self._background.append(_awaited(worker.stop))
         self._closing = [logins.stop, found.close]
+        if member is not None:
+            self._closing.insert(0, _awaited(member.stop))
         if access_log:
             self._closing.append(access_log.close)
             self.reopening.append(access_log.reopen)
@@ -153,6 +157,18 @@ class Daemon(Service):
         self._stopping.append(_awaited(federation.stop))
         self.reopening.append(federation.audit.reopen)
         return federation
+
+    def _member(self, found: Store, adapter: DavAdapter) -> Member | None:
+        """This server as a node of a cluster, where it is one."""
+        if not self.config.cluster.node:
+            return None
+        homes = [each.name for each in MOUNTS if isinstance(each, Homes)]
+        try:
+            member = Member(self.config, found, adapter, homes, self._reactor)
+        except ConfigError as error:
+            raise SystemExit(f"calserver: {error}") from None
+        member.start()
+        return member
 
     def _listen_to_signals(self) -> None:
         """Open log files again on SIGUSR1, as programs that rotate them ask for; SIGHUP alone would end the process."""

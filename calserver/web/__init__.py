@@ -10,35 +10,67 @@ servers; what fits none goes to
 Everything here runs in the reactor thread, but for parsing and decoding large bodies.
 """
 
+from collections.abc import Mapping
+from typing import Protocol
+
 from calserver.telemetry import AccessLog
 from calserver.web.adapter import DavAdapter
 from calserver.web.administration import Administration, Health, store_health
 from calserver.web.discovery import Discovery
 from calserver.web.federation import FederationPages
+from calserver.web.forwarded import Client, parse_address
+from calserver.web.intake import Intake
 from calserver.web.recall import Recall
-from calserver.web.site import Site
+from calserver.web.request import Request, Running
+from calserver.web.site import Early, Handler, Site
 
 __all__ = [
     "Administration",
+    "Client",
     "DavAdapter",
     "Discovery",
+    "Early",
     "FederationPages",
+    "Handler",
     "Health",
+    "Intake",
     "Recall",
+    "Request",
+    "Running",
     "Site",
+    "parse_address",
     "serve_public",
     "store_health",
 ]
 
 
+class Before(Protocol):
+    """What looks at requests before the adapter does: the front of a cluster."""
+
+    def before(self, prefix: str, answer: Handler) -> Handler:
+        """A handler of requests below a prefix, which leaves some of them to another one."""
+
+    def early(self, request: Request, intake: Intake) -> Running | None:
+        """Take a request with a large body, before that is there."""
+
+
 def serve_public(
-    site: Site, adapter: DavAdapter, access_log: AccessLog | None = None, federation: FederationPages | None = None
+    site: Site,
+    adapter: DavAdapter,
+    access_log: AccessLog | None = None,
+    federation: FederationPages | None = None,
+    front: Before | None = None,
 ) -> None:
     """Let a site answer what clients ask, and other servers."""
     server = adapter.server
-    below = {server.public_prefix: adapter.below_public, server.arriving_prefix: adapter.below_inner}
+    below: Mapping[str, Handler] = {
+        server.public_prefix: adapter.below_public,
+        server.arriving_prefix: adapter.below_inner,
+    }
+    if front is not None:
+        below = {prefix: front.before(prefix, answer) for prefix, answer in below.items()}
     handlers = Discovery(adapter, adapter.spoken.dav_header).handlers()
     if federation is not None:
         handlers = {**handlers, **federation.handlers()}
         below = {**federation.below(), **below}
-    site.serve(handlers, below, access_log=access_log)
+    site.serve(handlers, below, access_log=access_log, early=None if front is None else front.early)

@@ -6,6 +6,7 @@ unless that is so short that it costs less than waiting (`DavAdapter.answer`).
 
 import time
 from collections.abc import Sequence
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -14,7 +15,7 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 
 from calserver import dav
-from calserver.auth import Connection, Login, Logins, Outdated
+from calserver.auth import Connection, Login, Logins, NotYetKnown, Outdated
 from calserver.config import Server, Settings
 from calserver.dav import Refusal
 from calserver.directory import ANONYMOUS, Actor
@@ -104,9 +105,12 @@ class DavAdapter:
             Refusal: nobody has authenticated, or the path is none.
         """
         authorization = self._authorization(request)
-        if authorization is None:
+        if request.vouched is not None:
+            login = self.logins.vouched(*request.vouched)
+        elif authorization is None:
             return self._answer(request, path, None, self._unknown(request, path), None, further)
-        login = self.logins.known(authorization)
+        else:
+            login = self.logins.known(authorization)
         if login is None:
             return self._answer(request, path, authorization, None, None, further)
         request.who = login.actor.uid
@@ -168,22 +172,55 @@ class DavAdapter:
     async def _respond(
         self, request: Request, path: str, authorization: bytes | None, login: Login | None, turn: "Turn | None"
     ) -> dav.Response:
-        if authorization is None:
+        if authorization is None and request.vouched is None:
             response = await self._transact(await self._prepared(request, path, self._anybody))
             if response.status == HTTPStatus.UNAUTHORIZED:
                 raise self._nobody(request)
             return response
         while True:
             if login is None:
-                login = await self.logins.login(
-                    authorization, Connection(request.origin.address, request.origin.secure)
-                )
+                login = await self._login(request, authorization)
             request.who = login.actor.uid
             try:
                 return await self._transact(turn or await self._prepared(request, path, login))
             except Outdated:
-                self.logins.forget(authorization)
+                if authorization is not None:
+                    self.logins.forget(authorization)
                 login = turn = None
+
+    async def asker(self, request: Request, path: str) -> Login:
+        """Who asks, where a request is answered by another node.
+
+        Raises:
+            Refusal: nobody has authenticated.
+        """
+        authorization = self._authorization(request)
+        if authorization is None:
+            return self._unknown(request, path)
+        login = self.logins.known(authorization)
+        while True:
+            if login is None:
+                login = await self._login(request, authorization)
+            version = self.store.data_version()
+            if login.version == version:
+                return login
+            try:
+                await self.store.read(partial(self.logins.confirm, login=login))
+            except Outdated:
+                self.logins.forget(authorization)
+                login = None
+            else:
+                login.version = version
+                return login
+
+    async def _login(self, request: Request, authorization: bytes | None) -> Login:
+        if request.vouched is not None:
+            login = await self.logins.vouch(*request.vouched)
+            if login is None:
+                raise NotYetKnown
+            return login
+        assert authorization is not None, "somebody says who it is"
+        return await self.logins.login(authorization, Connection(request.origin.address, request.origin.secure))
 
     def _authorization(self, request: Request) -> bytes | None:
         """The Authorization field; None where there is none."""

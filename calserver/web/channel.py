@@ -69,6 +69,7 @@ class Channel(HTTPChannel):
         self._stage = Stage.IDLE
         self._began = 0.0
         self._received = 0
+        self._paused: float | None = None
         self._nested = False
         self._refused = False
         self._idle_timeout: float | None = None
@@ -155,13 +156,29 @@ class Channel(HTTPChannel):
             self._nested = False
         if self.line_mode and b"\n" in self._buffer:  # a line that ends without CR (RFC 9112 section 2.2)
             self._refuse(400)
-        elif self._stage is Stage.BODY:
+        elif self._stage is Stage.BODY and self._paused is None:
             self._received += len(data)
             allowed = self.requestTimeout + self._received / SLOWEST_BYTES_PER_SECOND
             self.setTimeout(max(0.0, self._began + allowed - self._now()))
         elif self._stage is Stage.IDLE and self.requests:
             self._stage = Stage.HEADERS
             self.setTimeout(self.requestTimeout)
+
+    def pause_body(self) -> None:
+        """Read no more of a body for now; it is not the client who is slow."""
+        if self._paused is None:
+            self._paused = self._now()
+            self.setTimeout(None)
+            self._networkProducer.pauseProducing()
+
+    def resume_body(self) -> None:
+        """Read on."""
+        if self._paused is not None:
+            self._began += self._now() - self._paused
+            self._paused = None
+            if self._stage is Stage.BODY:
+                self.setTimeout(self.requestTimeout)
+                self._networkProducer.resumeProducing()
 
     def _now(self) -> float:
         return float(self.site.reactor.seconds())

@@ -33,7 +33,7 @@ NO_STORE: Final = ("Cache-Control", "no-store")
 
 _IRRELEVANT: Final = frozenset(
     b"""accept-encoding authorization connection content-length cookie date forwarded keep-alive te x-forwarded-for
-    x-forwarded-host x-forwarded-proto x-request-id""".split()
+    x-forwarded-host x-forwarded-proto x-request-id via""".split()
 )
 """Fields that no handler looks at; what the forwarded ones amount to is in the key."""
 

@@ -26,6 +26,7 @@ from calserver.web.coding import (
     pieces,
 )
 from calserver.web.forwarded import Address, Client, client, is_host, parse_address, within
+from calserver.web.intake import EARLY_BYTES, Intake
 
 if TYPE_CHECKING:
     from calserver.web.site import Site
@@ -54,6 +55,7 @@ class Request(server.Request):
         body: the whole content as it came.
         origin: who the client is and how it sees us; there from the moment the request is dispatched.
         who: the user name that has authenticated, for the access log.
+        vouched: kind and uid of the principal that has authenticated elsewhere, if another node proves that.
         request_id: what names the request in logs and in its answer.
     """
 
@@ -64,6 +66,7 @@ class Request(server.Request):
     who = ""
     request_id = ""
     origin: Client
+    vouched: tuple[str, str] | None = None
 
     def __init__(self, channel: Any, queued: object = False) -> None:
         super().__init__(channel, queued)
@@ -74,6 +77,7 @@ class Request(server.Request):
         self._too_large = False
         self._refused = False
         self._linger: IDelayedCall | None = None
+        self._intake: Intake | None = None
 
     # -- receiving ---------------------------------------------------------------------------------------------
 
@@ -84,13 +88,19 @@ class Request(server.Request):
             self.requestHeaders.removeHeader(b"expect")  # or the parser would ask for the body
             if self.transport is not None:  # HTTP/2 cannot answer yet at this point
                 self._refuse_body()
+        elif self.transport is not None and (length is None or length > EARLY_BYTES):
+            self._intake = self.home.early(self, length)
 
     def handleContentChunk(self, data: bytes) -> None:
         """A part of the body is there."""
         if self._refused:
             return
         self._received += len(data)
-        if self._too_large or self._received > self.home.body_bytes or not self.home.reserve(len(data)):
+        if self._intake is not None and self._received <= self.home.body_bytes:
+            self._intake.data(data)
+        elif self._intake is not None:
+            self.abort()
+        elif self._too_large or self._received > self.home.body_bytes or not self.home.reserve(len(data)):
             self._refuse_body()
         else:
             self._chunks.append(data)
@@ -135,6 +145,9 @@ class Request(server.Request):
                 self._linger = None
             self.finish()
             return
+        if self._intake is not None:
+            self._intake.end()
+            return
         self.method, self.uri, self.clientproto = command, path, version
         self.args = {}
         self.body = b"".join(self._chunks)
@@ -147,6 +160,8 @@ class Request(server.Request):
     def connectionLost(self, reason: Failure) -> None:
         """The client is gone."""
         self._release()
+        if self._intake is not None:
+            self._intake.lost()
         if self._linger is not None:
             self._linger.cancel()
             self._linger = None
@@ -230,6 +245,11 @@ class Request(server.Request):
         else:
             self._write_head(status, fields, None)
             Streaming(self, iter(body)).start()
+
+    def begin(self, status: int, fields: Sequence[Field], length: int | None) -> None:
+        """Write status and fields of an answer whose body follows by `twisted.web.http.Request.write`, as it is."""
+        if not self._disconnected:
+            self._write_head(status, fields, length)
 
     def refuse(self, status: int, reason: str = "", *fields: Field) -> None:
         """Answer with a line of text."""

@@ -17,10 +17,13 @@ from calserver.config import Server
 from calserver.dav import Refusal
 from calserver.telemetry import Access, AccessLog, Metrics
 from calserver.web.channel import Connection, make_connection
+from calserver.web.intake import Intake
 from calserver.web.request import Request, Running
 
 log = Logger()
 
+Early = Callable[[Request, Intake], Running | None]
+"""Takes a request whose body is still to come; None where it waits for that."""
 Handler = Callable[[Request], Running | None]
 """Answers a request: at once, or as a coroutine."""
 
@@ -64,6 +67,7 @@ class Site(server.Site):
         self._handlers: Mapping[str, Handler] = {}
         self._below: Sequence[tuple[str, Handler]] = ()
         self._access_log: AccessLog | None = None
+        self._early: Early | None = None
         self.open_connections: set[Connection] = set()
         self.retiring = self.stopping = False
         self._room_bytes = body_bytes * BUFFERED_BODIES
@@ -80,6 +84,7 @@ class Site(server.Site):
         below: Mapping[str, Handler] | None = None,
         *,
         access_log: AccessLog | None = None,
+        early: Early | None = None,
     ) -> None:
         """Begin to answer.
 
@@ -87,10 +92,12 @@ class Site(server.Site):
             handlers: by exact path.
             below: by the beginning of the path; the longest wins.
             access_log: where requests are written down.
+            early: is asked who takes a request with a large body before that is there.
         """
         self._handlers = dict(handlers)
         self._below = sorted((below or {}).items(), key=lambda pair: -len(pair[0]))
         self._access_log = access_log
+        self._early = early
 
     # -- connections -------------------------------------------------------------------------------------------
 
@@ -137,6 +144,24 @@ class Site(server.Site):
             return
         if running is not None:
             self._run(request, running)
+
+    def early(self, request: Request, length: int | None) -> Intake | None:
+        """Let somebody take a request whose body is still to come; None where it is collected first, as usual."""
+        if self._early is None or self.stopping:
+            return None
+        channel = request.channel
+        request.method, request.uri, request.clientproto = channel._command, channel._path, channel._version
+        self.introduce(request)
+        try:
+            request.understand()
+            intake = Intake(channel, length)
+            running = self._early(request, intake)
+        except Refusal:  # which is found again when the body is there
+            return None
+        if running is None:
+            return None
+        self._run(request, running)
+        return intake
 
     def handler(self, path: str) -> Handler | None:
         """Who answers a path."""

@@ -1,13 +1,13 @@
-"""Where new principals go, and whose a path is."""
+"""Where new principals of a cluster go."""
 
 from collections.abc import Mapping
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from calserver.cluster.placing import least_used, owner
-from calserver.dav import Href
+from calserver.directory import placement
+from calserver.directory.placement import least_used
+from calserver.store import Principal, Store, Transaction
 
 names = st.text("abc", min_size=1, max_size=3)
 
@@ -33,19 +33,14 @@ def test_without_nodes_it_goes_nowhere() -> None:
     assert least_used((), {"b1": 1}) is None
 
 
-@pytest.mark.parametrize(
-    ("path", "whose"),
-    [
-        ("calendars/user/ann/", ("user", "ann")),
-        ("calendars/user/ann/Default/a.ics", ("user", "ann")),
-        ("drive/user/a%20b", ("user", "a b")),
-        ("calendars/location/room1/", ("location", "room1")),
-        ("calendars/user/", None),
-        ("calendars/", None),
-        ("", None),
-        ("principals/user/ann/", None),
-        ("elsewhere/user/ann/", None),
-    ],
-)
-def test_a_path_below_a_home_is_its_owners(path: str, whose: tuple[str, str] | None) -> None:
-    assert owner(Href.parse(path), ("calendars", "drive")) == whose
+def test_people_and_rooms_are_placed_once_and_groups_never(store: Store) -> None:
+    def add(txn: Transaction) -> Mapping[int, str]:
+        made = [
+            txn.principals.add(Principal(id=0, kind=kind, uid=kind, guid=kind.upper()))
+            for kind in ("user", "group", "location")
+        ]
+        for each in (*made, *made):
+            placement.place(txn, each, ("b1", "b2"))
+        return {each.kind: txn.placements.of((each.id,)).get(each.id, "") for each in made}
+
+    assert store.write_now(add) == {"user": "b1", "group": "", "location": "b2"}

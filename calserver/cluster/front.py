@@ -1,0 +1,296 @@
+"""Which node answers a request: this one, or that of the principal in whose home the path is.
+
+A request of a client for a home elsewhere is handed on, with who has authenticated. One that another node has handed on
+is answered here or not at all: where placements disagree for a moment, the client is told to come again, and nothing
+goes in circles.
+"""
+
+import time
+from collections.abc import Awaitable, Callable, Collection
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import urlsplit
+
+from twisted.logger import Logger
+
+from calserver.auth import Connection, Login
+from calserver.cluster.assertion import SCHEME, Assertion, NotBelieved, Replays, believed, signed
+from calserver.cluster.identity import Identity
+from calserver.cluster.paths import owner
+from calserver.cluster.relay import (
+    AGAIN_SECONDS,
+    SAFE,
+    ClientGone,
+    NodeAway,
+    NodeSilent,
+    Parcel,
+    Relay,
+    give,
+    request_fields,
+)
+from calserver.dav import Href, Refusal, TakesLong
+from calserver.store import Busy, Store, Transaction
+from calserver.web import Client, DavAdapter, Handler, Intake, Request, Running, parse_address
+
+log = Logger()
+
+MOST_PLACES: Final = 50_000
+"""How many principals' places are remembered."""
+PRINCIPALS: Final = "principals"
+_MARK: Final = SCHEME.lower().encode() + b" "
+_TWO_PLACES: Final = frozenset({b"COPY", b"MOVE"})
+
+
+class Elsewhere(Refusal):
+    """What is copied or moved would have to go to another node (RFC 4918 section 9.8.5)."""
+
+    status = HTTPStatus.BAD_GATEWAY
+
+
+class Front:
+    """Before the adapter of a node.
+
+    Args:
+        identity: of this node.
+        adapter: answers what is here.
+        accounts: answers changes of accounts, on the directory; None where it is away.
+        relay: sends requests to other nodes.
+        mounts: the first segments of paths that lead to homes.
+    """
+
+    def __init__(
+        self,
+        identity: Identity,
+        adapter: DavAdapter,
+        accounts: Callable[[], Awaitable[DavAdapter | None]],
+        relay: Relay,
+        mounts: Collection[str],
+    ) -> None:
+        self._identity = identity
+        self._adapter = adapter
+        self._accounts = accounts
+        self._relay = relay
+        self._mounts = mounts
+        self._replays = Replays()
+        self._places: dict[tuple[str, str], str | None] = {}
+        self._version = 0
+
+    # -- where ---------------------------------------------------------------------------------------------------------
+
+    def before(self, prefix: str, answer: Handler) -> Handler:
+        """A handler of requests below a prefix, which leaves those for this node to another one."""
+
+        def handle(request: Request) -> Running | None:
+            path = request.path.decode("ascii")[len(prefix) :]
+            if is_asserted(request):
+                return self._asserted(request, path, answer)
+            try:
+                there = self._placed(path)
+            except TakesLong:
+                return self._look(request, path, answer)
+            return self._go(request, path, there, answer)
+
+        return handle
+
+    def early(self, request: Request, intake: Intake) -> Running | None:
+        """Take a request with a large body before that is there, where it is for another node."""
+        path = request.path.decode("ascii")
+        server = self._adapter.server
+        prefix = next((each for each in (server.public_prefix, server.arriving_prefix) if path.startswith(each)), None)
+        if prefix is None or is_asserted(request):
+            return None
+        try:
+            there = self._placed(path[len(prefix) :])
+        except TakesLong:
+            return None
+        return None if self._is_here(there) else self._hand_on(request, path[len(prefix) :], there or "", intake)
+
+    def _is_here(self, node: str | None) -> bool:
+        return node is None or node == self._identity.name
+
+    def _go(self, request: Request, path: str, there: str | None, answer: Handler) -> Running | None:
+        if self._is_here(there):
+            return self._change(request, path) if self._changes_accounts(request, path) else answer(request)
+        return self._hand_on(request, path, there or "", request.body)
+
+    def _changes_accounts(self, request: Request, path: str) -> bool:
+        return request.method not in SAFE and Href.parse(path).segments[:1] == (PRINCIPALS,)
+
+    async def _change(self, request: Request, path: str) -> None:
+        """Let the directory have a change of accounts; all nodes learn it from there."""
+        adapter = await self._accounts()
+        if adapter is None:
+            again = ("Retry-After", AGAIN_SECONDS)
+            request.refuse(HTTPStatus.SERVICE_UNAVAILABLE, "accounts cannot be changed at the moment", again)
+            return
+        try:
+            running = adapter.answer(request, path)
+        except Refusal as refusal:
+            request.refuse(refusal.status, refusal.reason, *refusal.headers.items())
+            return
+        if running is not None:
+            await running
+        await self._accounts()
+
+    async def _look(self, request: Request, path: str, answer: Handler) -> None:
+        """Find out in a thread where a request belongs."""
+        whose = owner(Href.parse(path), self._mounts)
+        assert whose is not None, "others are here"
+        there = await self._adapter.store.read(lambda txn: txn.placements.node(*whose))
+        try:
+            running = self._go(request, path, there, answer)
+        except Refusal as refusal:
+            request.refuse(refusal.status, refusal.reason, *refusal.headers.items())
+            return
+        if running is not None:
+            await running
+
+    def _placed(self, path: str) -> str | None:
+        """The node of a path; None for those that all nodes have, and those that nobody has.
+
+        Raises:
+            TakesLong: it has to be looked up.
+        """
+        whose = owner(Href.parse(path), self._mounts)
+        if whose is None:
+            return None
+        store: Store = self._adapter.store
+        version = store.data_version()
+        if version != self._version or len(self._places) > MOST_PLACES:
+            self._places.clear()
+            self._version = version
+        if whose not in self._places:
+            self._places[whose] = store.glance(lambda txn: txn.placements.node(*whose))
+        return self._places[whose]
+
+    # -- from another node ---------------------------------------------------------------------------------------------
+
+    def _asserted(self, request: Request, path: str, answer: Handler) -> Running | None:
+        """Answer what another node has handed on.
+
+        Raises:
+            Refusal: it is not proven.
+        """
+        try:
+            assertion = self._believed(request)
+        except NotBelieved as error:
+            log.warn("a request that says to come from a node is refused: {error}", error=error)
+            connection = Connection(request.origin.address, request.origin.secure)
+            raise self._adapter.logins.nobody(connection, "this is not from a node") from None
+        request.origin = Client(parse_address(assertion.address), assertion.secure, assertion.host)
+        request.request_id = assertion.request_id
+        request.requestHeaders.removeHeader(b"authorization")
+        if assertion.uid:
+            request.vouched = assertion.kind, assertion.uid
+        try:
+            there = self._placed(path)
+        except TakesLong:
+            return answer(request)
+        if not self._is_here(there):
+            request.refuse(HTTPStatus.SERVICE_UNAVAILABLE, "the principal is at another node", ("Retry-After", "1"))
+            return None
+        return answer(request)
+
+    def _believed(self, request: Request) -> Assertion:
+        now = time.time()
+        values = request.requestHeaders.getRawHeaders(b"authorization", ())
+        if len(values) != 1:
+            raise NotBelieved("there is more than one")
+        assertion = believed(
+            values[0].decode("latin-1"),
+            self._identity.others,
+            audience=self._identity.name,
+            method=request.method.decode("latin-1"),
+            target=request.uri.decode("latin-1"),
+            now=now,
+        )
+        self._replays.use(assertion, now)
+        return assertion
+
+    # -- to another node -----------------------------------------------------------------------------------------------
+
+    async def _hand_on(self, request: Request, path: str, node: str, body: bytes | Intake) -> None:
+        try:
+            login = await self._adapter.asker(request, path)
+            request.who = login.actor.uid
+            await self._check_destination(request, node)
+            await self._send(request, path, node, login, body)
+        except ClientGone:
+            return
+        except Refusal as refusal:
+            await self._refuse(request, body, refusal.status, refusal.reason, *refusal.headers.items())
+        except Busy:
+            again = ("Retry-After", AGAIN_SECONDS)
+            await self._refuse(request, body, HTTPStatus.SERVICE_UNAVAILABLE, "the database is busy", again)
+        except NodeAway as error:
+            log.warn("{node} is away: {error}", node=node, error=error)
+            again = ("Retry-After", AGAIN_SECONDS)
+            await self._refuse(request, body, HTTPStatus.SERVICE_UNAVAILABLE, "the calendars are away", again)
+        except NodeSilent as error:
+            log.warn("{node} is silent: {error}", node=node, error=error)
+            await self._refuse(request, body, HTTPStatus.GATEWAY_TIMEOUT, "the calendars do not answer")
+
+    async def _refuse(
+        self, request: Request, body: bytes | Intake, status: HTTPStatus, reason: str, *fields: tuple[str, str]
+    ) -> None:
+        """Refuse a request, when its body is through: before, the client might not read the answer."""
+        if isinstance(body, Intake):
+            body.discard()
+            await body.over()
+            if body.gone:
+                return
+        request.refuse(status, reason, *fields)
+
+    async def _send(self, request: Request, path: str, node: str, login: Login, body: bytes | Intake) -> None:
+        query = f"?{request.query}" if request.query else ""
+        url, target = self._relay.target(node, self._adapter.server.public_prefix + path + query)
+        actor, origin = login.actor, request.origin
+        assertion = Assertion(
+            node=self._identity.name,
+            audience=node,
+            kind="" if actor.href is None else actor.href.segments[1],
+            uid=actor.uid,
+            address=str(origin.address or ""),
+            secure=origin.secure,
+            host=origin.host,
+            request_id=request.request_id,
+            at=int(time.time()),
+        )
+        method = request.method.decode("ascii")
+        field = signed(assertion, self._identity.key, method=method, target=target.decode("ascii"))
+        fields = request_fields(request, authorization=field.encode(), via=f"1.1 {self._identity.name}".encode())
+        if origin.host:
+            fields[b"host"] = [origin.host.encode()]
+        answer = await self._relay.send(url, Parcel(method=request.method, fields=fields, body=body))
+        if isinstance(body, Intake):
+            await body.over()
+            if body.gone:
+                return
+        await give(answer, request)
+
+    async def _check_destination(self, request: Request, node: str) -> None:
+        """See that a copy stays at its node.
+
+        Raises:
+            Elsewhere: it does not.
+        """
+        values = request.requestHeaders.getRawHeaders(b"destination", ())
+        if request.method not in _TWO_PLACES or len(values) != 1:
+            return
+        path, server = urlsplit(values[0].decode("latin-1")).path, self._adapter.server
+        prefix = next((each for each in (server.public_prefix, server.arriving_prefix) if path.startswith(each)), None)
+        whose = None if prefix is None else owner(Href.parse(path[len(prefix) :]), self._mounts)
+        if whose is None:
+            return
+
+        def find(txn: Transaction) -> str | None:
+            return txn.placements.node(*whose)
+
+        if await self._adapter.store.read(find) not in (None, node):
+            raise Elsewhere("the destination is at another node")
+
+
+def is_asserted(request: Request) -> bool:
+    """Whether a request says that another node has handed it on."""
+    values = request.requestHeaders.getRawHeaders(b"authorization", ())
+    return any(each.lower().startswith(_MARK) for each in values)

@@ -1,0 +1,90 @@
+"""A node of a cluster: all its parts, built of the configuration."""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import attrs
+from twisted.internet.ssl import Certificate
+
+from calserver import calendars, meetings
+from calserver.calendars import sharing
+from calserver.cluster.front import Front
+from calserver.cluster.identity import Identity
+from calserver.cluster.mirror import Mirror
+from calserver.cluster.relay import Relay
+from calserver.config import Config, ConfigError
+from calserver.store import Principal, Store, Transaction
+from calserver.web import DavAdapter, Recall
+
+
+class Member:
+    """This server as a node.
+
+    Args:
+        config: all of it.
+        store: of this node.
+        adapter: answers what is here.
+        mounts: the first segments of paths that lead to homes.
+        reactor: sockets and time.
+
+    Raises:
+        ConfigError: a key or a certificate is not usable.
+    """
+
+    def __init__(
+        self, config: Config, store: Store, adapter: DavAdapter, mounts: Collection[str], reactor: Any
+    ) -> None:
+        self._config = config
+        cluster = config.cluster
+        self._adapter = adapter
+        self._accounts: DavAdapter | None = None
+        self._mirror = Mirror(
+            store,
+            config.directory_url,
+            node=cluster.node,
+            settle=self._settle,
+            seconds=cluster.look_seconds,
+            reactor=reactor,
+        )
+        self._relay = Relay(cluster, _authorities(config), reactor)
+        self.front = Front(Identity.of(config), adapter, self.accounts, self._relay, mounts)
+
+    def start(self) -> None:
+        """Begin to follow the directory."""
+        self._mirror.start()
+
+    async def stop(self) -> None:
+        """Follow it no more, and close connections."""
+        await self._mirror.stop()
+        await self._relay.close()
+
+    async def accounts(self) -> DavAdapter | None:
+        """What answers changes of accounts: the same as everything else, over the directory; None where that is away.
+
+        This node is brought up to date first, so that both know the same of who asks.
+        """
+        if not await self._mirror.is_current():
+            return None
+        directory = self._mirror.directory
+        if self._accounts is None and directory is not None:
+            self._accounts = attrs.evolve(self._adapter, store=directory, recall=Recall(directory, {}))
+        return self._accounts
+
+    def _settle(self, txn: Transaction, here: Sequence[Principal], groups: Sequence[int]) -> None:
+        for each in here:
+            calendars.provision(txn, each, self._config.calendars)
+        if groups:
+            sharing.regroup(txn, sharing.through(txn, groups))
+            meetings.groups_changed(txn, groups)
+
+
+def _authorities(config: Config) -> Sequence[Certificate]:
+    name = config.cluster.authorities_file
+    if not name:
+        return ()
+    try:
+        text = config.path(name).read_bytes()
+        begin = b"-----BEGIN CERTIFICATE-----"
+        return [Certificate.loadPEM(begin + each) for each in text.split(begin)[1:]]
+    except Exception as error:  # noqa: BLE001 - OpenSSL has exceptions of its own
+        raise ConfigError(f"cluster.authorities_file: {error}") from None

@@ -1,0 +1,135 @@
+"""The principals of the directory in the store of this node, some hundred milliseconds behind.
+
+The directory may be away: what is known goes on to be true, and is caught up with when it comes back. Only changes of
+accounts and placements need it.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from twisted.internet.defer import Deferred, DeferredLock
+from twisted.internet.task import LoopingCall
+from twisted.internet.threads import deferToThreadPool
+from twisted.logger import Logger
+
+from calserver import store
+from calserver.store import Principal, Store, StrangeDirectory, Transaction
+
+log = Logger()
+
+PATIENCE_SECONDS: Final = 5.0
+"""How long a transaction of the directory waits for others, or for a database that is away."""
+AGAIN_SECONDS: Final = 5.0
+"""When a directory that could not be opened is tried again."""
+
+Settle = Callable[[Transaction, Sequence[Principal], Sequence[int]], object]
+"""Does what follows for this node, in the same transaction: given who is placed here and has changed, and changed
+groups."""
+
+
+class Mirror:
+    """Follows a directory.
+
+    Args:
+        mine: the store of this node.
+        url: of the directory.
+        node: the name of this node.
+        settle: does what follows.
+        seconds: how often is looked whether anything has changed.
+        reactor: threads and time.
+    """
+
+    def __init__(self, mine: Store, url: str, *, node: str, settle: Settle, seconds: float, reactor: Any) -> None:
+        self.directory: Store | None = None
+        """None as long as it could not be opened."""
+        self._mine = mine
+        self._url = url
+        self._node = node
+        self._settle = settle
+        self._seconds = seconds
+        self._reactor = reactor
+        self._seen: int | None = None
+        self._tried = -AGAIN_SECONDS
+        self._well = True
+        self._one = DeferredLock()
+        self._call = LoopingCall(lambda: Deferred.fromCoroutine(self._look()))
+        self._call.clock = reactor
+        self._finished: Deferred[Any] | None = None
+
+    def start(self) -> None:
+        """Begin to follow."""
+        self._finished = self._call.start(self._seconds)
+
+    async def stop(self) -> None:
+        """Follow no more."""
+        if self._finished is not None:
+            self._call.stop()
+            await self._finished
+        if self.directory is not None:
+            await self.directory.close()
+
+    async def catch_up(self) -> None:
+        """Have what the directory has by now, if it is there."""
+        await self._one.acquire()
+        try:
+            await self._follow()
+        finally:
+            self._one.release()
+
+    async def is_current(self) -> bool:
+        """Catch up; returns whether the directory is there."""
+        try:
+            await self.catch_up()
+        except Exception as error:  # noqa: BLE001 - whatever it is, it cannot be changed now
+            self._tell("the directory is away: {error}", error=error)
+            return False
+        return self.directory is not None
+
+    async def _look(self) -> None:
+        try:
+            await self.catch_up()
+        except StrangeDirectory as error:
+            self._tell("the directory is not followed: {error}", error=error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the node goes on with what it knows
+            self._tell("the directory is away: {error}", error=error)
+        else:
+            if not self._well:
+                log.info("the directory is followed again")
+            self._well = True
+
+    def _tell(self, text: str, **facts: object) -> None:
+        if self._well:
+            log.error(text, **facts)
+        self._well = False
+
+    async def _follow(self) -> None:
+        if self.directory is None:
+            await self._open()
+        if self.directory is None:
+            return
+        version = self.directory.data_version()
+        if version == self._seen:
+            return
+        known = await self._mine.read(lambda txn: txn.principals.revision())
+        there = await self.directory.read(lambda txn: txn.principals.revision())
+        if there != known:
+            roll = await self.directory.read(lambda txn: txn.rolls.since(min(known, there)))
+            await self._mine.write(lambda txn: self._take_over(txn, roll, known))
+        self._seen = version
+
+    def _take_over(self, txn: Transaction, roll: store.Roll, known: int) -> None:
+        if known < roll.revision <= txn.principals.revision():
+            return  # another process of this node was faster
+        txn.rolls.take_over(roll)
+        here = [each for each in roll.changed if roll.placements.get(each.id) == self._node]
+        self._settle(txn, here, [each.id for each in roll.changed if each.kind == "group"])
+
+    async def _open(self) -> None:
+        """Open the directory: in a thread first, since the reactor must not wait for one that is away."""
+        if self._reactor.seconds() - self._tried < AGAIN_SECONDS:
+            return
+        self._tried = self._reactor.seconds()
+        await deferToThreadPool(self._reactor, self._reactor.getThreadPool(), store.check, self._url)
+        self.directory = store.open_store(
+            self._url, reactor=self._reactor, readers=1, writers=1, busy_timeout=PATIENCE_SECONDS
+        )

@@ -1,0 +1,327 @@
+"""Handing a request on to another node, and its answer back: streamed both ways, as fast as both ends take it.
+
+Fields that are about the connection, not the message, end here (RFC 9110 section 7.6.1); lengths and codings of the
+transfer are made anew. What the client said to prove who it is goes no further: an `assertion` takes its place.
+"""
+
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+import attrs
+from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
+from twisted.internet.error import ConnectError, ConnectionClosed, DNSLookupError
+from twisted.internet.interfaces import IConsumer, IDelayedCall, IPushProducer
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.ssl import Certificate, optionsForClientTLS, trustRootFromCertificates
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web._newclient import RequestNotSent, RequestTransmissionFailed, ResponseNeverReceived
+from twisted.web.client import URI, Agent, HTTPConnectionPool, ResponseDone
+from twisted.web.http import Request as TwistedRequest
+from twisted.web.http_headers import Headers
+from twisted.web.iweb import UNKNOWN_LENGTH, IAgentEndpointFactory, IBodyProducer
+from zope.interface import implementer
+
+from calserver.config import Cluster
+from calserver.web import Intake, Request
+
+log = Logger()
+
+IDLE_SECONDS: Final = 20.0
+"""How long an idle connection is kept: less than a node keeps it, so that no request meets its end."""
+AGAIN_SECONDS: Final = "2"
+"""What a client is told to wait where a node is away."""
+SAFE: Final = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PROPFIND", b"REPORT"})
+"""Methods that change nothing: they are sent again where a connection ended before its answer began."""
+
+_CONNECTION: Final = frozenset(
+    b"connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer transfer-encoding"
+    b" upgrade".split()
+)
+_ENDS_HERE: Final = _CONNECTION | frozenset(
+    b"authorization content-length cookie expect forwarded host via x-forwarded-for x-forwarded-host"
+    b" x-forwarded-proto x-request-id".split()
+)
+_MADE_ANEW: Final = _CONNECTION | frozenset(b"content-length date server x-request-id".split())
+
+
+_AWAY: Final = (ConnectError, ConnectionClosed, DNSLookupError, CancelledError, OSError)
+
+
+class NodeAway(Exception):
+    """A node cannot be reached, or its connection ended before it had answered."""
+
+
+class ClientGone(Exception):
+    """The client went before all of its request was there."""
+
+
+class NodeSilent(Exception):
+    """A node takes a request, and does not answer in time."""
+
+
+def passed_on(fields: Iterable[tuple[bytes, Iterable[bytes]]], ending: frozenset[bytes]) -> dict[bytes, list[bytes]]:
+    """The fields of a message but for those that end here, and those that ``Connection`` names."""
+    found = {name.lower(): list(values) for name, values in fields}
+    named = {each.strip().lower() for value in found.get(b"connection", ()) for each in value.split(b",")}
+    return {name: values for name, values in found.items() if name not in ending and name not in named}
+
+
+@attrs.frozen(kw_only=True)
+class Parcel:
+    """A request as it goes to a node."""
+
+    method: bytes
+    fields: Mapping[bytes, list[bytes]]
+    body: bytes | Intake
+
+
+@implementer(IAgentEndpointFactory)
+@attrs.frozen
+class Endpoints:
+    """Where nodes are."""
+
+    reactor: Any
+    seconds: float
+    trust: Any
+
+    def endpointForURI(self, uri: URI) -> Any:
+        """Connects to a node."""
+        host, port = uri.host.decode("ascii").strip("[]"), uri.port
+        plain = HostnameEndpoint(self.reactor, host, port, timeout=self.seconds)
+        if uri.scheme == b"http":
+            return plain
+        return wrapClientTLS(optionsForClientTLS(host, trustRoot=self.trust), plain)
+
+
+class Relay:
+    """Sends requests to nodes over connections that are kept.
+
+    Args:
+        config: the section of the configuration.
+        authorities: certificates that are believed; empty: the system's.
+        reactor: sockets and time.
+    """
+
+    def __init__(self, config: Cluster, authorities: Iterable[Certificate], reactor: Any) -> None:
+        self._config = config
+        self._reactor = reactor
+        self._pool = HTTPConnectionPool(reactor)
+        self._pool.retryAutomatically = False
+        self._pool.maxPersistentPerHost = config.connections
+        self._pool.cachedConnectionTimeout = IDLE_SECONDS  # type: ignore[assignment] # any number of seconds
+        self._pool._factory.noisy = False
+        certificates = list(authorities)
+        trust = trustRootFromCertificates(certificates) if certificates else None
+        endpoints = Endpoints(reactor, config.connect_seconds, trust)
+        self._agent = Agent.usingEndpointFactory(reactor, endpoints, self._pool)
+
+    async def close(self) -> None:
+        """Close idle connections."""
+        await self._pool.closeCachedConnections()
+
+    def target(self, node: str, path: str) -> tuple[bytes, bytes]:
+        """The URL of a path at a node, and the target as it stands in the request line."""
+        url = self._config.nodes[node].url.rstrip("/").encode("ascii") + path.encode("ascii")
+        return url, URI.fromBytes(url).originForm
+
+    async def send(self, url: bytes, parcel: Parcel) -> Any:
+        """Send a request; returns the answer, whose body is still to come.
+
+        Raises:
+            NodeAway, NodeSilent: see there.
+            ClientGone: before all of the request was there.
+        """
+        again = parcel.method in SAFE and isinstance(parcel.body, bytes)
+        try:
+            return await self._send(url, parcel)
+        except NodeAway:
+            if not again:
+                raise
+        return await self._send(url, parcel)
+
+    async def _send(self, url: bytes, parcel: Parcel) -> Any:
+        late = Lateness(self._config.answer_seconds, self._reactor)
+        body = None if parcel.body == b"" else Body(parcel.body, late)
+        headers = Headers({name: list(values) for name, values in parcel.fields.items()})
+        answer = late.waiting = self._agent.request(parcel.method, url, headers, body)
+        if isinstance(parcel.body, Intake):
+            intake = parcel.body
+            intake.when_over(lambda: answer.cancel() if intake.gone else late.begin())
+        else:
+            late.begin()
+        try:
+            return await answer
+        except Exception as error:  # noqa: BLE001 - the client of Twisted wraps errors in several ways
+            raise self._meaning(error, parcel, late) from None
+        finally:
+            late.end()
+
+    def _meaning(self, error: Exception, parcel: Parcel, late: "Lateness") -> Exception:
+        if late.is_over:
+            return NodeSilent("it does not answer in time")
+        if isinstance(parcel.body, Intake) and parcel.body.gone:
+            return ClientGone()
+        reasons: list[BaseException] = [error]
+        if isinstance(error, RequestNotSent | RequestTransmissionFailed | ResponseNeverReceived):
+            reasons += [each.value for each in getattr(error, "reasons", ())]
+        if any(isinstance(each, _AWAY) for each in reasons):
+            return NodeAway(str(reasons[-1]) or type(reasons[-1]).__name__)
+        return error
+
+
+class Lateness:
+    """Cancels the wait for an answer, where it takes too long that nothing happens."""
+
+    def __init__(self, seconds: float, reactor: Any) -> None:
+        self.is_over = False
+        self.waiting: Deferred[Any] = Deferred()
+        self._seconds = seconds
+        self._reactor = reactor
+        self._ended = False
+        self._timer: IDelayedCall | None = None
+
+    def begin(self) -> None:
+        """The time runs."""
+        if not self._ended and self._timer is None:
+            self._timer = self._reactor.callLater(self._seconds, self._over)
+
+    def _over(self) -> None:
+        self._timer, self.is_over = None, True
+        self.waiting.cancel()
+
+    def end(self) -> None:
+        """There is no hurry any more."""
+        self._ended = True
+        self.stop()
+
+    def stop(self) -> None:
+        """The time stands."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+@implementer(IBodyProducer)
+class Body:
+    """The body of a request, from a client to a node."""
+
+    def __init__(self, source: bytes | Intake, late: Lateness) -> None:
+        length = len(source) if isinstance(source, bytes) else source.length
+        self.length: Any = UNKNOWN_LENGTH if length is None else length
+        self._source = source
+        self._late = late
+        self._stopped = False
+
+    def startProducing(self, consumer: IConsumer) -> "Deferred[None]":
+        """Hand all of it over."""
+        if isinstance(self._source, bytes):
+            consumer.write(self._source)
+            return succeed(None)
+        source, done = self._source, Deferred[None]()
+
+        def write(data: bytes) -> None:
+            if not self._stopped:
+                consumer.write(data)
+
+        def over() -> None:
+            if not self._stopped and not source.gone:
+                done.callback(None)
+
+        source.take(write)
+        source.when_over(over)
+        return done
+
+    def pauseProducing(self) -> None:
+        """The node does not take more for now."""
+        if isinstance(self._source, Intake):
+            self._source.pause()
+            self._late.begin()
+
+    def resumeProducing(self) -> None:
+        """It does."""
+        if isinstance(self._source, Intake):
+            self._late.stop()
+            self._source.resume()
+
+    def stopProducing(self) -> None:
+        """The node takes no more at all: what is still to come goes nowhere."""
+        self._stopped = True
+        if isinstance(self._source, Intake):
+            self._source.discard()
+
+
+def answer_fields(answer: Any) -> list[tuple[str, str]]:
+    """The fields of a node's answer, as the client gets them."""
+    found = passed_on(answer.headers.getAllRawHeaders(), _MADE_ANEW)
+    return [
+        (name.decode("latin-1").title(), value.decode("utf-8", "replace"))
+        for name, values in found.items()
+        for value in values
+    ]
+
+
+@implementer(IPushProducer)
+class Answer(Protocol):
+    """The body of an answer, from a node to a client."""
+
+    def __init__(self, request: Request) -> None:
+        self.finished: Deferred[None] = Deferred()
+        self._request = request
+
+    def connectionMade(self) -> None:
+        """The body is about to come."""
+        self._request.registerProducer(self, True)
+        self._request.notifyFinish().addErrback(lambda _: self.stopProducing())
+
+    def dataReceived(self, data: bytes) -> None:
+        """A part of it is there."""
+        if not self._request._disconnected:
+            TwistedRequest.write(self._request, data)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """All of it is there, or no more will come."""
+        if not self._request._disconnected:
+            self._request.unregisterProducer()
+            if reason.check(ResponseDone):
+                self._request.finish()
+            else:
+                self._request.abort()
+        if not self.finished.called:
+            self.finished.callback(None)
+
+    def pauseProducing(self) -> None:
+        """The client does not take more for now."""
+        self._to_node("pauseProducing")
+
+    def resumeProducing(self) -> None:
+        """It does."""
+        self._to_node("resumeProducing")
+
+    def stopProducing(self) -> None:
+        """The client is gone."""
+        self._to_node("stopProducing")
+
+    def _to_node(self, what: str) -> None:
+        if self.transport is not None:
+            getattr(self.transport, what)()
+
+
+async def give(answer: Any, request: Request) -> None:
+    """Write a node's answer to its client."""
+    if answer.code not in {each.value for each in HTTPStatus}:
+        request.refuse(HTTPStatus.BAD_GATEWAY, "a node answered with a status that there is not")
+        return
+    unknown = answer.length is UNKNOWN_LENGTH or request.method == b"HEAD"  # of which Twisted says 0
+    body = Answer(request)
+    request.begin(answer.code, answer_fields(answer), None if unknown else answer.length)
+    answer.deliverBody(body)
+    await body.finished
+
+
+def request_fields(request: Request, **more: bytes) -> dict[bytes, list[bytes]]:
+    """The fields of a client's request as they go to a node, with others."""
+    found = passed_on(request.requestHeaders.getAllRawHeaders(), _ENDS_HERE)
+    return found | {name.encode(): [value] for name, value in more.items()}

@@ -1,0 +1,64 @@
+"""A small cluster for tests: a front end, two nodes with calendars, a directory; four stores, three daemons."""
+
+from pathlib import Path
+from typing import Self
+
+from daemon import Daemon, calserver
+
+PEOPLE = """\
+uid,password,name,email,type,admin
+ann,ann,Ann Archer,ann@example.com,user,
+bob,bob,Bob Baker,bob@example.com,user,
+carol,carol,Carol Cook,carol@example.com,user,
+admin,admin,Administrator,admin@example.com,user,yes
+room1,,Room 1,room1@example.com,location,
+staff,,Staff,staff@example.com,group,
+"""
+"""Placed in this order, the fewest first: ann, carol and room1 on b1, bob and admin on b2."""
+NODES = {"f1": "frontend", "b1": "backend", "b2": "backend"}
+
+
+class Murder:
+    """A front end before two nodes, as a context manager.
+
+    Args:
+        folder: where everything is to be.
+        stores: URLs of stores by node, and of the directory (``directory``); SQLite in a file where there is none.
+        more: further lines of the section of each node.
+    """
+
+    def __init__(self, folder: Path, more: str = "") -> None:
+        self.folder = folder
+        self.nodes = {name: Daemon(folder / name, "") for name in NODES}
+        self.directory = folder / "directory.sqlite"
+        keys = {name: calserver("cluster", "key", "--config", each.config).strip() for name, each in self.nodes.items()}
+        for name, each in self.nodes.items():
+            lines = [
+                "[cluster]",
+                f'node = "{name}"',
+                f'directory = "sqlite:///{self.directory}"',
+                "look_seconds = 0.05",
+                more,
+            ]
+            for other, role in NODES.items():
+                url = f"http://127.0.0.1:{self.nodes[other].port}"
+                lines += [f"[cluster.nodes.{other}]", f'url = "{url}"', f'key = "{keys[other]}"', f'role = "{role}"']
+            text = each.config.read_text(encoding="utf-8")
+            begin, end = text.index("[cluster]"), text.index("[log]")
+            each.config.write_text(text[:begin] + "\n".join(lines) + "\n\n" + text[end:], encoding="utf-8")
+        table = folder / "people.csv"
+        table.write_text(PEOPLE, encoding="utf-8")
+        calserver("principals", "import", table, "--config", self.front.config)
+
+    @property
+    def front(self) -> Daemon:
+        return self.nodes["f1"]
+
+    def __enter__(self) -> Self:
+        for each in self.nodes.values():
+            each.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        for each in self.nodes.values():
+            each.stop()
