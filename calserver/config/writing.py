@@ -8,7 +8,8 @@ from typing import Any, Final, get_args
 
 import attrs
 
-EXAMPLE: Final = "partner.example"
+EXAMPLES: Final[Mapping[str, str]] = {"peers": "partner.example", "nodes": "b1"}
+"""What a section of a table may be called."""
 
 
 def _toml(value: object) -> str:
@@ -56,7 +57,7 @@ def _section(path: str, part: Any, write: Callable[[str, str], str], *, docs: bo
         for name, inner in value.items():
             yield from _section(f'{path}.{each.name}."{name}"', inner, write, docs=False)
         if docs:
-            yield from _example(f'{path}.{each.name}."{EXAMPLE}"', each)
+            yield from _example(f'{path}.{each.name}."{EXAMPLES[each.name]}"', each)
 
 
 def _example(path: str, table: "attrs.Attribute[Any]") -> Iterator[str]:

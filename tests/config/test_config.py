@@ -7,7 +7,7 @@ from pathlib import Path
 import attrs
 import pytest
 
-from calserver.config import Auth, Config, ConfigError, Ischedule, Peer, Server, Store, sample
+from calserver.config import Auth, Cluster, Config, ConfigError, Ischedule, Node, Peer, Server, Store, sample
 
 SAMPLE = Path(__file__).parents[2] / "conf" / "calserver.toml"
 
@@ -129,8 +129,8 @@ def test_the_sample_file_shows_every_option_at_its_default():
 
 def test_the_sample_file_without_its_comment_signs_is_the_defaults():
     lines = [line for line in sample().splitlines() if not line.startswith("# ")]
-    example = Ischedule(peers={"partner.example": Peer()})
-    assert Config.parse("\n".join(line.removeprefix("#") for line in lines)) == Config(ischedule=example)
+    example = Config(ischedule=Ischedule(peers={"partner.example": Peer()}), cluster=Cluster(nodes={"b1": Node()}))
+    assert Config.parse("\n".join(line.removeprefix("#") for line in lines)) == example
     assert Config.parse(sample()) == Config()
 
 
@@ -174,3 +174,42 @@ def test_the_prefix_that_arrives_is_the_public_one_unless_it_is_set():
     assert Server().arriving_prefix == "/dav/"
     assert Server(inner_prefix="/servlet/dav/").arriving_prefix == "/servlet/dav/"
     assert Server(public_prefix="/").arriving_prefix == "/"
+
+
+NODE = """\
+[cluster]
+node = "b1"
+directory = "sqlite:///directory.sqlite"
+[cluster.nodes.b1]
+url = "https://b1.example.org:8443"
+key = "x"
+"""
+
+
+def test_a_node_has_a_directory_of_its_own():
+    config = Config.parse(NODE, source=Path("/etc/calserver/calserver.toml"))
+    assert config.directory_url == "sqlite:////etc/calserver/directory.sqlite"
+    alone = Config.parse("", source=Path("/etc/calserver/calserver.toml"))
+    assert alone.directory_url == alone.store_url
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ('node = "b1"', 'node = "b2"', "cluster.node: there is no"),
+        ('directory = "sqlite:///directory.sqlite"', "", "cluster.directory: must not be empty"),
+        ('key = "x"', "", "cluster.nodes.b1.key: must not be empty"),
+        ("https://b1", "b1", "cluster.nodes.b1.url: must be http or https"),
+        (":8443", ":8443/dav/", "cluster.nodes.b1.url: must be http or https"),
+        ('key = "x"', 'key = "x"\nrole = "both"', "role: must be one of backend, frontend"),
+    ],
+)
+def test_a_node_that_could_not_work_is_refused(old: str, new: str, problem: str):
+    with pytest.raises(ConfigError, match=problem):
+        Config.parse(NODE.replace(old, new))
+
+
+def test_the_password_of_the_directory_is_not_shown():
+    config = Config.parse(NODE.replace("sqlite:///directory.sqlite", "postgresql://calserver:secret@db/directory"))
+    assert "secret" not in config.show()
+    assert "postgresql://calserver:***@db/directory" in config.show()
