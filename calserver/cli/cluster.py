@@ -15,9 +15,14 @@ def command() -> None:
 
 @command.command("key")
 @config_option
-def key(config: Config) -> None:
+@json_option
+def key(config: Config, as_json: bool) -> None:
     """Print the public key of this node, for the configuration of all; make the private one where there is none."""
-    click.echo(cluster.key(config))
+    found = cluster.key(config)
+    if as_json:
+        print_json({"key": found})
+    else:
+        click.echo(found)
 
 
 @command.command("nodes")
