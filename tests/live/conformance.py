@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from daemon import Daemon
+from murder import Murder
 
 ROOT = Path(__file__).parent.parent.parent
 SUITE = Path(os.environ.get("CALSERVER_CONFORMANCE") or ROOT.parent / "shared" / "conformance")
@@ -93,16 +94,21 @@ def main() -> int:
     parser.add_argument("suites", nargs="*", metavar="SUITE", default=spoken)
     parser.add_argument("-v", "--verbose", action="store_true", help="show requests and answers of failures")
     parser.add_argument("--store", default="", metavar="URL", help="an empty database; SQLite unless told")
+    parser.add_argument("--murder", action="store_true", help="through a front end before two nodes")
     parser.add_argument("--update", action="store_true", help="write the list of passing tests anew")
     arguments = parser.parse_args()
     if not (SUITE / "run").exists():
         parser.error(f"there is no suite in {SUITE}; set CALSERVER_CONFORMANCE")
     with tempfile.TemporaryDirectory(prefix="conformance-") as name:
         folder = Path(name)
-        daemon = Daemon(folder / "server", accounts(), arguments.store)
-        configure(daemon)
-        with daemon:
-            tests, printed = measure(daemon, list(arguments.suites), folder, *["--verbose"] * arguments.verbose)
+        server = (
+            Murder(folder, accounts()) if arguments.murder else Daemon(folder / "server", accounts(), arguments.store)
+        )
+        daemons = list(server.nodes.values()) if isinstance(server, Murder) else [server]
+        for each in daemons:
+            configure(each)
+        with server:
+            tests, printed = measure(daemons[0], list(arguments.suites), folder, *["--verbose"] * arguments.verbose)
             sys.stdout.write(printed)
     ran = {each["suite"] for each in tests}
     passed = passed_fairly(tests)

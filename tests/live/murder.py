@@ -1,4 +1,4 @@
-"""A small cluster for tests: a front end, two nodes with calendars, a directory; four stores, three daemons."""
+"""A small cluster for tests: a front end, two nodes with calendars, a directory; three daemons, four stores."""
 
 from pathlib import Path
 from typing import Self
@@ -23,11 +23,10 @@ class Murder:
 
     Args:
         folder: where everything is to be.
-        stores: URLs of stores by node, and of the directory (``directory``); SQLite in a file where there is none.
-        more: further lines of the section of each node.
+        accounts: CSV text for `calserver principals import`.
     """
 
-    def __init__(self, folder: Path, more: str = "") -> None:
+    def __init__(self, folder: Path, accounts: str = PEOPLE) -> None:
         self.folder = folder
         self.nodes = {name: Daemon(folder / name, "") for name in NODES}
         self.directory = folder / "directory.sqlite"
@@ -38,7 +37,6 @@ class Murder:
                 f'node = "{name}"',
                 f'directory = "sqlite:///{self.directory}"',
                 "look_seconds = 0.05",
-                more,
             ]
             for other, role in NODES.items():
                 url = f"http://127.0.0.1:{self.nodes[other].port}"
@@ -47,7 +45,7 @@ class Murder:
             begin, end = text.index("[cluster]"), text.index("[log]")
             each.config.write_text(text[:begin] + "\n".join(lines) + "\n\n" + text[end:], encoding="utf-8")
         table = folder / "people.csv"
-        table.write_text(PEOPLE, encoding="utf-8")
+        table.write_text(accounts, encoding="utf-8")
         calserver("principals", "import", table, "--config", self.front.config)
 
     @property
