@@ -1,16 +1,20 @@
 """A real server of ours for tests: a process of its own, over a directory of its own, on ports of its own."""
 
+import atexit
 import base64
 import http.client
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping
+from functools import cache
 from http.client import HTTPResponse
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -24,6 +28,7 @@ carol,carol,Carol Cook,carol@example.com,user,
 admin,admin,Administrator,admin@example.com,user,yes
 room1,,Room 1,room1@example.com,location,
 """
+TEMPLATE_PORTS = (11111, 22222)
 START_SECONDS = 30.0
 STOP_SECONDS = 20.0
 
@@ -84,6 +89,25 @@ def calserver(*arguments: str | Path, stdin: str = "") -> str:
     return done.stdout
 
 
+def made(folder: Path, accounts: str, port: int, admin_port: int, *more: str) -> Path:
+    """Have the command line make a directory with accounts."""
+    local = "tcp:{}:interface=127.0.0.1"
+    calserver("init", folder, "--listen", local.format(port), "--admin-listen", local.format(admin_port), *more)
+    if accounts:
+        table = folder.with_name(folder.name + ".csv")
+        table.write_text(accounts, encoding="utf-8")
+        calserver("principals", "import", table, "--config", folder / "calserver.toml")
+    return folder
+
+
+@cache
+def template(accounts: str) -> Path:
+    """A directory with these accounts, which others are copies of: making one takes seconds."""
+    place = Path(tempfile.mkdtemp(prefix="calserver-template-"))
+    atexit.register(shutil.rmtree, place, ignore_errors=True)
+    return made(place / "server", accounts, *TEMPLATE_PORTS)
+
+
 class Daemon:
     """The daemon over a directory that `calserver init` made, as a context manager; it can be killed and started again.
 
@@ -101,14 +125,15 @@ class Daemon:
         self.log = folder.with_name(folder.name + ".log")
         self._process: subprocess.Popen[bytes] | None = None
         self._connections: list[Connection] = []
-        local = "tcp:{}:interface=127.0.0.1"
         self.store_url = store or f"sqlite:///{folder}/calserver.sqlite"
-        listen = ("--listen", local.format(self.port), "--admin-listen", local.format(self.admin_port))
-        calserver("init", folder, *listen, *(("--store", store) if store else ()))
-        if accounts:
-            table = folder.with_name(folder.name + ".csv")
-            table.write_text(accounts, encoding="utf-8")
-            calserver("principals", "import", table, "--config", self.config)
+        if store:
+            made(folder, accounts, self.port, self.admin_port, "--store", store)
+        else:
+            shutil.copytree(template(accounts), folder)
+            text = self.config.read_text(encoding="utf-8")
+            for number, port in zip(TEMPLATE_PORTS, (self.port, self.admin_port), strict=True):
+                text = text.replace(f"tcp:{number}:", f"tcp:{port}:")
+            self.config.write_text(text, encoding="utf-8")
 
     def __enter__(self) -> Self:
         self.start()
