@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Self
 
-from daemon import Daemon, calserver
+from daemon import calserver
+from diaries import Diaries
 
 PEOPLE = """\
 uid,password,name,email,type,admin
@@ -28,7 +29,7 @@ class Murder:
 
     def __init__(self, folder: Path, accounts: str = PEOPLE) -> None:
         self.folder = folder
-        self.nodes = {name: Daemon(folder / name, "") for name in NODES}
+        self.nodes = {name: Diaries(folder / name, "") for name in NODES}
         self.directory = folder / "directory.sqlite"
         keys = {name: calserver("cluster", "key", "--config", each.config).strip() for name, each in self.nodes.items()}
         for name, each in self.nodes.items():
@@ -49,7 +50,7 @@ class Murder:
         calserver("principals", "import", table, "--config", self.front.config)
 
     @property
-    def front(self) -> Daemon:
+    def front(self) -> Diaries:
         return self.nodes["f1"]
 
     def __enter__(self) -> Self:
