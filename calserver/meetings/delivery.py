@@ -289,17 +289,19 @@ class Delivery:
         return applied
 
     def _called_alike(self, message: Message, holding: Holding) -> Message:
-        """A message in which its organizer is called as in the copy: clients use any address of a person."""
+        """A message that calls people as the copy does: clients use any address of a person, nodes one they all know."""
         found, organizer = holding.object, message.organizer
-        if found is None or found.organizer is None or organizer is None or found.organizer == organizer:
+        if found is None or found.organizer is None or organizer is None:
             return message
-        self.people.meet((found.organizer, organizer))
+        if found.organizer == organizer and message.originator in (organizer, *found.attendees):
+            return message
+        self.people.meet((found.organizer, organizer, message.originator))
         whose = self.people.whose(organizer)
-        if whose is None or whose != self.people.whose(found.organizer):
+        if found.organizer != organizer and (whose is None or whose != self.people.whose(found.organizer)):
             return message
         return attrs.evolve(
             message,
-            originator=found.organizer if message.originator == organizer else message.originator,
+            originator=self.people.called_in(found, message.originator),
             calendar=self.people.spelled_like(message.calendar, found),
         )
 

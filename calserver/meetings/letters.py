@@ -218,6 +218,51 @@ def sent(txn: Transaction, policy: Policy, task: Task, statuses: Mapping[str, st
     settle(txn, policy, before, statuses)
 
 
+def astray(txn: Transaction, policy: Policy, tasks: Iterable[Task]) -> list[Task]:
+    """Those of some letters to nodes whose recipients are not, or no more, at the node that they would go to."""
+    people = People(txn, policy)
+    found = [(each, Letter.unpacked(each)) for each in tasks]
+    people.meet(letter.recipient for _, letter in found)
+    return [task for task, letter in found if letter.node != _place(people, letter.recipient)]
+
+
+def redirect(txn: Transaction, policy: Policy, task: Task) -> None:
+    """Have a letter to a node go where its recipient is now; who is here, or nowhere, gets it at once, or never.
+
+    Args:
+        txn: a writing transaction.
+        policy: of the site, with its routes.
+        task: the letter.
+    """
+    now = txn.tasks.get(task.kind, task.key)
+    if now is None:
+        return
+    txn.tasks.remove(now.id)
+    letter = Letter.unpacked(now)
+    node = _place(People(txn, policy), letter.recipient)
+    if node is not None:
+        letter = attrs.evolve(letter, node=node)
+        later = txn.tasks.get(letter.kind, letter.key)
+        if later is not None:
+            letter = attrs.evolve(letter, texts=(*letter.texts, *Letter.unpacked(later).texts))
+        txn.tasks.put(letter.kind, letter.key, letter.packed(), due=txn.now)
+        return
+    sender = None if letter.sender is None else txn.principals.get(letter.sender)
+    statuses: Mapping[str, str] = {}
+    for text in letter.texts:
+        message = Message.parse(text, letter.originator, (letter.recipient,))
+        delivery = Delivery(txn, policy, letter.uid, message.calendar.component)
+        statuses = delivery.send((message,), sender, only_holders=not letter.is_news)
+        delivery.store()
+    settle(txn, policy, letter, statuses)
+
+
+def _place(people: People, address: str) -> str | None:
+    """The other node where somebody is."""
+    who = people.whose(address)
+    return None if who is None else people.node_of(who)
+
+
 def give_up(txn: Transaction, policy: Policy, task: Task) -> None:
     """Send nothing of a letter any more; its sender is told so."""
     now = txn.tasks.get(task.kind, task.key)

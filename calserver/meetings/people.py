@@ -93,6 +93,15 @@ class People:
 
         return _with_people(new, spelled)
 
+    def called_in(self, found: CalendarObject, address: str) -> str:
+        """The address by which an object calls whom an address means; the address itself where it does not."""
+        names = {*found.attendees, *filter(None, (found.organizer,))}
+        self.meet(names)
+        who = self.whose(address)
+        if address in names or who is None:
+            return address
+        return min((each for each in names if self.whose(each) == who), default=address)
+
     def introduced(self, new: CalendarObject) -> CalendarObject:
         """An object that says which attendees are rooms, where the client has not (RFC 5545 section 3.2.3)."""
         self.meet(new.attendees)

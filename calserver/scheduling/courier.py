@@ -202,6 +202,8 @@ class Courier:
             tasks = await self._store.read(lambda txn: txn.tasks.due(LETTER + domain, AT_ONCE))
             if not tasks:
                 return
+            if letters.node_of(domain) is not None:
+                tasks = await self._redirected(tasks)
             bundles = list(bundled(tasks))
             for start in range(0, len(bundles), ABREAST):
                 some = bundles[start : start + ABREAST]
@@ -209,6 +211,20 @@ class Courier:
                 noted = partial(self._note, domain=domain, results=list(zip(some, outcomes, strict=True)))
                 if not await self._write(noted):
                     return
+
+    async def _redirected(self, tasks: Sequence[Task]) -> Sequence[Task]:
+        """Have letters to a node go elsewhere whose recipients are not there any more; returns the others."""
+        astray = await self._store.read(lambda txn: letters.astray(txn, self._policy, tasks))
+
+        def redirect(txn: Transaction) -> bool:
+            for each in astray:
+                letters.redirect(txn, self._policy, each)
+            return True
+
+        if astray:
+            await self._write(redirect)
+        gone = {each.id for each in astray}
+        return [each for each in tasks if each.id not in gone]
 
     async def _carry(self, domain: str, bundle: Bundle) -> Outcome:
         outcome: Outcome | None = None
