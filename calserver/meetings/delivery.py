@@ -289,7 +289,7 @@ class Delivery:
         return applied
 
     def _called_alike(self, message: Message, holding: Holding) -> Message:
-        """A message that calls people as the copy does: clients use any address of a person, nodes one they all know."""
+        """A message that calls people as the copy does: clients use any address, nodes one that all of them know."""
         found, organizer = holding.object, message.organizer
         if found is None or found.organizer is None or organizer is None:
             return message

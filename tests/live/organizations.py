@@ -1,7 +1,5 @@
 """Organizations for tests: each a server of its own with TLS, keys and a domain, found by a real name server."""
 
-import json
-import re
 import socket
 import ssl
 import subprocess
@@ -12,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from certificates import Authority
-from daemon import CALSERVER, Answer, calserver, free_port
+from daemon import CALSERVER, Answer, calserver
 from diaries import Diaries
 from nameservers import Nsd, zone
 
@@ -37,54 +35,13 @@ class Organization(Diaries):
         rows += f"hall,hall,hall@{domain},location,automatic\n"
         super().__init__(folder / domain, "uid,password,email,type,auto_schedule\n" + rows)
         self._authority = authority
-        (self.folder / "ca.pem").write_bytes(authority.pem)
         self.move(self.host)
-        self.set(
-            calendars__domain=domain,
-            ischedule__authorities_file="ca.pem",
-            ischedule__allow_networks=["127.0.0.0/8"],
-            ischedule__retry_seconds=0.3,
-            ischedule__address_rate=1000.0,
-            ischedule__domain_rate=1000.0,
-            ischedule__audit_file="audit.log",
-        )
+        self.set(calendars__domain=domain)
+        self.federate(authority)
 
     def move(self, host: str) -> None:
         """Have another name, another port and another certificate from the next start on."""
-        self.host, self.secure_port = host, free_port()
-        certificate, key = self._authority.pem_for(host)
-        (self.folder / "cert.pem").write_bytes(certificate)
-        (self.folder / "key.pem").write_bytes(key)
-        secure = f"ssl:{self.secure_port}:privateKey=key.pem:certKey=cert.pem:interface=127.0.0.1"
-        self.set(server__listen=[f"tcp:{self.port}:interface=127.0.0.1", secure])
-
-    def set(self, **options: object) -> None:
-        """Change the configuration, for the next start: ``section__option``."""
-        text = self.config.read_text()
-        for name, value in options.items():
-            section, _, option = name.partition("__")
-            head, found, rest = text.partition(f"\n[{section}]\n")
-            assert found, section
-            new, count = re.subn(rf"(?m)^#?{option} = .*$", f"{option} = {json.dumps(value)}", rest, count=1)
-            assert count == 1, name
-            text = head + found + new
-        self.config.write_text(text)
-
-    def records(self) -> list[str]:
-        """What it says is to be published."""
-        place = [
-            "--host",
-            self.host,
-            "--port",
-            str(self.secure_port),
-            "--address",
-            "127.0.0.1",
-            "--config",
-            str(self.config),
-        ]
-        return [
-            line for line in calserver("dns", "records", self.domain, *place).splitlines() if not line.startswith("$")
-        ]
+        self.secure(self._authority, host)
 
     def verb(self, *arguments: str) -> str:
         """Run a verb of the command line on it."""
