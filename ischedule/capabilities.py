@@ -44,6 +44,8 @@ class Capabilities:
     max_instances: int | None = None
     max_recipients: int | None = None
     administrator: str = ""
+    longest_question_days: int | None = 62
+    """The longest range that is answered with free-busy time; the document says nothing about it."""
 
     def accepts(self, component: str, method: str) -> bool:
         """Whether messages of a method about components of a kind are accepted."""

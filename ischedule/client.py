@@ -28,7 +28,7 @@ from ischedule.connection import ExchangeFailed, Refused, Unusable
 from ischedule.discovery import NoService, Server, TemporaryFailure, Trust, acceptable
 from ischedule.domains import domain_of
 from ischedule.errors import INVALID_SERVICE, UNAVAILABLE, AttachmentTypeNotSupported, RequestRefused
-from ischedule.message import VERSION, Message
+from ischedule.message import VERSION, Fields, Message
 from ischedule.outcome import Again, Outcome
 from ischedule.waiting import within
 from ischedule.xml import Malformed
@@ -50,6 +50,10 @@ class Outgoing:
     recipients: tuple[str, ...]
     body: bytes = attrs.field(repr=False)
     message_id: str
+    signer: str = ""
+    """The domain that signs; empty: that of the originator."""
+    more: Fields = ()
+    """Further header fields, which are signed, too; names in lower case."""
 
 
 class Finds(Protocol):
@@ -86,6 +90,7 @@ class Client:
         lifetime_seconds: how long a signature is valid.
         user_agent: how we introduce ourselves.
         cache: what is known of receivers.
+        assumed: what all receivers accept, where that is known without asking.
         now: seconds since 1970.
     """
 
@@ -102,6 +107,7 @@ class Client:
         lifetime_seconds: int = 600,
         user_agent: str = "",
         cache: CapabilitiesCache | None = None,
+        assumed: Capabilities | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._agent = agent
@@ -114,6 +120,7 @@ class Client:
         self._lifetime_seconds = lifetime_seconds
         self._user_agent = user_agent
         self._cache = cache or CapabilitiesCache()
+        self._assumed = assumed
         self._now = now
 
     async def deliver(self, domain: str, outgoing: Outgoing, *, seconds: float | None = None) -> Outcome:
@@ -166,6 +173,8 @@ class Client:
             NotThere: it does not answer.
         """
         now = self._now()
+        if self._assumed is not None:
+            return Known(capabilities=self._assumed, until=now, url=server.url)
         if fresh := self._cache.fresh(server.url, now):
             return fresh
         known = self._cache.known(server.url)
@@ -262,15 +271,16 @@ class Client:
         signature = dkim.sign(
             request.fields,
             request.body,
-            self._key_of(domain_of(part.originator)),
+            self._key_of(part.signer or domain_of(part.originator)),
             now=self._now(),
             lifetime_seconds=self._lifetime_seconds,
             methods=self._methods,
+            also=[name for name, _ in part.more],
         )
         return request.with_field("DKIM-Signature", signature)
 
     def _composed(self, part: Outgoing, message: itip.ITip) -> Message:
-        return Message.compose(
+        composed = Message.compose(
             originator=part.originator,
             recipients=part.recipients,
             component=message.component,
@@ -279,6 +289,7 @@ class Client:
             message_id=part.message_id,
             user_agent=self._user_agent,
         )
+        return attrs.evolve(composed, fields=(*composed.fields, *part.more))
 
     def _follow(self, domain: str, server: Server) -> Follow:
         """Redirects go to hosts that would be believed if they had been found."""

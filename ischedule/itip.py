@@ -25,8 +25,6 @@ from ischedule.errors import (
 )
 from ischedule.message import Envelope, address_key
 
-LONGEST_QUESTION: Final = timedelta(days=62)
-"""The longest range that is answered with free-busy time."""
 MOST_LINES: Final = 100_000
 DEEPEST: Final = 8
 """Most components inside of each other."""
@@ -187,14 +185,17 @@ def _check_question(message: ITip) -> None:
     start, end = _one(part.values("DTSTART"), "DTSTART"), _one(part.values("DTEND"), "DTEND")
     if not _UTC.fullmatch(start) or not _UTC.fullmatch(end):
         raise InvalidSchedulingMessage("DTSTART and DTEND must be in UTC.")
+    if _length(start, end) <= timedelta(0):
+        raise InvalidSchedulingMessage("DTEND must be after DTSTART.")
+
+
+def _length(start: str, end: str) -> timedelta:
     try:
-        length = datetime.strptime(f"{end}+0000", "%Y%m%dT%H%M%SZ%z") - datetime.strptime(
+        return datetime.strptime(f"{end}+0000", "%Y%m%dT%H%M%SZ%z") - datetime.strptime(
             f"{start}+0000", "%Y%m%dT%H%M%SZ%z"
         )
     except ValueError:
         raise InvalidCalendarData("A date is none.") from None
-    if not timedelta(0) < length <= LONGEST_QUESTION:
-        raise InvalidSchedulingMessage(f"The range must be {LONGEST_QUESTION.days} days at most.")
 
 
 def check_envelope(message: ITip, envelope: Envelope) -> None:
@@ -235,6 +236,11 @@ def check_limits(message: ITip, *, recipients: int, body_bytes: int, limits: Cap
         raise MaxContentLength(f"The body may have {limits.max_content_length} octets.")
     if not limits.accepts(message.component, message.method):
         raise InvalidSchedulingMessage(f"{message.component} with METHOD:{message.method} is not accepted.")
+    if message.asks_free_busy and limits.longest_question_days is not None:
+        part = message.parts[0]
+        days = limits.longest_question_days
+        if _length(part.values("DTSTART")[0].strip(), part.values("DTEND")[0].strip()) > timedelta(days=days):
+            raise InvalidSchedulingMessage(f"The range must be {days} days at most.")
     for part in message.parts:
         for line in part.properties:
             _check_property(line, limits)

@@ -140,14 +140,19 @@ class Envelope:
 
     originator: str
     originator_domain: str
+    """Empty for an originator that is no mail address."""
     recipients: tuple[str, ...]
     content_type: ContentType
     message_id: str = ""
     fields: Fields = attrs.field(repr=False)
 
     @classmethod
-    def read(cls, fields: Fields) -> "Envelope":
+    def read(cls, fields: Fields, *, any_originator: bool = False) -> "Envelope":
         """Read the fields of a request; the first that is wrong is told.
+
+        Args:
+            fields: all of them.
+            any_originator: whether the originator may be called by another URI than a mail address.
 
         Raises:
             RequestRefused: one of `VersionNotSupported`, `InvalidCalendarDataType`, `OriginatorMissing`,
@@ -155,7 +160,7 @@ class Envelope:
         """
         _check_version(values_of(fields, "iSchedule-Version"))
         content_type = _content_type(values_of(fields, "Content-Type"))
-        originator, domain = _originator(values_of(fields, "Originator"))
+        originator, domain = _originator(values_of(fields, "Originator"), any_originator)
         recipients = values_of(fields, "Recipient")
         if any(_CONTROL.search(each.replace("\t", " ")) for each in recipients):
             raise RecipientInvalid("A Recipient has control characters in it.")
@@ -190,7 +195,7 @@ def _content_type(values: tuple[str, ...]) -> ContentType:
     return found
 
 
-def _originator(values: tuple[str, ...]) -> tuple[str, str]:
+def _originator(values: tuple[str, ...], any_uri: bool) -> tuple[str, str]:
     given = [value.strip() for value in values if value.strip()]
     if not given:
         raise OriginatorMissing("There is no Originator.")
@@ -201,6 +206,8 @@ def _originator(values: tuple[str, ...]) -> tuple[str, str]:
             raise ValueError
         return given[0], domain_of(given[0])
     except ValueError:
+        if any_uri and _URI.fullmatch(given[0]) and not given[0].lower().startswith("mailto:"):
+            return given[0], ""
         raise OriginatorInvalid("The Originator must be a mailto URI with a domain.") from None
 
 

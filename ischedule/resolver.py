@@ -12,7 +12,9 @@ long as a silent server likes. And ``twisted.names`` has neither a bounded cache
 the AD bit.
 """
 
+import socket
 from collections.abc import Sequence
+from functools import partial
 from ipaddress import ip_address
 from typing import Any, Final, Protocol
 
@@ -34,6 +36,7 @@ from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint, c
 from twisted.internet.error import ConnectError
 from twisted.internet.interfaces import IReactorTCP, IReactorTime, IReactorUDP
 from twisted.internet.protocol import DatagramProtocol, connectionDone
+from twisted.internet.threads import deferToThreadPool
 from twisted.protocols.basic import Int16StringReceiver
 from twisted.python.failure import Failure
 from zope.interface import Interface
@@ -106,6 +109,36 @@ class Lookup(Protocol):
         Raises:
             TemporaryFailure: nobody knows.
         """
+
+
+class SystemNames:
+    """`Lookup` of addresses as the system knows them, ``/etc/hosts`` included: for hosts that are named by ourselves.
+
+    Args:
+        reactor: its threads wait for the system.
+    """
+
+    def __init__(self, reactor: Any) -> None:
+        self._reactor = reactor
+
+    async def lookup(self, name: str, kind: str, *, fresh: bool = False) -> Answer:
+        """The addresses of a host; other records it has none of.
+
+        Raises:
+            TemporaryFailure: they are not known at the moment.
+        """
+        families = {"A": socket.AF_INET, "AAAA": socket.AF_INET6}
+        if kind not in families:
+            return Answer(name=name)
+        ask = partial(socket.getaddrinfo, name, None, family=families[kind], type=socket.SOCK_STREAM)
+        try:
+            found = await deferToThreadPool(self._reactor, self._reactor.getThreadPool(), ask)
+        except socket.gaierror as error:
+            if error.errno == socket.EAI_AGAIN:
+                raise TemporaryFailure(str(error)) from None
+            return Answer(name=name)
+        texts = dict.fromkeys(str(each[4][0]).partition("%")[0] for each in found)
+        return Answer(name=name, records=tuple(dns.rdata.from_text("IN", kind, each) for each in texts))
 
 
 async def addresses(lookup: Lookup, host: str) -> tuple[Address, ...]:

@@ -37,11 +37,13 @@ class Trust:
         allow: these domains and those below them, and no others; None: all.
         deny: these domains and those below them not.
         peers: by the domain that signs.
+        one_site: between the servers of one site, each of which speaks for everybody, people of the receiver included.
     """
 
     allow: tuple[str, ...] | None = None
     deny: tuple[str, ...] = ()
     peers: Mapping[str, Peer] = NO_PEERS
+    one_site: bool = False
 
     def peer(self, domain: str) -> Peer:
         """What is known of a domain."""
@@ -55,7 +57,11 @@ class Trust:
 
     def may_speak(self, signer: str, domain: str) -> bool:
         """Whether who has signed may speak for users of a domain: its own, those below it, those that it hosts."""
-        return covers(signer, domain) or any(covers(each, domain) for each in self.peer(signer).may_sign_for)
+        return (
+            self.one_site
+            or covers(signer, domain)
+            or any(covers(each, domain) for each in self.peer(signer).may_sign_for)
+        )
 
     def needs_no_signature(self, domain: str, address: str) -> bool:
         """Whether messages of a domain's users are believed because of where they come from."""

@@ -1,5 +1,7 @@
 """Other organizations: what is known of them, what waits to be sent to them, and what an administrator does about it.
 
+Other nodes of a cluster are domains here, called ``node:NAME``.
+
 A running server notices what is changed here: both work on the same store.
 """
 
@@ -83,6 +85,8 @@ class Waiting:
 
 def rules(settings: Ischedule, domain: str) -> Rules:
     """What the configuration says of a domain."""
+    if letters.node_of(domain) is not None:
+        return Rules(talks=True, peer="", invitations="deliver", strangers="deliver", replies=True, free_busy="types")
     above = settings.nearest(domain)
     manners, trusted = settings.peers.get(above, Peer()), settings.peers.get(domain, Peer())
     usual = manners.invitations == "usual"
@@ -223,8 +227,10 @@ def _chosen(txn: Transaction, domain: str, address: str | None) -> list[Task]:
 
 
 def _named(text: str) -> str:
-    """A domain as letters know it: as people write it, in lower case."""
+    """A domain as letters know it: as people write it, in lower case; or a node."""
     name = text.strip().removesuffix(".").lower()
+    if letters.node_of(name):
+        return name
     try:
         a_labels(name)
     except ValueError:

@@ -59,7 +59,12 @@ class Explanation:
 
 def policy_of(config: Config) -> Policy:
     """What the site wants of scheduling; nothing leaves it from here."""
-    return Policy(calendars=config.calendars, scheduling=config.scheduling, prefix=config.server.public_prefix)
+    return Policy(
+        calendars=config.calendars,
+        scheduling=config.scheduling,
+        prefix=config.server.public_prefix,
+        node=config.cluster.node,
+    )
 
 
 # -- explaining

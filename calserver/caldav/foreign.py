@@ -9,16 +9,20 @@ from calserver.caldav.homes import mount
 from calserver.caldav.inquiry import UNKNOWN, Desk, Question, Told, asked, reply
 from calserver.dav import View
 from calserver.ical import BusyPeriod
+from calserver.store import Principal
 
 
-def told(view: View, text: bytes, recipients: Sequence[str], *, types: bool) -> Sequence[Told]:
+def told(
+    view: View, text: bytes, recipients: Sequence[str], *, types: bool, owner: Principal | None = None
+) -> Sequence[Told]:
     """Tell when some people are busy, whom a question names.
 
     Args:
-        view: of the asker, for whom another organization vouches.
+        view: of the asker, for whom another organization vouches, or another node.
         text: the question, a scheduling message.
         recipients: of the attendees that it names those whose domains are ours.
         types: tell also whether somebody is away or busy tentatively; else busy is busy.
+        owner: who asks, where that is somebody of this site at another node.
 
     Raises:
         ValidSchedulingMessage, ValidCalendarData: the text is no such question.
@@ -27,7 +31,7 @@ def told(view: View, text: bytes, recipients: Sequence[str], *, types: bool) -> 
     wanted = {directory.normalize(each) for each in recipients}
     attendees = [each for each in question.attendees if directory.normalize(each.value) in wanted]
     known = directory.find_many(view.txn, [each.value for each in attendees], prefix=view.request.prefix, origin="")
-    desk = Desk(view=view, mount=mount.name, kinds=mount.kinds, owner=None)
+    desk = Desk(view=view, mount=mount.name, kinds=mount.kinds, owner=owner)
     outcomes, busy = asked(desk, question, {each.id: each for each in known.values()})
     found = []
     for attendee in attendees:

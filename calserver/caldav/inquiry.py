@@ -115,6 +115,8 @@ class Asking:
     question: Question
     attendees: tuple[Property, ...]
     """About whom."""
+    nodes: Mapping[str, tuple[str, str]] = attrs.field(factory=dict)
+    """Of those who are at other nodes of the cluster the node, and the address that it knows, by the value above."""
     now: datetime
 
 
@@ -144,6 +146,8 @@ UNKNOWN: Final = Outcome("3.7;Invalid calendar user", C("recipient-exists"))
 FORBIDDEN: Final = Outcome("3.8;No authority", C("recipient-permissions"))
 FOREIGN: Final = Outcome("5.2;Invalid calendar service")
 UNABLE: Final = Outcome("5.3;No scheduling support for user")
+AWAY: Final = Outcome("5.1;Service unavailable")
+"""At another node, which may be asked."""
 
 
 def elsewhere(address: str, owner: Principal, view: View) -> Outcome:
@@ -231,9 +235,11 @@ def asked(
     for row in desk.view.txn.collections.in_homes(principals, calendars.CALENDAR_HOME, calendars.TELLING):
         rows[row.principal_id].append(row)
     outcomes: dict[int, Outcome] = {}
+    away = nodes(desk.view, principals)
     telling: list[CalendarObjects] = []
     for each, principal in principals.items():
-        opened = desk.open(principal, rows[each])
+        able = principal.scheduling and principal.enabled
+        opened = AWAY if able and each in away else desk.open(principal, rows[each])
         if isinstance(opened, Outcome):
             outcomes[each] = opened
         else:
@@ -247,6 +253,13 @@ def asked(
         ignored=partial(desk.ignores, places, question.masked),
     )
     return outcomes, busy
+
+
+def nodes(view: View, principals: Iterable[int]) -> Mapping[int, str]:
+    """The other nodes of those principals who are at one, by id."""
+    here = view.settings.node  # type: ignore[attr-defined]  # see `calserver.config.Settings`
+    found = view.txn.placements.of(principals) if here else {}
+    return {each: node for each, node in found.items() if node != here}
 
 
 def reply(question: Question, attendee: Property, periods: Iterable[BusyPeriod], now: datetime) -> Component:

@@ -5,10 +5,11 @@ each attendee, or why there is none. Who asks is the owner of the Outbox, as the
 delegate who holds the privilege there asks in the owner's name, and learns what the owner may know. The header fields
 ``Originator`` and ``Recipient``, which clients of older drafts send, say nothing that the message does not.
 
-Whom nobody here has, other servers may know: they are asked after the transaction, all at the same time.
+Whom nobody here has, other servers may know, and whose calendars are at another node of the cluster, that one knows:
+they are asked after the transaction, all at the same time.
 """
 
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from functools import partial
 from http import HTTPStatus
 from typing import Final, NoReturn
@@ -16,13 +17,26 @@ from typing import Final, NoReturn
 from calserver import calendars, directory, ical
 from calserver.caldav import calendar_data
 from calserver.caldav.boxes import Inbox, Outbox
-from calserver.caldav.inquiry import FOREIGN, Asking, Desk, Outcome, Question, Told, asked, elsewhere, reply
+from calserver.caldav.inquiry import (
+    AWAY,
+    FOREIGN,
+    Asking,
+    Desk,
+    Outcome,
+    Question,
+    Told,
+    asked,
+    elsewhere,
+    nodes,
+    reply,
+)
 from calserver.caldav.negotiation import content_type
 from calserver.caldav.resources import settings
 from calserver.conditions import ConditionFailed
-from calserver.dav import Markup, Request, Response, xml
+from calserver.dav import Markup, Request, Response, View, xml
 from calserver.ical import JCAL, Component, Property
 from calserver.names import C, D
+from calserver.store import Principal
 
 SEND: Final = C("schedule-send-freebusy")
 
@@ -62,6 +76,7 @@ def post(request: Request, outbox: Outbox) -> Response:
     answers: list[Markup] = []
     others: dict[int, Property] = {}
     """Whom other servers know, by where their answers belong."""
+    away: dict[str, Principal] = {}
     for attendee in question.attendees:
         principal = known.get(attendee.value)
         outcome = elsewhere(attendee.value, owner, view) if principal is None else outcomes.get(principal.id)
@@ -70,14 +85,28 @@ def post(request: Request, outbox: Outbox) -> Response:
             data = reply(question, attendee, busy.get(principal.id, []), txn.now)
             answers.append(_success(request, attendee, data))
             continue
-        if outcome is FOREIGN:
+        if outcome is FOREIGN or outcome is AWAY:
             others[len(answers)] = attendee
+        if outcome is AWAY and principal is not None:
+            away[attendee.value] = principal
         answers.append(_failure(attendee, outcome))
     inquire = view.settings.inquire  # type: ignore[attr-defined]  # see `calserver.config.Settings`
     if others and inquire is not None:
-        asking = Asking(owner=owner, question=question, attendees=tuple(others.values()), now=txn.now)
+        asking = Asking(
+            owner=owner,
+            question=question,
+            attendees=tuple(others.values()),
+            nodes=_placed(view, away),
+            now=txn.now,
+        )
         return Response(later=partial(_with_others, request, inquire(asking), answers, tuple(others)))
     return _answer(answers)
+
+
+def _placed(view: View, away: Mapping[str, Principal]) -> Mapping[str, tuple[str, str]]:
+    """Of attendees at other nodes the node, and an address that it knows."""
+    found = nodes(view, [each.id for each in away.values()])
+    return {value: (found[each.id], directory.preferred(each)) for value, each in away.items()}
 
 
 # -- the answer ----------------------------------------------------------------------------------------------------

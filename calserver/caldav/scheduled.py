@@ -37,6 +37,7 @@ def policy_of(view: View) -> Policy:
         prefix=request.prefix,
         origin=request.origin,
         routes=settings.routes,  # type: ignore[attr-defined]  # the same
+        node=settings.node,  # type: ignore[attr-defined]  # the same
     )
 
 

@@ -10,6 +10,7 @@ A node believes assertions of the nodes in its configuration (`identity`), each 
 has handed on is never handed on again.
 """
 
+from calserver.cluster.identity import Identity
 from calserver.cluster.member import Member
 
-__all__ = ["Member"]
+__all__ = ["Identity", "Member"]

@@ -4,7 +4,6 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 import attrs
-from twisted.internet.ssl import Certificate
 
 from calserver import calendars, meetings
 from calserver.calendars import sharing
@@ -12,7 +11,8 @@ from calserver.cluster.front import Front
 from calserver.cluster.identity import Identity
 from calserver.cluster.mirror import Mirror
 from calserver.cluster.relay import Relay
-from calserver.config import Config, ConfigError
+from calserver.config import Config
+from calserver.scheduling import authorities
 from calserver.store import Principal, Store, Transaction
 from calserver.web import DavAdapter, Recall
 
@@ -22,17 +22,24 @@ class Member:
 
     Args:
         config: all of it.
+        identity: of this node.
         store: of this node.
         adapter: answers what is here.
         mounts: the first segments of paths that lead to homes.
         reactor: sockets and time.
 
     Raises:
-        ConfigError: a key or a certificate is not usable.
+        ConfigError: a certificate is not usable.
     """
 
     def __init__(
-        self, config: Config, store: Store, adapter: DavAdapter, mounts: Collection[str], reactor: Any
+        self,
+        config: Config,
+        identity: Identity,
+        store: Store,
+        adapter: DavAdapter,
+        mounts: Collection[str],
+        reactor: Any,
     ) -> None:
         self._config = config
         cluster = config.cluster
@@ -46,8 +53,8 @@ class Member:
             seconds=cluster.look_seconds,
             reactor=reactor,
         )
-        self._relay = Relay(cluster, _authorities(config), reactor)
-        self.front = Front(Identity.of(config), adapter, self.accounts, self._relay, mounts)
+        self._relay = Relay(cluster, authorities(config, "cluster.authorities_file", cluster.authorities_file), reactor)
+        self.front = Front(identity, adapter, self.accounts, self._relay, mounts)
 
     def start(self) -> None:
         """Begin to follow the directory."""
@@ -76,15 +83,3 @@ class Member:
         if groups:
             sharing.regroup(txn, sharing.through(txn, groups))
             meetings.groups_changed(txn, groups)
-
-
-def _authorities(config: Config) -> Sequence[Certificate]:
-    name = config.cluster.authorities_file
-    if not name:
-        return ()
-    try:
-        text = config.path(name).read_bytes()
-        begin = b"-----BEGIN CERTIFICATE-----"
-        return [Certificate.loadPEM(begin + each) for each in text.split(begin)[1:]]
-    except Exception as error:  # noqa: BLE001 - OpenSSL has exceptions of its own
-        raise ConfigError(f"cluster.authorities_file: {error}") from None

@@ -115,7 +115,7 @@ class Config:
     def settings(self) -> Settings:
         """What ``View.settings`` is."""
         dav = {each.name: getattr(self.dav, each.name) for each in attrs.fields(Dav)}
-        return Settings(**dav, calendars=self.calendars, scheduling=self.scheduling)
+        return Settings(**dav, calendars=self.calendars, scheduling=self.scheduling, node=self.cluster.node)
 
     def path(self, name: str) -> Path:
         """A path of the configuration: relative ones start at the folder of the file."""

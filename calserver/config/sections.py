@@ -427,3 +427,5 @@ class Settings(Dav):
     """The ways by which messages leave the site (`calserver.meetings.Route`): what is built of the configuration."""
     inquire: Callable[[Any], Awaitable[Any]] | None = None
     """Asks other servers when people are busy: `calserver.caldav.inquiry.Asking` to a `Told` for each attendee."""
+    node: str = ""
+    """Which node of a cluster this is; empty: there is none."""

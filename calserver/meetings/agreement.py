@@ -130,7 +130,7 @@ class _Around:
 
     def _of_organizer(self, mine: CalendarObject, addresses: frozenset[str]) -> Iterator[Disagreement]:
         who = self.people.whose(mine.organizer or "")
-        if who is None or who.kind == "group" or is_cancelled(mine):
+        if who is None or not self._is_here(who) or is_cancelled(mine):
             return
         theirs = self.of(who, mine.uid)
         found = None if theirs is None else self.read(theirs)
@@ -140,11 +140,15 @@ class _Around:
         elif found is not None and not found.attendees & addresses:
             yield self._told("orphan", mine, me, ("the organizer does not invite this attendee",))
 
+    def _is_here(self, who: Principal) -> bool:
+        """Whether somebody has copies, and has them here."""
+        return who.kind != "group" and self.people.node_of(who) is None
+
     def _of_attendees(self, mine: CalendarObject, addresses: frozenset[str]) -> Iterator[Disagreement]:
         for message in itip.refresh(mine, addresses):
             for address in message.recipients:
                 who = self.people.whose(address)
-                if who is None or who.kind == "group":
+                if who is None or not self._is_here(who):
                     continue
                 copy = self.of(who, mine.uid)
                 if copy is not None:

@@ -166,6 +166,8 @@ class _Change:
         organizer = None if new.organizer is None else people.whose(new.organizer)
         if organizer is None or self.role(new) is not Role.ATTENDEE or not itip.is_served(new):
             return
+        if people.node_of(organizer) is not None:
+            return  # what the organizer has is not known here
         self.delivery.load([organizer])
         theirs = self.delivery.held.get(organizer.id)
         if theirs is None or theirs.role(people) is not Role.ORGANIZER:

@@ -5,7 +5,7 @@ A `Delivery` is about one UID. It takes messages, finds whom they are for, appli
 message is seen there when everything that it causes is done. Whom nobody here has is asked of the routes.
 
 People, homes and copies are looked up for all recipients of a message at once. Who has no copy yet gets the same as
-others who have none, so that is worked out once.
+others who have none, so that is worked out once. Whose calendars are at another node is one for the routes, too.
 """
 
 import uuid
@@ -38,6 +38,7 @@ FORWARDED: Final = "2.7"
 """To a group: its members get the message."""
 _ELSEWHERE: Final = {
     "1.0": "waits to be sent to another server",
+    NO_SCHEDULING: "does not take part in scheduling",
     UNKNOWN: "nobody has this address",
     UNABLE: "there is no way to another server",
 }
@@ -157,7 +158,7 @@ class Delivery:
         """Deliver one message to each of its recipients."""
         message = post.message
         self.people.meet((*message.recipients, message.originator))
-        known = {each: who for each in message.recipients if (who := self.people.whose(each)) is not None}
+        known = {each: who for each in message.recipients if (who := self._here(each)) is not None}
         self.load(known.values())
         foreign = [each for each in message.recipients if each not in known]
         statuses = self._route(message, foreign, post.sender) if foreign else {}
@@ -168,14 +169,25 @@ class Delivery:
             self._write_down(post.message, address, statuses[address], outcome)
         return statuses
 
+    def _here(self, address: str) -> Principal | None:
+        """Who has an address, and the calendars here."""
+        who = self.people.whose(address)
+        return None if who is None or self.people.node_of(who) is not None else who
+
     def _write_down(self, message: Message, recipient: str, status: str, outcome: str) -> None:
         """Note for the journal what became of a message."""
         alike = (message.method, message.originator, status, message.reason(recipient), outcome)
         self._journal.setdefault(alike, []).append(recipient)
 
     def _route(self, message: Message, recipients: list[str], sender: Principal | None) -> dict[str, str]:
-        """Ask the routes for whom nobody here has."""
-        statuses = {each: UNKNOWN for each in recipients if self.people.is_ours(each)}
+        """Ask the routes for whom nobody here has, and whose calendars are at another node."""
+        statuses: dict[str, str] = {}
+        for each in recipients:
+            who = self.people.whose(each)
+            if who is None and self.people.is_ours(each):
+                statuses[each] = UNKNOWN
+            elif who is not None and not (who.enabled and who.scheduling):
+                statuses[each] = NO_SCHEDULING
         for route in self.policy.routes:
             left = [each for each in recipients if each not in statuses]
             if left:
@@ -277,17 +289,19 @@ class Delivery:
         return applied
 
     def _called_alike(self, message: Message, holding: Holding) -> Message:
-        """A message in which its organizer is called as in the copy: clients use any address of a person."""
+        """A message that calls people as the copy does: clients use any address, nodes one that all of them know."""
         found, organizer = holding.object, message.organizer
-        if found is None or found.organizer is None or organizer is None or found.organizer == organizer:
+        if found is None or found.organizer is None or organizer is None:
             return message
-        self.people.meet((found.organizer, organizer))
+        if found.organizer == organizer and message.originator in (organizer, *found.attendees):
+            return message
+        self.people.meet((found.organizer, organizer, message.originator))
         whose = self.people.whose(organizer)
-        if whose is None or whose != self.people.whose(found.organizer):
+        if found.organizer != organizer and (whose is None or whose != self.people.whose(found.organizer)):
             return message
         return attrs.evolve(
             message,
-            originator=found.organizer if message.originator == organizer else message.originator,
+            originator=self.people.called_in(found, message.originator),
             calendar=self.people.spelled_like(message.calendar, found),
         )
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 import attrs
 
-from calserver import directory, itip
+from calserver import directory, ical, itip
 from calserver.ical import CalendarObject, Component
 from calserver.itip import Message, Method, Role
 from calserver.meetings.delivery import UNKNOWN, Delivery
@@ -18,6 +18,7 @@ def receive(
     policy: Policy,
     message: Message,
     *,
+    sender: Principal | None = None,
     only_holders: bool = False,
     manner: Callable[[Principal], Manner] | None = None,
 ) -> Mapping[str, str]:
@@ -25,8 +26,9 @@ def receive(
 
     Args:
         txn: a writing transaction.
-        policy: of the site; routes are asked for what answers itself, not for recipients of the message.
+        policy: of the site; its routes take what answers itself, and the message for whom is at another node.
         message: its originator has been verified.
+        sender: who has sent it, where that is somebody of this site at another node.
         only_holders: whether those who have no copy (any more) get none: it only says who takes part.
         manner: what becomes of an invitation to somebody who has no copy yet.
 
@@ -35,7 +37,7 @@ def receive(
     """
     delivery = Delivery(txn, policy, message.uid, message.calendar.component)
     delivery.manner = manner
-    statuses = delivery.send((message,), None, only_holders=only_holders)
+    statuses = delivery.send((message,), sender, only_holders=only_holders)
     delivery.store()
     return statuses
 
@@ -55,11 +57,15 @@ def receive_answer(txn: Transaction, policy: Policy, message: Message, principal
         The delivery status; ``3.7`` where there is no such meeting.
     """
     delivery = Delivery(txn, policy, message.uid, message.calendar.component)
-    holding = _held(delivery, principal_id)
-    if holding is None or holding.object is None or _role(delivery, holding) is not Role.ORGANIZER:
-        return UNKNOWN
-    organizer = holding.object.organizer
-    assert organizer is not None, "there is a role"
+    principal = txn.principals.get(principal_id)
+    if principal is not None and delivery.people.node_of(principal) is not None:
+        organizer = ical.address(directory.preferred(principal))
+    else:
+        holding = _held(delivery, principal_id)
+        if holding is None or holding.object is None or _role(delivery, holding) is not Role.ORGANIZER:
+            return UNKNOWN
+        assert holding.object.organizer is not None, "there is a role"
+        organizer = holding.object.organizer
     found = CalendarObject.of(message.calendar.calendar.map(lambda each: _organized_by(each, organizer)))
     statuses = delivery.send((attrs.evolve(message, calendar=found, recipients=(organizer,)),), None)
     delivery.store()

@@ -1,10 +1,12 @@
 """Letters: messages for somebody elsewhere, from the commit until they have arrived or are given up.
 
-There is one letter for each recipient of a meeting, as a task (`calserver.store.Tasks`) whose kind names the domain: so
-what concerns one recipient goes out in order, and whoever is slow keeps nobody else waiting. Edits that follow one
-another before the first is sent become one: what says all of a meeting takes the place of what was said before.
+There is one letter for each recipient of a meeting, as a task (`calserver.store.Tasks`) whose kind names the domain, or
+the node of a cluster (its **lane**): so what concerns one recipient goes out in order, and whoever is slow keeps nobody
+else waiting. Edits that follow one another before the first is sent become one: what says all of a meeting takes the
+place of what was said before.
 
-Elsewhere people are known by their mail addresses only, so a letter calls everybody here by these.
+Elsewhere people are known by their mail addresses only, so a letter calls everybody here by these; other nodes know
+who has none by the GUID.
 """
 
 import json
@@ -14,7 +16,8 @@ from typing import Any, Final
 
 import attrs
 
-from calserver import itip
+from calserver import directory, ical, itip
+from calserver.ical import CalendarObject
 from calserver.itip import Message, Method
 from calserver.meetings.delivery import Delivery
 from calserver.meetings.people import People
@@ -22,7 +25,9 @@ from calserver.meetings.policy import Policy
 from calserver.store import Entry, Principal, Task, Transaction
 
 LETTER: Final = "letter "
-"""How the kinds of the tasks begin; the domain follows."""
+"""How the kinds of the tasks begin; the lane follows."""
+NODE: Final = "node:"
+"""How the lanes of nodes begin; the name follows. Those of domains are called like these."""
 PENDING: Final = "1.0"
 UNDELIVERED: Final = "5.1"
 """It was given up."""
@@ -33,6 +38,11 @@ def domain_of(address: str) -> str:
     """The domain of a mail address; empty for another one."""
     scheme, at, domain = address.lower().rpartition("@")
     return domain if at and scheme.startswith(MAILTO) else ""
+
+
+def node_of(lane: str) -> str | None:
+    """The node that a lane leads to; None for that of a domain."""
+    return lane.removeprefix(NODE) if lane.startswith(NODE) else None
 
 
 @attrs.frozen(kw_only=True)
@@ -53,6 +63,10 @@ class Letter:
     """When the oldest of them was written, as an ISO 8601 instant."""
     reason: str = ""
     """Why it is sent, in words."""
+    node: str = ""
+    """Where the recipient is, for somebody of this site who is at another node."""
+    vouched: str = ""
+    """The domain that vouches for the originator, for a message from elsewhere that is passed on to another node."""
 
     @property
     def key(self) -> str:
@@ -62,12 +76,12 @@ class Letter:
     @property
     def kind(self) -> str:
         """The kind of its task."""
-        return LETTER + domain_of(self.recipient)
+        return LETTER + (NODE + self.node if self.node else domain_of(self.recipient))
 
     @property
     def is_news(self) -> bool:
         """Whether it says more than how others answered."""
-        return self.sender is not None
+        return self.sender is not None or bool(self.vouched)
 
     @property
     def since(self) -> datetime:
@@ -112,24 +126,64 @@ def post(
         new_id: a new UUID.
     """
     message = People(txn, policy).by_mail(message)
-    text = message.text
+    letter = _letter(txn, message, sender)
     for number, recipient in enumerate(recipients):
-        letter = Letter(
-            uid=message.uid,
-            originator=message.originator,
-            recipient=recipient,
-            sender=None if sender is None else sender.id,
-            texts=(text,),
-            message_id=f"{new_id}-{number}",
-            posted=txn.now.isoformat(),
-            reason="" if sender is None else message.reason(recipient),
-        )
-        waiting = txn.tasks.get(letter.kind, letter.key)
-        if waiting is not None:
-            letter = _joined(Letter.unpacked(waiting), letter, message)
-        txn.tasks.put(letter.kind, letter.key, letter.packed(), due=txn.now)
+        reason = "" if sender is None else message.reason(recipient)
+        one = attrs.evolve(letter, recipient=recipient, message_id=f"{new_id}-{number}", reason=reason)
+        _put(txn, one, message)
         if sender is not None:
             txn.peers.meet(sender.id, recipient)
+
+
+def post_within(
+    txn: Transaction, policy: Policy, message: Message, nodes: Mapping[str, str], sender: Principal | None, new_id: str
+) -> None:
+    """Write letters to people of this site who are at other nodes; they are due at once.
+
+    Args:
+        txn: of what makes them necessary.
+        policy: of the site.
+        message: what they say; one from elsewhere is vouched for by the domain of its originator.
+        nodes: where the recipients are, by their normalized addresses.
+        sender: whose message it is; None where it only tells how others answered, and for one from elsewhere.
+        new_id: a new UUID.
+    """
+    people = People(txn, policy)
+    vouched = "" if people.whose(message.originator) is not None else domain_of(message.originator)
+    named = people.by_name(message)
+    letter = attrs.evolve(_letter(txn, named, sender), vouched=vouched)
+    for number, (address, node) in enumerate(nodes.items()):
+        who = people.whose(address)
+        recipient = address if who is None or address.startswith(MAILTO) else ical.address(directory.preferred(who))
+        one = attrs.evolve(
+            letter,
+            recipient=recipient,
+            message_id=f"{new_id}-{number}",
+            reason="" if sender is None else message.reason(address),
+            node=node,
+        )
+        _put(txn, one, named)
+
+
+def _letter(txn: Transaction, message: Message, sender: Principal | None) -> Letter:
+    """What letters that say the same have in common."""
+    return Letter(
+        uid=message.uid,
+        originator=message.originator,
+        recipient="",
+        sender=None if sender is None else sender.id,
+        texts=(message.text,),
+        message_id="",
+        posted=txn.now.isoformat(),
+    )
+
+
+def _put(txn: Transaction, letter: Letter, message: Message) -> None:
+    """Write a letter, or what it says into one that waits."""
+    waiting = txn.tasks.get(letter.kind, letter.key)
+    if waiting is not None:
+        letter = _joined(Letter.unpacked(waiting), letter, message)
+    txn.tasks.put(letter.kind, letter.key, letter.packed(), due=txn.now)
 
 
 def _joined(before: Letter, new: Letter, message: Message) -> Letter:
@@ -164,6 +218,51 @@ def sent(txn: Transaction, policy: Policy, task: Task, statuses: Mapping[str, st
     settle(txn, policy, before, statuses)
 
 
+def astray(txn: Transaction, policy: Policy, tasks: Iterable[Task]) -> list[Task]:
+    """Those of some letters to nodes whose recipients are not, or no more, at the node that they would go to."""
+    people = People(txn, policy)
+    found = [(each, Letter.unpacked(each)) for each in tasks]
+    people.meet(letter.recipient for _, letter in found)
+    return [task for task, letter in found if letter.node != _place(people, letter.recipient)]
+
+
+def redirect(txn: Transaction, policy: Policy, task: Task) -> None:
+    """Have a letter to a node go where its recipient is now; who is here, or nowhere, gets it at once, or never.
+
+    Args:
+        txn: a writing transaction.
+        policy: of the site, with its routes.
+        task: the letter.
+    """
+    now = txn.tasks.get(task.kind, task.key)
+    if now is None:
+        return
+    txn.tasks.remove(now.id)
+    letter = Letter.unpacked(now)
+    node = _place(People(txn, policy), letter.recipient)
+    if node is not None:
+        letter = attrs.evolve(letter, node=node)
+        later = txn.tasks.get(letter.kind, letter.key)
+        if later is not None:
+            letter = attrs.evolve(letter, texts=(*letter.texts, *Letter.unpacked(later).texts))
+        txn.tasks.put(letter.kind, letter.key, letter.packed(), due=txn.now)
+        return
+    sender = None if letter.sender is None else txn.principals.get(letter.sender)
+    statuses: Mapping[str, str] = {}
+    for text in letter.texts:
+        message = Message.parse(text, letter.originator, (letter.recipient,))
+        delivery = Delivery(txn, policy, letter.uid, message.calendar.component)
+        statuses = delivery.send((message,), sender, only_holders=not letter.is_news)
+        delivery.store()
+    settle(txn, policy, letter, statuses)
+
+
+def _place(people: People, address: str) -> str | None:
+    """The other node where somebody is."""
+    who = people.whose(address)
+    return None if who is None else people.node_of(who)
+
+
 def give_up(txn: Transaction, policy: Policy, task: Task) -> None:
     """Send nothing of a letter any more; its sender is told so."""
     now = txn.tasks.get(task.kind, task.key)
@@ -184,10 +283,23 @@ def settle(txn: Transaction, policy: Policy, letter: Letter, statuses: Mapping[s
     holding = delivery.held.get(principal.id)
     if holding is None or holding.object is None:
         return
+    if letter.node:
+        statuses = _by_all_names(delivery.people, holding.object, letter.recipient, statuses)
     noted = itip.delivered(holding.object, statuses)
     if noted is not holding.object:
         holding.becomes(noted, holding.memory, tag_changes=False)
         delivery.store()
+
+
+def _by_all_names(
+    people: People, found: CalendarObject, recipient: str, statuses: Mapping[str, str]
+) -> Mapping[str, str]:
+    """A delivery status by all addresses of a recipient, who may be called otherwise in the sender's copy."""
+    people.meet((*found.attendees, *filter(None, (found.organizer,))))
+    who = people.whose(recipient)
+    if who is None or recipient not in statuses:
+        return statuses
+    return dict.fromkeys((recipient, *people.addresses(who)), statuses[recipient])
 
 
 def _write_down(txn: Transaction, policy: Policy, letter: Letter, statuses: Mapping[str, str]) -> None:
@@ -207,7 +319,7 @@ def _write_down(txn: Transaction, policy: Policy, letter: Letter, statuses: Mapp
         txn.journal.add([entry])
 
 
-def waiting(txn: Transaction, domain: str | None = None) -> Sequence[tuple[Task, Letter]]:
-    """All letters to a domain, or to all domains, in the order in which they were written."""
-    found = txn.tasks.beginning(LETTER) if domain is None else txn.tasks.of(LETTER + domain)
+def waiting(txn: Transaction, lane: str | None = None) -> Sequence[tuple[Task, Letter]]:
+    """All letters of a lane, or of all lanes, in the order in which they were written."""
+    found = txn.tasks.beginning(LETTER) if lane is None else txn.tasks.of(LETTER + lane)
     return [(each, Letter.unpacked(each)) for each in found]

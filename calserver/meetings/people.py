@@ -42,6 +42,8 @@ class People:
     txn: Transaction
     policy: Policy
     _known: dict[str, Principal | None] = attrs.field(factory=dict, init=False)
+    _nodes: dict[int, str | None] = attrs.field(factory=dict, init=False)
+    """Where principals are, of those that were looked up."""
 
     def meet(self, addresses: Iterable[str]) -> None:
         """Look some addresses up, in one query."""
@@ -49,6 +51,20 @@ class People:
         if new:
             found = directory.find_many(self.txn, new, prefix=self.policy.prefix, origin=self.policy.origin)
             self._known |= {each: found.get(each) for each in new}
+            self._locate(each.id for each in found.values())
+
+    def _locate(self, principals: Iterable[int]) -> None:
+        """Look up where principals are, in one query."""
+        new = {each for each in principals if each not in self._nodes}
+        if new and self.policy.node:
+            found = self.txn.placements.of(new)
+            self._nodes |= {each: found.get(each) for each in new}
+
+    def node_of(self, principal: Principal) -> str | None:
+        """The other node where somebody's calendars are; None for those who are here, and those who are nowhere."""
+        self._locate((principal.id,))
+        node = self._nodes.get(principal.id)
+        return None if node == self.policy.node else node
 
     def whose(self, address: str) -> Principal | None:
         """Who has an address here."""
@@ -77,6 +93,15 @@ class People:
 
         return _with_people(new, spelled)
 
+    def called_in(self, found: CalendarObject, address: str) -> str:
+        """The address by which an object calls whom an address means; the address itself where it does not."""
+        names = {*found.attendees, *filter(None, (found.organizer,))}
+        self.meet(names)
+        who = self.whose(address)
+        if address in names or who is None:
+            return address
+        return min((each for each in names if self.whose(each) == who), default=address)
+
     def introduced(self, new: CalendarObject) -> CalendarObject:
         """An object that says which attendees are rooms, where the client has not (RFC 5545 section 3.2.3)."""
         self.meet(new.attendees)
@@ -90,10 +115,19 @@ class People:
 
     def by_mail(self, message: Message) -> Message:
         """A message in which everybody here is called by a mail address, where it is not so yet."""
+        return self._called(message, lambda who: who.addresses[0] if who.addresses else None)
+
+    def by_name(self, message: Message) -> Message:
+        """A message in which everybody here is called by an address that all nodes know."""
+        return self._called(message, directory.preferred)
+
+    def _called(self, message: Message, name: Callable[[Principal], str | None]) -> Message:
+        """A message in which everybody here who is not called by a mail address yet has another name."""
         named = {ical.address(prop.value) for prop in _people_in(message.calendar)}
         others = [each for each in (*named, message.originator) if not each.startswith("mailto:")]
         self.meet(others)
-        called = {each: who.addresses[0] for each in others if (who := self.whose(each)) is not None and who.addresses}
+        found = {each: name(who) for each in others if (who := self.whose(each)) is not None}
+        called = {each: address for each, address in found.items() if address is not None}
         if not called:
             return message
 

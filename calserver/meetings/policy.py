@@ -14,7 +14,7 @@ Manner = Literal["deliver", "inbox", "refuse"]
 
 
 class Route(Protocol):
-    """A way to calendar users who are not here: another node, another organization, mail."""
+    """A way to calendar users whose calendars are not here: another node, another organization, mail."""
 
     def take(
         self, txn: Transaction, message: Message, recipients: Sequence[str], sender: Principal | None
@@ -24,8 +24,8 @@ class Route(Protocol):
         Args:
             txn: what is to be sent is written down in it (`calserver.store.Tasks`).
             message: what is to be sent.
-            recipients: normalized addresses that nobody has here.
-            sender: whose message it is.
+            recipients: normalized addresses that nobody has here, or somebody whose calendars are at another node.
+            sender: whose message it is; None for one from elsewhere, and for one that only tells how others answered.
 
         Returns:
             The recipients that it takes, each with the delivery status so far (RFC 6638 section 3.2.9): mostly ``1.0``.
@@ -46,3 +46,5 @@ class Policy:
     origin: str = ""
     routes: tuple[Route, ...] = ()
     """They are asked in this order."""
+    node: str = ""
+    """Which node of a cluster this is; empty: there is none, and everybody's calendars are here."""

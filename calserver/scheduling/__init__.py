@@ -10,9 +10,15 @@ written into the sender's copy, in a transaction of its own.
 What others send comes to `office`, which decides what is taken from whom (`manners`) and delivers it by the same core
 as local messages. `inquiries` asks several servers for free-busy time at once, within a deadline. `audit` writes down
 who asked what. `federation` builds all this of the configuration.
+
+Between the nodes of a cluster it is the same: a letter to somebody whose calendars are at another node goes there by
+iSchedule (`neighbors`), and what other nodes bring comes to the `inner_office`, where the originator is somebody of
+this site with all rights. What other organizations bring is divided by the office and handed on, so any node takes it.
 """
 
 from calserver.scheduling import mail
+from calserver.scheduling.authorities import authorities
 from calserver.scheduling.federation import Federation, attached, capabilities
+from calserver.scheduling.neighbors import PATH as NODE_PATH
 
-__all__ = ["Federation", "attached", "capabilities", "mail"]
+__all__ = ["NODE_PATH", "Federation", "attached", "authorities", "capabilities", "mail"]

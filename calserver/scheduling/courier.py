@@ -4,6 +4,9 @@ A domain is *idle* while nothing is due for it, *served* while its letters are c
 other for each of its people - and *waits* after it has failed, until its next try. The store knows all of it (`Peer`,
 due times of the letters), so nothing is lost with the process, and ``calserver federation`` sees and changes it. Of
 several processes over a store one delivers (`Store.lead`).
+
+The same holds for other nodes of the cluster, which are called by their lanes (`calserver.meetings.letters.NODE`). They
+have a carrier of their own, and are tried again sooner.
 """
 
 from collections.abc import Awaitable, Iterable, Iterator, Sequence
@@ -21,7 +24,7 @@ from twisted.python.failure import Failure
 from calserver.config import Ischedule
 from calserver.meetings import Policy, letters
 from calserver.meetings.letters import LETTER, UNDELIVERED, Letter
-from calserver.scheduling.pace import next_try
+from calserver.scheduling.pace import LONGEST_SECONDS, next_try
 from calserver.store import Busy, Peer, Store, Task, Transaction
 from calserver.telemetry import Metrics
 from ischedule.client import Outgoing
@@ -35,6 +38,10 @@ AT_ONCE: Final = 100
 """The most letters to a domain that are looked up at a time."""
 ABREAST: Final = 4
 """The most messages that are carried to a domain at the same time."""
+NODE_SECONDS: Final = 0.5
+"""How long to wait after the first try in vain to reach a node."""
+LONGEST_NODE_SECONDS: Final = 20.0
+"""How long to wait between two of them at most."""
 
 
 @attrs.frozen(kw_only=True)
@@ -45,6 +52,8 @@ class Bundle:
     tasks: tuple[Task, ...]
     is_news: bool
     """Whether it says more than how others answered."""
+    vouched: str
+    """The domain that vouches for it, where it comes from elsewhere and is passed on to another node."""
     reason: str
     """Why it is sent, in words; empty where that is not known."""
 
@@ -58,11 +67,12 @@ class Carrier(Protocol):
 
 def bundled(tasks: Iterable[Task]) -> Iterator[Bundle]:
     """Letters as messages."""
-    alike: dict[tuple[str, bytes], list[tuple[Task, Letter]]] = {}
+    alike: dict[tuple[str, bytes, bool, str], list[tuple[Task, Letter]]] = {}
     for task in tasks:
         letter = Letter.unpacked(task)
-        alike.setdefault((letter.originator, letter.texts[0]), []).append((task, letter))
-    for (originator, text), some in alike.items():
+        same = letter.originator, letter.texts[0], letter.is_news, letter.vouched
+        alike.setdefault(same, []).append((task, letter))
+    for (originator, text, is_news, vouched), some in alike.items():
         yield Bundle(
             outgoing=Outgoing(
                 originator=originator,
@@ -71,7 +81,8 @@ def bundled(tasks: Iterable[Task]) -> Iterator[Bundle]:
                 message_id=some[0][1].message_id,
             ),
             tasks=tuple(task for task, _ in some),
-            is_news=any(letter.is_news for _, letter in some),
+            is_news=is_news,
+            vouched=vouched,
             reason=next((letter.reason for _, letter in some if letter.reason), ""),
         )
 
@@ -83,7 +94,8 @@ class Courier:
         store: where they are.
         policy: of the site.
         settings: when to try again, and when to give up.
-        carriers: the ways, in the order in which they are tried.
+        carriers: the ways to domains, in the order in which they are tried.
+        inner: the way to other nodes; None where there is no cluster.
         metrics: counts what became of letters, by domain.
         reactor: the clock.
         chance: spreads tries.
@@ -98,10 +110,11 @@ class Courier:
         metrics: Metrics,
         reactor: Any,
         *,
+        inner: Carrier | None = None,
         chance: Random | None = None,
     ) -> None:
         self._store, self._policy, self._settings = store, policy, settings
-        self._carriers, self._metrics = carriers, metrics
+        self._carriers, self._inner, self._metrics = carriers, inner, metrics
         self._chance = chance or SystemRandom()
         self._seen: int | None = None
         self._next: datetime | None = None
@@ -146,7 +159,7 @@ class Courier:
             if at <= now:
                 if domain in self._served:
                     continue
-                if len(self._served) < self._settings.connections:
+                if len(self._served) < self._settings.connections or letters.node_of(domain) is not None:
                     self._serve(domain)
                     continue
                 at = now
@@ -189,6 +202,8 @@ class Courier:
             tasks = await self._store.read(lambda txn: txn.tasks.due(LETTER + domain, AT_ONCE))
             if not tasks:
                 return
+            if letters.node_of(domain) is not None:
+                tasks = await self._redirected(tasks)
             bundles = list(bundled(tasks))
             for start in range(0, len(bundles), ABREAST):
                 some = bundles[start : start + ABREAST]
@@ -197,8 +212,25 @@ class Courier:
                 if not await self._write(noted):
                     return
 
+    async def _redirected(self, tasks: Sequence[Task]) -> Sequence[Task]:
+        """Have letters to a node go elsewhere whose recipients are not there any more; returns the others."""
+        astray = await self._store.read(lambda txn: letters.astray(txn, self._policy, tasks))
+
+        def redirect(txn: Transaction) -> bool:
+            for each in astray:
+                letters.redirect(txn, self._policy, each)
+            return True
+
+        if astray:
+            await self._write(redirect)
+        gone = {each.id for each in astray}
+        return [each for each in tasks if each.id not in gone]
+
     async def _carry(self, domain: str, bundle: Bundle) -> Outcome:
         outcome: Outcome | None = None
+        if letters.node_of(domain) is not None:
+            assert self._inner is not None, "such letters are written in a cluster only"
+            return await self._inner.carry(domain, bundle)
         for carrier in self._carriers:
             outcome = await carrier.carry(domain, bundle)
             if not outcome.no_service:
@@ -223,7 +255,7 @@ class Courier:
             known = attrs.evolve(known, sent=txn.now, failures=0, next_try=None, problem=problem)
         else:
             failures = known.failures + 1
-            then = self._again(txn, failures, failed)
+            then = self._again(txn, domain, failures, failed)
             known = attrs.evolve(known, failures=failures, next_try=then, problem=failed.reason)
         txn.peers.put(known)
         for bundle, outcome in results:
@@ -232,11 +264,13 @@ class Courier:
                 self._settle(txn, task, outcome, statuses[Letter.unpacked(task).recipient], known)
         return failed is None
 
-    def _again(self, txn: Transaction, failures: int, outcome: Outcome) -> datetime:
+    def _again(self, txn: Transaction, domain: str, failures: int, outcome: Outcome) -> datetime:
+        is_node = letters.node_of(domain) is not None
         return next_try(
             failures,
             txn.now,
-            first_seconds=self._settings.retry_seconds,
+            first_seconds=NODE_SECONDS if is_node else self._settings.retry_seconds,
+            longest_seconds=LONGEST_NODE_SECONDS if is_node else LONGEST_SECONDS,
             wish_seconds=outcome.retry_after_seconds or 0.0,
             chance=self._chance,
         )
@@ -258,7 +292,7 @@ class Courier:
             )
         else:
             self._count(known.domain, "postponed")
-            txn.tasks.postpone(task.id, known.next_try or self._again(txn, task.attempts + 1, outcome))
+            txn.tasks.postpone(task.id, known.next_try or self._again(txn, known.domain, task.attempts + 1, outcome))
 
     def _count(self, domain: str, what: str) -> None:
         self._metrics.letter(domain, what)

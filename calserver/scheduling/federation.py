@@ -1,27 +1,28 @@
-"""All parts of scheduling with other organizations, built of the configuration."""
+"""All parts of scheduling with other organizations, and with other nodes, built of the configuration."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
 from ipaddress import ip_network
-from pathlib import Path
 from typing import Any, Final, cast
 
 import attrs
 from hyperlink import URL
-from twisted.internet.ssl import Certificate
 
 from calserver import dav
 from calserver.config import Config, ConfigError, Ischedule, Settings
-from calserver.meetings import Policy
+from calserver.meetings import Policy, Route
 from calserver.scheduling.audit import Audit
+from calserver.scheduling.authorities import authorities
 from calserver.scheduling.by_mail import ByMail
 from calserver.scheduling.courier import Bundle, Carrier, Courier
+from calserver.scheduling.inner_office import InnerOffice
 from calserver.scheduling.inquiries import Inquiries
 from calserver.scheduling.mail import Desk, Mailer
 from calserver.scheduling.manners import Manners, trust
+from calserver.scheduling.neighbors import Identity, Neighbors
 from calserver.scheduling.office import METHODS, Office
-from calserver.scheduling.route import Elsewhere
+from calserver.scheduling.route import Elsewhere, Within
 from calserver.store import Store
 from calserver.telemetry import Metrics
 from ischedule.agent import GuardedAgent
@@ -49,7 +50,7 @@ USER_AGENT: Final = "calserver"
 
 
 class Federation:
-    """Scheduling with other organizations.
+    """Scheduling with other organizations, and between the nodes of a cluster.
 
     Args:
         config: all of it.
@@ -59,6 +60,7 @@ class Federation:
         tree: what it serves.
         metrics: what is counted.
         reactor: sockets and time.
+        identity: of this node; None where there is no cluster.
 
     Raises:
         ConfigError: a file that it names is not usable.
@@ -73,6 +75,7 @@ class Federation:
         tree: dav.Tree,
         metrics: Metrics,
         reactor: Any,
+        identity: Identity | None = None,
     ) -> None:
         settings = config.ischedule
         self._calendars = config.calendars
@@ -88,7 +91,7 @@ class Federation:
             reactor,
             lookup,
             guard=Guard(allow=tuple(ip_network(str(each)) for each in settings.allow_networks)),
-            trust=_authorities(settings, config.path),
+            trust=authorities(config, "ischedule.authorities_file", settings.authorities_file),
         )
         self._client = Client(
             self._agent,
@@ -99,17 +102,26 @@ class Federation:
             srv_trust=cast(SrvTrust, settings.srv_trust),
             user_agent=USER_AGENT,
         )
-        self.route = Elsewhere(policy=policy, trust=believed, can_send=self._can_send)
-        self.inquiries = Inquiries(client=self._client, trust=believed, seconds=settings.free_busy_seconds)
+        self._neighbors = None if identity is None else Neighbors(config, identity, reactor)
+        elsewhere = Elsewhere(policy=policy, trust=believed, can_send=self._can_send)
+        self.routes: tuple[Route, ...] = (elsewhere,) if identity is None else (Within(policy=policy), elsewhere)
+        self.inquiries = Inquiries(
+            client=self._client if settings.enabled else None,
+            nodes=self._neighbors,
+            trust=believed,
+            seconds=settings.free_busy_seconds,
+        )
         office = Office(
             store=store,
-            policy=attrs.evolve(policy, routes=(self.route,)),
+            policy=attrs.evolve(policy, routes=self.routes),
             spoken=spoken,
             tree=tree,
             settings=config.settings,
             manners=Manners(settings),
             audit=self.audit,
+            nodes=self._neighbors,
         )
+        self._inner = None if self._neighbors is None else self._neighbors.receiver(InnerOffice(office=office))
         keys = KeyFetcher(lookup, reactor, agent=self._agent, private=private_keys(config.path(settings.private_keys)))
         self._receiver = Receiver(
             office,
@@ -131,12 +143,17 @@ class Federation:
             mailer = Mailer.of(config, config.path(KEYS), reactor)
             carriers.append(ByMail(mailer=mailer, store=store, policy=policy))
             self.desk = Desk.of(config, store, lookup, office.policy, self.audit)
-        self._courier = Courier(store, office.policy, settings, carriers, metrics, reactor)
+        self._courier = Courier(store, office.policy, settings, carriers, metrics, reactor, inner=self._neighbors)
+
+    @property
+    def answers(self) -> bool:
+        """Whether other organizations are answered by iSchedule."""
+        return self._enabled
 
     @property
     def asks(self) -> bool:
-        """Whether others are asked, and answered, by iSchedule."""
-        return self._enabled
+        """Whether others are asked: other organizations by iSchedule, or other nodes."""
+        return self._enabled or self._neighbors is not None
 
     def start(self) -> None:
         """Begin to deliver letters."""
@@ -150,6 +167,8 @@ class Federation:
         """Deliver and ask no more."""
         await self.rest()
         await self._agent.close()
+        if self._neighbors is not None:
+            await self._neighbors.close()
         self.audit.close()
 
     # -- for the web -----------------------------------------------------------------------------------------------
@@ -169,6 +188,11 @@ class Federation:
             }
             self.audit.note("refused", "", address=incoming.address, status=int(answer.status), claims=claims)
         return answer
+
+    async def receive_within(self, incoming: Incoming) -> Answer:
+        """Take a message of another node, or refuse it."""
+        assert self._inner is not None, "there is a cluster"
+        return await self._inner.receive(incoming)
 
     def published(self, domain: str, selector: str) -> Sequence[str]:
         """The key records of one of our domains, which others may fetch by HTTPS."""
@@ -236,23 +260,12 @@ def attached(settings: Settings, federation: Federation | None) -> Settings:
     """``View.settings`` with the ways to other organizations, where there are any."""
     if federation is None:
         return settings
-    settings = attrs.evolve(settings, routes=(federation.route,))
+    settings = attrs.evolve(settings, routes=federation.routes)
     return attrs.evolve(settings, inquire=federation.inquiries.ask) if federation.asks else settings
 
 
 def _rate(per_second: float) -> Rate:
     return Rate(per_second=per_second, at_once=max(per_second * 10, 1.0))
-
-
-def _authorities(settings: Ischedule, path: Callable[[str], Path]) -> Sequence[Certificate]:
-    if not settings.authorities_file:
-        return ()
-    try:
-        text = path(settings.authorities_file).read_bytes()
-        begin = b"-----BEGIN CERTIFICATE-----"
-        return [Certificate.loadPEM(begin + each) for each in text.split(begin)[1:]]
-    except Exception as error:  # noqa: BLE001 - OpenSSL has exceptions of its own
-        raise ConfigError(f"ischedule.authorities_file: {error}") from None
 
 
 def _routes(settings: Ischedule) -> Mapping[str, tuple[Server, ...]]:

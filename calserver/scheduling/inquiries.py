@@ -1,8 +1,8 @@
-"""Asking other servers when people are busy: all domains at once, and whoever is late is reported so."""
+"""Asking other servers when people are busy: all domains and nodes at once, and whoever is late is reported so."""
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, Protocol
 from uuid import uuid4
 
 import attrs
@@ -24,6 +24,14 @@ log = Logger()
 MOST_PERIODS: Final = 10_000
 """The most periods of one person that are told on."""
 _SUCCESS: Final = "2.0;Success"
+MASKED: Final = "X-CALENDARSERVER-MASK-UID"
+
+
+class Nodes(Protocol):
+    """Other nodes of the cluster: `calserver.scheduling.neighbors.Neighbors`."""
+
+    async def ask(self, node: str, outgoing: Outgoing, seconds: float) -> Sequence[Response]:
+        """Ask a node when its people are busy."""
 
 
 @attrs.frozen(kw_only=True)
@@ -31,30 +39,38 @@ class Inquiries:
     """Asks by iSchedule.
 
     Args:
-        client: sends the questions.
+        client: sends the questions; None where other organizations are not asked.
+        nodes: asks other nodes; None where there is no cluster.
         trust: whom they are sent to.
         seconds: how long is waited.
     """
 
-    client: Client
+    client: Client | None
+    nodes: Nodes | None
     trust: Trust
     seconds: float
 
     async def ask(self, asking: Asking) -> Sequence[Told]:
         """What other servers say of some attendees, in their order."""
         domains: dict[str, list[Property]] = {}
+        nodes: dict[str, list[Property]] = {}
         for each in asking.attendees:
-            domains.setdefault(domain_of(directory.normalize(each.value)), []).append(each)
-        answers = await gatherResults(
-            [Deferred.fromCoroutine(self._ask(domain, asking, some)) for domain, some in domains.items()]
-        )
+            if each.value in asking.nodes:
+                nodes.setdefault(asking.nodes[each.value][0], []).append(each)
+            else:
+                domains.setdefault(domain_of(directory.normalize(each.value)), []).append(each)
+        questions = [
+            *(self._ask(domain, asking, some) for domain, some in domains.items()),
+            *(self._ask_node(node, asking, some) for node, some in nodes.items()),
+        ]
+        answers = await gatherResults([Deferred.fromCoroutine(each) for each in questions])
         found: dict[str, Told] = {each.attendee.value: each for some in answers for each in some}
         return [found[each.value] for each in asking.attendees]
 
     async def _ask(self, domain: str, asking: Asking, attendees: Sequence[Property]) -> Sequence[Told]:
         addresses = tuple(directory.normalize(each.value) for each in attendees)
         responses: Iterable[Response]
-        if "." not in domain or not self.trust.welcomes(domain):
+        if self.client is None or "." not in domain or not self.trust.welcomes(domain):
             responses = all_alike(addresses, INVALID_SERVICE, "").responses
         else:
             originator = asking.owner.addresses[0] if asking.owner.addresses else ""
@@ -67,8 +83,21 @@ class Inquiries:
                 responses = all_alike(addresses, INVALID_SERVICE, str(error)).responses
         return [told(asking, each, response) for each, response in zip(attendees, responses, strict=True)]
 
+    async def _ask_node(self, node: str, asking: Asking, attendees: Sequence[Property]) -> Sequence[Told]:
+        """Ask another node: who asks is known there, and so is the meeting that is to be moved."""
+        assert self.nodes is not None, "nobody is at another node where there is none"
+        addresses = tuple(directory.normalize(asking.nodes[each.value][1]) for each in attendees)
+        originator, each_once = directory.preferred(asking.owner), tuple(dict.fromkeys(addresses))
+        masked = asking.question.masked
+        more = () if masked is None else (Property(MASKED, masked),)
+        body = question(asking, originator, each_once, more)
+        outgoing = Outgoing(originator=originator, recipients=each_once, body=body, message_id=str(uuid4()))
+        responses = await self.nodes.ask(node, outgoing, self.seconds)
+        found = dict(zip(each_once, responses, strict=True))
+        return [told(asking, each, found[address]) for each, address in zip(attendees, addresses, strict=True)]
 
-def question(asking: Asking, originator: str, addresses: Iterable[str]) -> bytes:
+
+def question(asking: Asking, originator: str, addresses: Iterable[str], more: Iterable[Property] = ()) -> bytes:
     """The message that asks: nothing of what the client wrote but what is needed."""
     asked = asking.question
     component = Component(
@@ -80,6 +109,7 @@ def question(asking: Asking, originator: str, addresses: Iterable[str]) -> bytes
             Property("DTEND", _utc(asked.when.end)),
             Property("ORGANIZER", originator),
             *(Property("ATTENDEE", each) for each in addresses),
+            *more,
         ),
     )
     head = (Property("VERSION", "2.0"), Property("PRODID", "-//calserver//EN"), Property("METHOD", "REQUEST"))

@@ -1,9 +1,10 @@
 """What other servers bring: taken or not, delivered by the same core as local messages, questions answered."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, Protocol
 
 import attrs
+from twisted.internet.defer import Deferred, gatherResults
 from twisted.logger import Logger
 
 from calserver import caldav, calendars, dav, ical, meetings
@@ -12,10 +13,10 @@ from calserver.config import Settings
 from calserver.directory import Actor
 from calserver.ical import ValidCalendarData
 from calserver.itip import Message, Method
-from calserver.meetings import Policy
+from calserver.meetings import People, Policy
 from calserver.scheduling.audit import Audit
 from calserver.scheduling.manners import Manners
-from calserver.store import Busy, Peer, Store, Transaction
+from calserver.store import Busy, Peer, Principal, Store, Transaction
 from ischedule import errors
 from ischedule.errors import INVALID_USER, NO_AUTHORITY, SUCCESS, RequestRefused, Status
 from ischedule.itip import BY_ATTENDEE
@@ -26,6 +27,23 @@ log = Logger()
 
 FOREIGNER: Final = Actor(vouched=True)
 """Who asks from elsewhere: nobody here, but one for whom another organization vouches."""
+
+
+@attrs.frozen(kw_only=True)
+class Sender:
+    """Somebody of this site who is at another node."""
+
+    principal: Principal
+    actor: Actor
+    only_holders: bool
+    """Whether the message only says who takes part: who has no copy gets none."""
+
+
+class Nodes(Protocol):
+    """Other nodes of the cluster: `calserver.scheduling.neighbors.Neighbors`."""
+
+    async def hand_on(self, node: str, delivery: Delivery) -> Sequence[Response]:
+        """Let a node answer for its people."""
 
 
 @attrs.frozen(kw_only=True)
@@ -40,6 +58,7 @@ class Office:
         settings: ``View.settings``.
         manners: what is taken from whom.
         audit: where is written down who asked what.
+        nodes: those that answer for people who are not here; None where there is no cluster.
     """
 
     store: Store
@@ -49,22 +68,54 @@ class Office:
     settings: Settings
     manners: Manners
     audit: Audit
+    nodes: Nodes | None = None
 
     def hosts(self, domain: str) -> bool:
         """Whether the people of a domain are ours."""
         return self.policy.calendars.hosts(domain)
 
     async def deliver(self, delivery: Delivery) -> Sequence[Response]:
-        """Deliver a message, or answer a question.
+        """Deliver a message, or answer a question; whose calendars are at other nodes gets it there.
+
+        Raises:
+            RequestRefused: nobody can have it.
+        """
+        if self.nodes is None:
+            return await self.taken(delivery)
+        parts = await self.store.read(lambda txn: self._by_node(txn, delivery.recipients))
+        waiting = []
+        for node, recipients in parts.items():
+            part = attrs.evolve(delivery, recipients=recipients)
+            answering = self.taken(part) if node is None else self.nodes.hand_on(node, part)
+            waiting.append(Deferred.fromCoroutine(answering))
+        return [each for some in await gatherResults(waiting, consumeErrors=True) for each in some]
+
+    def _by_node(self, txn: Transaction, recipients: Sequence[str]) -> Mapping[str | None, tuple[str, ...]]:
+        """Recipients by the node where they are; None for those who are here or nowhere."""
+        people = People(txn, self.policy)
+        people.meet(map(ical.address, recipients))
+        found: dict[str | None, tuple[str, ...]] = {}
+        for each in recipients:
+            who = people.whose(ical.address(each))
+            node = None if who is None else people.node_of(who)
+            found[node] = (*found.get(node, ()), each)
+        return found
+
+    async def taken(self, delivery: Delivery, sender: Sender | None = None) -> Sequence[Response]:
+        """Deliver to people who are here, or say when they are busy.
+
+        Args:
+            delivery: all of its recipients are here, or nowhere.
+            sender: who has sent it; None for somebody of another organization.
 
         Raises:
             RequestRefused: nobody can have it.
         """
         found: Sequence[Response]
         if delivery.message.asks_free_busy:
-            what, found = "free-busy", await self._told(delivery)
+            what, found = "free-busy", await self._told(delivery, sender)
         else:
-            what, found = delivery.message.method, await self._delivered(delivery)
+            what, found = delivery.message.method, await self._delivered(delivery, sender)
         self.audit.note(
             what,
             delivery.domain,
@@ -76,13 +127,16 @@ class Office:
 
     # -- messages --------------------------------------------------------------------------------------------------
 
-    async def _delivered(self, delivery: Delivery) -> Sequence[Response]:
+    async def _delivered(self, delivery: Delivery, sender: Sender | None) -> Sequence[Response]:
         method = delivery.message.method
-        if method in BY_ATTENDEE and not self.manners.replies(delivery.domain):
+        if sender is None and method in BY_ATTENDEE and not self.manners.replies(delivery.domain):
             return _all(delivery, NO_AUTHORITY)
         message = self._message(delivery)
 
         def receive(txn: Transaction) -> Mapping[str, str]:
+            if sender is not None:
+                who = None if sender.only_holders else sender.principal
+                return meetings.receive(txn, self.policy, message, sender=who, only_holders=sender.only_holders)
             invitations = self.manners.invitations(txn, delivery.domain, message.originator)
             statuses = meetings.receive(txn, self.policy, message, manner=invitations)
             known = txn.peers.get(delivery.domain) or Peer(domain=delivery.domain, since=txn.now)
@@ -95,7 +149,8 @@ class Office:
             return ()
         except ConditionFailed as refused:
             raise _refused(refused) from None
-        return [Response(recipient=each, status=_status(statuses[ical.address(each)])) for each in delivery.recipients]
+        said = _status if sender is None else Status
+        return [Response(recipient=each, status=said(statuses[ical.address(each)])) for each in delivery.recipients]
 
     def _message(self, delivery: Delivery) -> Message:
         """The message, checked like what clients send.
@@ -115,8 +170,8 @@ class Office:
 
     # -- questions -------------------------------------------------------------------------------------------------
 
-    async def _told(self, delivery: Delivery) -> Sequence[Response]:
-        allowed = self.manners.told(delivery.domain)
+    async def _told(self, delivery: Delivery, sender: Sender | None) -> Sequence[Response]:
+        allowed = "types" if sender is not None else self.manners.told(delivery.domain)
         if allowed == "none":
             return _all(delivery, NO_AUTHORITY)
         request = dav.Request(
@@ -124,13 +179,14 @@ class Office:
             href=dav.Href(()),
             headers=dav.Headers(()),
             body=delivery.body,
-            actor=FOREIGNER,
+            actor=FOREIGNER if sender is None else sender.actor,
             prefix=self.policy.prefix,
         )
+        owner = None if sender is None else sender.principal
 
         def look(txn: Transaction) -> Sequence[Response]:
             view = dav.View(txn, request, self.tree, self.spoken, self.settings)
-            told = caldav.told(view, delivery.body, delivery.recipients, types=allowed == "types")
+            told = caldav.told(view, delivery.body, delivery.recipients, types=allowed == "types", owner=owner)
             found = {ical.address(each.attendee.value): each for each in told}
             answers = []
             for recipient in delivery.recipients:

@@ -6,9 +6,35 @@ from collections.abc import Callable, Mapping, Sequence
 import attrs
 
 from calserver.itip import Message
-from calserver.meetings import Policy, letters
+from calserver.meetings import People, Policy, letters
 from calserver.store import Principal, Transaction
 from ischedule.trust import Trust
+
+
+@attrs.frozen(kw_only=True)
+class Within:
+    """`calserver.meetings.Route` to other nodes of the site.
+
+    Args:
+        policy: of the site, without routes.
+    """
+
+    policy: Policy
+
+    def take(
+        self, txn: Transaction, message: Message, recipients: Sequence[str], sender: Principal | None
+    ) -> Mapping[str, str]:
+        """Write letters to those whose calendars are at another node."""
+        people = People(txn, self.policy)
+        people.meet(recipients)
+        nodes = {
+            each: node
+            for each in recipients
+            if (who := people.whose(each)) is not None and (node := people.node_of(who)) is not None
+        }
+        if nodes:
+            letters.post_within(txn, self.policy, message, nodes, sender, str(uuid.uuid4()))
+        return dict.fromkeys(nodes, letters.PENDING)
 
 
 @attrs.frozen(kw_only=True)

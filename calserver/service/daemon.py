@@ -14,9 +14,9 @@ from twisted.python.components import Componentized
 
 from calserver import dav, store
 from calserver.auth import Logins
-from calserver.cluster import Member
+from calserver.cluster import Identity, Member
 from calserver.config import Config, ConfigError, Mail
-from calserver.scheduling import Federation, attached, mail
+from calserver.scheduling import NODE_PATH, Federation, attached, mail
 from calserver.service.housekeeping import jobs, keep_house, policy_of, works
 from calserver.service.readiness import notify
 from calserver.service.sockets import CannotListen, listen
@@ -28,6 +28,8 @@ from calserver.web import (
     Administration,
     DavAdapter,
     FederationPages,
+    NodePages,
+    Pages,
     Recall,
     Site,
     serve_public,
@@ -104,7 +106,8 @@ class Daemon(Service):
         logins.start()
         access_log = AccessLog.open(self.config.log.access_file, self.config.path)
         spoken, tree = dav.Extensions(SPOKEN), Mounts(MOUNTS)
-        federation = self._federation(found, spoken, tree)
+        identity = self._identity()
+        federation = self._federation(found, spoken, tree, identity)
         settings = attached(self.config.settings, federation)
         adapter = DavAdapter(
             store=found,
@@ -117,8 +120,12 @@ class Daemon(Service):
             metrics=self.metrics,
             reactor=self._reactor,
         )
-        pages = FederationPages(federation) if federation is not None and federation.asks else None
-        member = self._member(found, adapter)
+        pages: list[Pages] = []
+        if federation is not None and federation.answers:
+            pages.append(FederationPages(federation))
+        if federation is not None and identity is not None:
+            pages.append(NodePages(NODE_PATH, federation))
+        member = None if identity is None else self._member(identity, found, adapter)
         serve_public(self._public, adapter, access_log, pages, None if member is None else member.front)
         for reception in self._receptions.values():
             reception.desk = None if federation is None else federation.desk
@@ -142,14 +149,24 @@ class Daemon(Service):
             log.info("serving {prefix} on {endpoint}", prefix=self.config.server.public_prefix, endpoint=endpoint)
         notify("READY=1")
 
-    def _federation(self, found: Store, spoken: dav.Extensions, tree: dav.Tree) -> Federation | None:
-        """Scheduling with other organizations, where it is wanted."""
-        if not self.config.ischedule.enabled and not self.config.mail.address:
+    def _identity(self) -> Identity | None:
+        """Which node of a cluster this is, if it is one."""
+        if not self.config.cluster.node:
             return None
         try:
-            federation = Federation(
-                self.config, found, policy_of(self.config), spoken, tree, self.metrics, self._reactor
-            )
+            return Identity.of(self.config)
+        except ConfigError as error:
+            raise SystemExit(f"calserver: {error}") from None
+
+    def _federation(
+        self, found: Store, spoken: dav.Extensions, tree: dav.Tree, identity: Identity | None
+    ) -> Federation | None:
+        """Scheduling with other organizations, and between nodes, where it is wanted."""
+        if not self.config.ischedule.enabled and not self.config.mail.address and identity is None:
+            return None
+        policy = policy_of(self.config)
+        try:
+            federation = Federation(self.config, found, policy, spoken, tree, self.metrics, self._reactor, identity)
         except ConfigError as error:
             raise SystemExit(f"calserver: {error}") from None
         federation.start()
@@ -158,13 +175,11 @@ class Daemon(Service):
         self.reopening.append(federation.audit.reopen)
         return federation
 
-    def _member(self, found: Store, adapter: DavAdapter) -> Member | None:
-        """This server as a node of a cluster, where it is one."""
-        if not self.config.cluster.node:
-            return None
+    def _member(self, identity: Identity, found: Store, adapter: DavAdapter) -> Member:
+        """This server as a node of a cluster."""
         homes = [each.name for each in MOUNTS if isinstance(each, Homes)]
         try:
-            member = Member(self.config, found, adapter, homes, self._reactor)
+            member = Member(self.config, identity, found, adapter, homes, self._reactor)
         except ConfigError as error:
             raise SystemExit(f"calserver: {error}") from None
         member.start()

@@ -47,7 +47,12 @@ def works(policy: meetings.Policy) -> Mapping[str, Work]:
 
 def policy_of(config: Config) -> meetings.Policy:
     """What the site wants of scheduling; no message leaves it."""
-    return meetings.Policy(calendars=config.calendars, scheduling=config.scheduling, prefix=config.server.public_prefix)
+    return meetings.Policy(
+        calendars=config.calendars,
+        scheduling=config.scheduling,
+        prefix=config.server.public_prefix,
+        node=config.cluster.node,
+    )
 
 
 def _with_policy(

@@ -10,14 +10,14 @@ servers; what fits none goes to
 Everything here runs in the reactor thread, but for parsing and decoding large bodies.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from calserver.telemetry import AccessLog
 from calserver.web.adapter import DavAdapter
 from calserver.web.administration import Administration, Health, store_health
 from calserver.web.discovery import Discovery
-from calserver.web.federation import FederationPages
+from calserver.web.federation import FederationPages, NodePages
 from calserver.web.forwarded import Client, parse_address
 from calserver.web.intake import Intake
 from calserver.web.recall import Recall
@@ -34,6 +34,8 @@ __all__ = [
     "Handler",
     "Health",
     "Intake",
+    "NodePages",
+    "Pages",
     "Recall",
     "Request",
     "Running",
@@ -42,6 +44,16 @@ __all__ = [
     "serve_public",
     "store_health",
 ]
+
+
+class Pages(Protocol):
+    """Handlers of further paths."""
+
+    def handlers(self) -> Mapping[str, Handler]:
+        """By exact path."""
+
+    def below(self) -> Mapping[str, Handler]:
+        """By the beginning of the path."""
 
 
 class Before(Protocol):
@@ -58,7 +70,7 @@ def serve_public(
     site: Site,
     adapter: DavAdapter,
     access_log: AccessLog | None = None,
-    federation: FederationPages | None = None,
+    pages: Sequence[Pages] = (),
     front: Before | None = None,
 ) -> None:
     """Let a site answer what clients ask, and other servers."""
@@ -70,7 +82,7 @@ def serve_public(
     if front is not None:
         below = {prefix: front.before(prefix, answer) for prefix, answer in below.items()}
     handlers = Discovery(adapter, adapter.spoken.dav_header).handlers()
-    if federation is not None:
-        handlers = {**handlers, **federation.handlers()}
-        below = {**federation.below(), **below}
+    for each in pages:
+        handlers = {**handlers, **each.handlers()}
+        below = {**each.below(), **below}
     site.serve(handlers, below, access_log=access_log, early=None if front is None else front.early)

@@ -1,4 +1,4 @@
-"""The paths for other servers: where messages are posted, and where public keys are found."""
+"""The paths for other servers: where messages are posted, and where public keys are found; and that for other nodes."""
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
@@ -67,10 +67,7 @@ class FederationPages:
             request.respond(answer.status, answer.headers, answer.body)
 
     async def _receive(self, request: Request) -> None:
-        incoming = Incoming(
-            fields=raw_fields(request), body=request.body, address=str(request.origin.address or "unix")
-        )
-        answer = await self.office.receive(incoming)
+        answer = await self.office.receive(_incoming(request))
         request.respond(answer.status, answer.headers, answer.body)
 
     def key(self, request: Request) -> None:
@@ -85,3 +82,41 @@ class FederationPages:
             return
         fields = [("Content-Type", "text/plain; charset=utf-8"), ("Cache-Control", "max-age=3600")]
         request.respond(HTTPStatus.OK, fields, "".join(f"{each}\r\n" for each in records).encode())
+
+
+class InnerOffice(Protocol):
+    """Who answers other nodes of the cluster: `calserver.scheduling.Federation`, too."""
+
+    async def receive_within(self, incoming: Incoming) -> Answer:
+        """Take a message of another node, or refuse it."""
+
+
+@attrs.frozen
+class NodePages:
+    """Handler of the path for other nodes."""
+
+    path: str
+    office: InnerOffice
+
+    def handlers(self) -> Mapping[str, Handler]:
+        """By exact path."""
+        return {self.path: self.post}
+
+    def below(self) -> Mapping[str, Handler]:
+        """By the beginning of the path."""
+        return {}
+
+    def post(self, request: Request) -> Running | None:
+        """Take a message."""
+        if request.method != b"POST":
+            request.refuse(HTTPStatus.METHOD_NOT_ALLOWED, "", ("Allow", "POST"))
+            return None
+        return self._receive(request)
+
+    async def _receive(self, request: Request) -> None:
+        answer = await self.office.receive_within(_incoming(request))
+        request.respond(answer.status, answer.headers, answer.body)
+
+
+def _incoming(request: Request) -> Incoming:
+    return Incoming(fields=raw_fields(request), body=request.body, address=str(request.origin.address or "unix"))

@@ -50,6 +50,7 @@ def sign(
     now: float,
     lifetime_seconds: int = LIFETIME_SECONDS,
     methods: Sequence[str] = ("dns/txt",),
+    also: Sequence[str] = (),
 ) -> str:
     """The value of ``DKIM-Signature`` for a request, which must be sent as it is: one line, ``b=`` last.
 
@@ -60,12 +61,13 @@ def sign(
         now: seconds since 1970.
         lifetime_seconds: how long the signature is valid, a minute at least.
         methods: where the key is published (``q=``, which is always written: there are verifiers that need it).
+        also: further header fields that are signed, in lower case.
 
     Raises:
         ValueError: a field holds what cannot stand in a header field.
     """
     present = {name.lower() for name, _ in fields}
-    names = [name for name in SIGNED if name in present]
+    names = [name for name in (*SIGNED, *also) if name in present]
     for name, value in fields:
         if not value.replace("\t", " ").isprintable() or not value.isascii():
             raise ValueError(f"{name} holds what cannot stand in a header field")

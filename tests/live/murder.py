@@ -1,18 +1,21 @@
 """A small cluster for tests: a front end, two nodes with calendars, a directory; three daemons, four stores."""
 
+import shutil
 from pathlib import Path
 from typing import Self
 
-from daemon import Daemon, calserver
+from certificates import Authority
+from daemon import calserver
+from diaries import Diaries
 
 PEOPLE = """\
-uid,password,name,email,type,admin
-ann,ann,Ann Archer,ann@example.com,user,
-bob,bob,Bob Baker,bob@example.com,user,
-carol,carol,Carol Cook,carol@example.com,user,
-admin,admin,Administrator,admin@example.com,user,yes
-room1,,Room 1,room1@example.com,location,
-staff,,Staff,staff@example.com,group,
+uid,password,name,email,type,admin,auto_schedule
+ann,ann,Ann Archer,ann@example.com,user,,
+bob,bob,Bob Baker,bob@example.com,user,,
+carol,carol,Carol Cook,carol@example.com,user,,
+admin,admin,Administrator,admin@example.com,user,yes,
+room1,,Room 1,room1@example.com,location,,automatic
+staff,,Staff,staff@example.com,group,,
 """
 """Placed in this order, the fewest first: ann, carol and room1 on b1, bob and admin on b2."""
 NODES = {"f1": "frontend", "b1": "backend", "b2": "backend"}
@@ -28,7 +31,7 @@ class Murder:
 
     def __init__(self, folder: Path, accounts: str = PEOPLE) -> None:
         self.folder = folder
-        self.nodes = {name: Daemon(folder / name, "") for name in NODES}
+        self.nodes = {name: Diaries(folder / name, "") for name in NODES}
         self.directory = folder / "directory.sqlite"
         keys = {name: calserver("cluster", "key", "--config", each.config).strip() for name, each in self.nodes.items()}
         for name, each in self.nodes.items():
@@ -49,14 +52,43 @@ class Murder:
         calserver("principals", "import", table, "--config", self.front.config)
 
     @property
-    def front(self) -> Daemon:
+    def front(self) -> Diaries:
         return self.nodes["f1"]
 
-    def __enter__(self) -> Self:
+    def start(self) -> None:
         for each in self.nodes.values():
             each.start()
+
+    def stop(self) -> None:
+        for each in self.nodes.values():
+            each.stop()
+
+    def __enter__(self) -> Self:
+        self.start()
         return self
 
     def __exit__(self, *exc: object) -> None:
+        self.stop()
+
+    # -- as an organization among others (`organizations.Internet`)
+
+    domain = Diaries.domain
+
+    def federate(self, authority: Authority) -> None:
+        """Talk to organizations on this machine: all nodes have the same keys, and others find the front end."""
         for each in self.nodes.values():
-            each.stop()
+            each.federate(authority)
+            each.set(calendars__domain=self.domain)
+            if each is not self.front:
+                shutil.rmtree(each.folder / "keys")
+                shutil.copytree(self.front.folder / "keys", each.folder / "keys")
+        self.front.secure(authority, f"cal.{self.domain}")
+
+    def records(self) -> list[str]:
+        """What is to be published."""
+        return self.front.records()
+
+    def set(self, **options: object) -> None:
+        """Change the configuration of all nodes."""
+        for each in self.nodes.values():
+            each.set(**options)

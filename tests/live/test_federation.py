@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from certificates import Authority
-from organizations import Internet, Organization, status, until
+from diaries import status
+from organizations import Internet, Organization, until
 
 
 @pytest.fixture(scope="module")

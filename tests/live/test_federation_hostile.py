@@ -9,12 +9,13 @@ from typing import Any, NamedTuple
 import attrs
 import pytest
 from certificates import Authority
+from diaries import status
 from hostile import DEADLINE_SECONDS
 from hostile_calendars import BOMBS, TEXTS, Poison
 from hostile_letters import HOSTILE, RECORDS, Case, Forger
 from letters import ANNA, BO, CY, event, letter, question, record, signed
 from nameservers import zone
-from organizations import Internet, Organization, status, until
+from organizations import Internet, Organization, until
 
 from ischedule import xml
 from ischedule.message import Message

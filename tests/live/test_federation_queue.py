@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from certificates import Authority
-from organizations import Internet, Organization, fetch, status, until
+from diaries import status
+from organizations import Internet, Organization, fetch, until
 
 
 @pytest.fixture

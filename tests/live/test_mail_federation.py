@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from certificates import Authority
 from daemon import free_port
+from diaries import status
 from exim import PASSWORD, USER, Exim
 from nameservers import Nsd, zone
-from organizations import Organization, status, until
+from organizations import Organization, until
 
 BO, CY, GONE = (f"mailto:{who}@west.example" for who in ("bo", "cy", "gone"))
 
