@@ -52,10 +52,20 @@ def apply_request(
     if stored is None:
         return Applied(calendar=found, memory=merged, changed=True, inbox=message)
     if _says(found) == _says(stored):
-        return Applied(calendar=stored, memory=merged, inbox=None if merged.entries == known.entries else message)
+        again = merged.entries != known.entries and not _echoes(known, merged, addresses)
+        return Applied(calendar=stored, memory=merged, inbox=message if again else None)
     quiet = _says_but_participation(found, addresses) == _says_but_participation(stored, addresses)
     return Applied(
         calendar=found, memory=merged, changed=True, inbox=None if quiet else message, participation_only=quiet
+    )
+
+
+def _echoes(known: Memory, merged: Memory, addresses: frozenset[str]) -> bool:
+    """Whether the organizer says now what the attendee has answered, where it said something else before."""
+    return any(
+        partstat(attendee(each, addresses)) != partstat(attendee(before, addresses))
+        for key, each in merged.entries.items()
+        if (before := known.entries.get(key) or known.entries.get(None)) is not None
     )
 
 

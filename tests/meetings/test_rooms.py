@@ -38,6 +38,12 @@ def test_its_inbox_has_what_somebody_must_answer(office: Office, room: str, seen
     assert office.inbox(room, "m") == seen
 
 
+def test_an_inbox_does_not_have_what_its_room_has_answered_itself(office: Office) -> None:
+    office.invite("m", "ann", "hall", "bob")
+    assert office.inbox("hall", "m") == []
+    assert office.inbox("bob", "m") == ["REQUEST"]
+
+
 def test_others_see_at_once_how_it_answered(office: Office) -> None:
     office.invite("m", "ann", "hall", "bob")
     assert office.answer("bob", "m", "hall") == "ACCEPTED"
