@@ -52,8 +52,8 @@ def apply_request(
     if stored is None:
         return Applied(calendar=found, memory=merged, changed=True, inbox=message)
     if _says(found) == _says(stored):
-        again = merged.entries != known.entries and not _echoes(known, merged, addresses)
-        return Applied(calendar=stored, memory=merged, inbox=message if again else None)
+        quiet = merged.entries == known.entries or _echoes(known, merged, addresses)
+        return Applied(calendar=stored, memory=merged, inbox=None if quiet else message)
     quiet = _says_but_participation(found, addresses) == _says_but_participation(stored, addresses)
     return Applied(
         calendar=found, memory=merged, changed=True, inbox=None if quiet else message, participation_only=quiet
