@@ -214,7 +214,7 @@ class _Change:
         told = {key: each for key, each in self.after.components.items() if not _is_cancelled(each)}
         if self._forced() == "reply":
             return told
-        changed = {key: each for key, each in told.items() if self._answer_changed(key, each)}
+        changed = {key: each for key, each in self.after.components.items() if self._answer_changed(key, each)}
         first = min((_order(key) for key, each in changed.items() if key is None or is_era(each)), default=None)
         if first is not None:
             changed |= {key: each for key, each in told.items() if _order(key) > first}
