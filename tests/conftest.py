@@ -37,6 +37,11 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, Any, Any]
             test.inner_test = inner
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Call a long text by its parameter: it might hold a key that is new in each process, and nobody reads it."""
+    return argname if isinstance(val, str | bytes) and len(val) > 40 else None
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--engine", default="sqlite", choices=("sqlite", "postgres"), help="where the fixture store lies")
 

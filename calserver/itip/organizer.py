@@ -250,8 +250,7 @@ class _Change:
                 names = _differences(_meaning(base, self.before), _meaning(each, self.after))
                 names |= {"ATTENDEE"} if had != has else set()
                 bump = bump or bool(names & _SCHEDULE) or not had <= has
-            raised = base is not None and sequence_of(each) > sequence_of(base)
-            if names or raised or not self.forced.isdisjoint(_served(each)):
+            if names or not self.forced.isdisjoint(_served(each)):
                 self.touched.add(key)
                 self.differences[key] = frozenset(names)
         for key, each in self.before.components.items():
