@@ -19,9 +19,10 @@ def command() -> None:
 @config_file_option
 @json_option
 def check(config_file: Path, as_json: bool) -> int:
-    """Read the configuration; every mistake is a line with the option's path."""
+    """Read the configuration, and see that its files are there; every mistake is a line with the option's path."""
     try:
-        Config.load(config_file)
+        if unreadable := Config.load(config_file).unreadable():
+            raise ConfigError(*unreadable)
     except ConfigError as error:
         if not as_json:
             raise

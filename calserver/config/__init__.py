@@ -11,6 +11,7 @@ A room gets its own section as an argument. What the resources of one request se
 the fields of ``[dav]`` with the sections ``[calendars]`` and ``[scheduling]`` as ``settings.calendars`` and so on.
 """
 
+import os
 import re
 import tomllib
 from collections.abc import Mapping
@@ -61,6 +62,10 @@ __all__ = [
     "Store",
     "sample",
 ]
+
+
+_MADE = frozenset({"access_file", "audit_file", "key_file", "token_key_file"})
+"""Options with files that are written, or made when they are needed."""
 
 
 @attrs.frozen(kw_only=True)
@@ -120,6 +125,19 @@ class Config:
     def path(self, name: str) -> Path:
         """A path of the configuration: relative ones start at the folder of the file."""
         return _absolute(name, self.source)
+
+    def unreadable(self) -> list[str]:
+        """What is wrong with the files that options name and that have to be there: a line for each."""
+        found = []
+        for section in attrs.fields(Config):
+            options = getattr(self, section.name)
+            for each in attrs.fields(type(options)) if attrs.has(type(options)) else ():
+                name = getattr(options, each.name)
+                if not name or not each.name.endswith("_file") or each.name in _MADE:
+                    continue
+                if not os.access(self.path(name), os.R_OK):
+                    found.append(f"{section.name}.{each.name}: {self.path(name)} is not there, or cannot be read")
+        return found
 
     @property
     def store_url(self) -> str:

@@ -98,6 +98,14 @@ def test_each_mistake_of_the_configuration_is_a_line_with_its_path(verb: Verb, c
     assert len(done.json["problems"]) == 2
 
 
+def test_a_file_that_an_option_names_and_that_is_not_there_is_a_mistake(verb: Verb, config: Path) -> None:
+    config.write_text(sample({"mail.password_file": "password", "mail.dkim_key_file": "dkim.pem"}))
+    (config.parent / "password").write_text("secret\n")
+    done = verb("config", "check", "--config", config)
+    assert (done.status, done.err.count("\n")) == (1, 1)
+    assert f"mail.dkim_key_file: {config.parent / 'dkim.pem'} is not there" in done.err
+
+
 def test_the_configuration_in_effect_is_shown(verb: Verb, config: Path) -> None:
     shown = verb("config", "show", "--config", config, "--json").json
     assert shown["calendars"]["domain"] == "example.org"
