@@ -17,11 +17,20 @@ def once(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
 
 
+def heed_interrupts() -> None:
+    """Undo what shells do to whatever they start in the background."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @contextmanager
 def running(arguments: Sequence[str], says: str) -> Iterator[list[str]]:
     """The demonstration, from when it has said something until Ctrl-C."""
     process = subprocess.Popen(
-        [*CALSERVER, "demo", *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [*CALSERVER, "demo", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=heed_interrupts,
     )
     assert process.stdout is not None
     printed: list[str] = []
