@@ -397,15 +397,19 @@ class CalendarCollection(CalendarObjects):
         if not _leaves(self, target):
             super().move(target)
             return
-        scheduled.refuse_default(self)
+        self.check_leaving()
         if not self.view.txn.copies.organized(self.row.id):
             if self.row.shared:
                 stop_sharing(self)
             super().move(target)
             return
-        self._check_below(taken_along=True)
         self.copy(target)
         self.delete()
+
+    def check_leaving(self) -> None:
+        """Raise a refusal where it cannot be moved to another home: invitations have to be put somewhere."""
+        scheduled.refuse_default(self)
+        super().check_leaving()
 
     def receive_object(self, source: StoredObject, name: str, *, copy: bool, replaced: Resource | None) -> Resource:
         """Take a calendar object that is copied or moved here, from another calendar or from elsewhere."""

@@ -78,8 +78,12 @@ class SharedObject(CalendarObjectResource):
     def move(self, target: Resource) -> None:
         """Rename it; it stays in the sharer's calendar (section 5.5.5)."""
         if target.parent is None or target.parent.href != self.parent.href:
-            raise Forbidden("what is in a shared calendar cannot be moved elsewhere")
+            self.check_leaving()
         super().move(target)
+
+    def check_leaving(self) -> None:
+        """It does not leave."""
+        raise Forbidden("what is in a shared calendar cannot be moved elsewhere")
 
 
 class SharedCalendar(CalendarCollection):
@@ -190,5 +194,9 @@ class SharedCalendar(CalendarCollection):
         """Give it another name in the same home."""
         home: Collection | None = self.parent
         if home is None or target.parent is None or target.parent.href != home.href:
-            raise Forbidden("a shared calendar stays in the home that it is in")
+            self.check_leaving()
         StoredCollection.move(self, target)
+
+    def check_leaving(self) -> None:
+        """It does not leave."""
+        raise Forbidden("a shared calendar stays in the home that it is in")

@@ -6,30 +6,25 @@ goes in circles.
 """
 
 import time
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Coroutine
 from http import HTTPStatus
-from typing import Final
-from urllib.parse import urlsplit
+from typing import Any, Final
 
+import attrs
 from twisted.logger import Logger
 
+from calserver import dav
 from calserver.auth import Connection, Login
-from calserver.cluster.assertion import SCHEME, Assertion, NotBelieved, Replays, believed, signed
+from calserver.cluster import porter
+from calserver.cluster.assertion import SCHEME, Assertion, NotBelieved, Replays, believed
+from calserver.cluster.carriage import Carriage, Place
+from calserver.cluster.envoy import Envoy
 from calserver.cluster.identity import Identity
 from calserver.cluster.paths import owner
-from calserver.cluster.relay import (
-    AGAIN_SECONDS,
-    SAFE,
-    ClientGone,
-    NodeAway,
-    NodeSilent,
-    Parcel,
-    Relay,
-    give,
-    request_fields,
-)
+from calserver.cluster.relay import AGAIN_SECONDS, SAFE, ClientGone, NodeAway, NodeSilent, Relay, give
 from calserver.dav import Href, Refusal, TakesLong
-from calserver.store import Busy, Store, Transaction
+from calserver.directory import ANONYMOUS
+from calserver.store import Busy, Store
 from calserver.web import Client, DavAdapter, Handler, Intake, Request, Running, parse_address
 
 log = Logger()
@@ -39,12 +34,8 @@ MOST_PLACES: Final = 50_000
 PRINCIPALS: Final = "principals"
 _MARK: Final = SCHEME.lower().encode() + b" "
 _TWO_PLACES: Final = frozenset({b"COPY", b"MOVE"})
-
-
-class Elsewhere(Refusal):
-    """What is copied or moved would have to go to another node (RFC 4918 section 9.8.5)."""
-
-    status = HTTPStatus.BAD_GATEWAY
+_OF_NODES: Final = frozenset(each.encode() for each in porter.METHODS)
+"""Methods that clients do not have."""
 
 
 class Front:
@@ -69,7 +60,8 @@ class Front:
         self._identity = identity
         self._adapter = adapter
         self._accounts = accounts
-        self._relay = relay
+        self._envoy = Envoy(identity=identity, relay=relay, prefix=adapter.server.public_prefix)
+        self._porter = attrs.evolve(adapter, spoken=dav.Extensions([*adapter.spoken.spoken, porter.porter]))
         self._mounts = mounts
         self._replays = Replays()
         self._places: dict[tuple[str, str], str | None] = {}
@@ -84,10 +76,15 @@ class Front:
             path = request.path.decode("ascii")[len(prefix) :]
             if is_asserted(request):
                 return self._asserted(request, path, answer)
+            if request.method in _OF_NODES:
+                request.refuse(HTTPStatus.NOT_IMPLEMENTED, "the method is not known here")
+                return None
+            if request.method in _TWO_PLACES:
+                return self._refusing(request, self._carry(request, path, answer))
             try:
                 there = self._placed(path)
             except TakesLong:
-                return self._look(request, path, answer)
+                return self._refusing(request, self._look(request, path, answer))
             return self._go(request, path, there, answer)
 
         return handle
@@ -97,7 +94,7 @@ class Front:
         path = request.path.decode("ascii")
         server = self._adapter.server
         prefix = next((each for each in (server.public_prefix, server.arriving_prefix) if path.startswith(each)), None)
-        if prefix is None or is_asserted(request):
+        if prefix is None or is_asserted(request) or request.method in _TWO_PLACES | _OF_NODES:
             return None
         try:
             there = self._placed(path[len(prefix) :])
@@ -110,7 +107,11 @@ class Front:
 
     def _go(self, request: Request, path: str, there: str | None, answer: Handler) -> Running | None:
         if self._is_here(there):
-            return self._change(request, path) if self._changes_accounts(request, path) else answer(request)
+            return (
+                self._refusing(request, self._change(request, path))
+                if self._changes_accounts(request, path)
+                else answer(request)
+            )
         return self._hand_on(request, path, there or "", request.body)
 
     def _changes_accounts(self, request: Request, path: str) -> bool:
@@ -123,27 +124,38 @@ class Front:
             again = ("Retry-After", AGAIN_SECONDS)
             request.refuse(HTTPStatus.SERVICE_UNAVAILABLE, "accounts cannot be changed at the moment", again)
             return
-        try:
-            running = adapter.answer(request, path)
-        except Refusal as refusal:
-            request.refuse(refusal.status, refusal.reason, *refusal.headers.items())
-            return
+        running = adapter.answer(request, path)
         if running is not None:
             await running
         await self._accounts()
 
     async def _look(self, request: Request, path: str, answer: Handler) -> None:
         """Find out in a thread where a request belongs."""
-        whose = owner(Href.parse(path), self._mounts)
-        assert whose is not None, "others are here"
-        there = await self._adapter.store.read(lambda txn: txn.placements.node(*whose))
-        try:
-            running = self._go(request, path, there, answer)
-        except Refusal as refusal:
-            request.refuse(refusal.status, refusal.reason, *refusal.headers.items())
-            return
+        there = await self._where(path)
+        running = self._go(request, path, there, answer)
         if running is not None:
             await running
+
+    async def _refusing(self, request: Request, running: Running) -> None:
+        """Answer a request, or say why not."""
+        try:
+            await running
+        except Refusal as refusal:
+            request.refuse(refusal.status, refusal.reason, *refusal.headers.items())
+        except Busy:
+            again = ("Retry-After", AGAIN_SECONDS)
+            request.refuse(HTTPStatus.SERVICE_UNAVAILABLE, "the database is busy", again)
+
+    async def _where(self, path: str) -> str | None:
+        """The same as `_placed`, however long it takes."""
+        try:
+            return self._placed(path)
+        except TakesLong:
+            whose = owner(Href.parse(path), self._mounts)
+            assert whose is not None, "others are here"
+            kind, uid = whose
+            found: str | None = await self._adapter.store.read(lambda txn: txn.placements.node(kind, uid))
+            return found
 
     def _placed(self, path: str) -> str | None:
         """The node of a path; None for those that all nodes have, and those that nobody has.
@@ -182,6 +194,8 @@ class Front:
         request.requestHeaders.removeHeader(b"authorization")
         if assertion.uid:
             request.vouched = assertion.kind, assertion.uid
+        if request.method in _OF_NODES:
+            answer = self._answer_porter(path)
         try:
             there = self._placed(path)
         except TakesLong:
@@ -191,6 +205,9 @@ class Front:
             return None
         return answer(request)
 
+    def _answer_porter(self, path: str) -> Handler:
+        return lambda request: self._porter.answer(request, path)
+
     def _believed(self, request: Request) -> Assertion:
         now = time.time()
         values = request.requestHeaders.getRawHeaders(b"authorization", ())
@@ -198,7 +215,7 @@ class Front:
             raise NotBelieved("there is more than one")
         assertion = believed(
             values[0].decode("latin-1"),
-            self._identity.others,
+            self._identity.all,
             audience=self._identity.name,
             method=request.method.decode("latin-1"),
             target=request.uri.decode("latin-1"),
@@ -210,24 +227,37 @@ class Front:
     # -- to another node -----------------------------------------------------------------------------------------------
 
     async def _hand_on(self, request: Request, path: str, node: str, body: bytes | Intake) -> None:
+        async def send(login: Login) -> None:
+            query = f"?{request.query}" if request.query else ""
+            answer = await self._envoy.send(node, request, login, path + query, body=body)
+            if isinstance(body, Intake):
+                await body.over()
+                if body.gone:
+                    return
+            await give(answer, request)
+
+        await self._ask(request, path, body, send)
+
+    async def _ask(
+        self, request: Request, path: str, body: bytes | Intake, ask: Callable[[Login], Coroutine[Any, Any, None]]
+    ) -> None:
+        """Let other nodes answer for somebody who has authenticated, or say why not."""
+        again = ("Retry-After", AGAIN_SECONDS)
         try:
             login = await self._adapter.asker(request, path)
             request.who = login.actor.uid
-            await self._check_destination(request, node)
-            await self._send(request, path, node, login, body)
+            await ask(login)
         except ClientGone:
             return
         except Refusal as refusal:
             await self._refuse(request, body, refusal.status, refusal.reason, *refusal.headers.items())
         except Busy:
-            again = ("Retry-After", AGAIN_SECONDS)
             await self._refuse(request, body, HTTPStatus.SERVICE_UNAVAILABLE, "the database is busy", again)
         except NodeAway as error:
-            log.warn("{node} is away: {error}", node=node, error=error)
-            again = ("Retry-After", AGAIN_SECONDS)
+            log.warn("a node is away: {error}", error=error)
             await self._refuse(request, body, HTTPStatus.SERVICE_UNAVAILABLE, "the calendars are away", again)
         except NodeSilent as error:
-            log.warn("{node} is silent: {error}", node=node, error=error)
+            log.warn("a node is silent: {error}", error=error)
             await self._refuse(request, body, HTTPStatus.GATEWAY_TIMEOUT, "the calendars do not answer")
 
     async def _refuse(
@@ -241,53 +271,50 @@ class Front:
                 return
         request.refuse(status, reason, *fields)
 
-    async def _send(self, request: Request, path: str, node: str, login: Login, body: bytes | Intake) -> None:
-        query = f"?{request.query}" if request.query else ""
-        url, target = self._relay.target(node, self._adapter.server.public_prefix + path + query)
-        actor, origin = login.actor, request.origin
-        assertion = Assertion(
-            node=self._identity.name,
-            audience=node,
-            kind="" if actor.href is None else actor.href.segments[1],
-            uid=actor.uid,
-            address=str(origin.address or ""),
-            secure=origin.secure,
-            host=origin.host,
-            request_id=request.request_id,
-            at=int(time.time()),
-        )
-        method = request.method.decode("ascii")
-        field = signed(assertion, self._identity.key, method=method, target=target.decode("ascii"))
-        fields = request_fields(request, authorization=field.encode(), via=f"1.1 {self._identity.name}".encode())
-        if origin.host:
-            fields[b"host"] = [origin.host.encode()]
-        answer = await self._relay.send(url, Parcel(method=request.method, fields=fields, body=body))
-        if isinstance(body, Intake):
-            await body.over()
-            if body.gone:
-                return
-        await give(answer, request)
+    # -- COPY and MOVE -------------------------------------------------------------------------------------------------
 
-    async def _check_destination(self, request: Request, node: str) -> None:
-        """See that a copy stays at its node.
-
-        Raises:
-            Elsewhere: it does not.
-        """
-        values = request.requestHeaders.getRawHeaders(b"destination", ())
-        if request.method not in _TWO_PLACES or len(values) != 1:
-            return
-        path, server = urlsplit(values[0].decode("latin-1")).path, self._adapter.server
-        prefix = next((each for each in (server.public_prefix, server.arriving_prefix) if path.startswith(each)), None)
-        whose = None if prefix is None else owner(Href.parse(path[len(prefix) :]), self._mounts)
-        if whose is None:
+    async def _carry(self, request: Request, path: str, answer: Handler) -> None:
+        """Answer a COPY or MOVE: where its two places are at one node, that does it as any request."""
+        asked = self._adapter.value(request, path, b"", ANONYMOUS)
+        there, target = await self._where(path), await self._destination(asked)
+        if there is None or target is None or target.node == there:
+            running = self._go(request, path, there, answer)
+            if running is not None:
+                await running
             return
 
-        def find(txn: Transaction) -> str | None:
-            return txn.placements.node(*whose)
+        async def carry(login: Login) -> None:
+            lists = asked.parsed(dav.if_lists)
+            carriage = Carriage(
+                envoy=self._envoy,
+                request=request,
+                login=login,
+                source=Place(node=there, path=path),
+                target=target,
+                conditions=lists,
+                at_target=[each for each in lists if await self._node_of(asked, each.resource) == target.node],
+                most_bytes=2 * self._adapter.settings.body_bytes,
+            )
+            await carriage.go()
 
-        if await self._adapter.store.read(find) not in (None, node):
-            raise Elsewhere("the destination is at another node")
+        await self._ask(request, path, request.body, carry)
+
+    async def _destination(self, asked: dav.Request) -> Place | None:
+        """The Destination of a request, if it is in somebody's home."""
+        try:
+            href = dav.destination(asked)
+        except Refusal:  # of which the node of the source will tell
+            return None
+        node = await self._where(str(href))
+        return None if node is None else Place(node=node, path=str(href))
+
+    async def _node_of(self, asked: dav.Request, tag: str) -> str | None:
+        """The node of a resource that an If header names; None for the request's own."""
+        try:
+            href = dav.local(asked, tag) if tag else None
+        except Refusal:
+            return None
+        return None if href is None else await self._where(str(href))
 
 
 def is_asserted(request: Request) -> bool:

@@ -19,6 +19,11 @@ class Identity:
     others: dict[str, Ed25519PublicKey]
     """The keys of the other nodes."""
 
+    @property
+    def all(self) -> dict[str, Ed25519PublicKey]:
+        """The keys of all nodes: what is at several nodes a node asks itself for, too."""
+        return {**self.others, self.name: self.key.public_key()}
+
     @classmethod
     def of(cls, config: Config) -> "Identity":
         """Read the keys.

@@ -33,7 +33,7 @@ IDLE_SECONDS: Final = 20.0
 """How long an idle connection is kept: less than a node keeps it, so that no request meets its end."""
 AGAIN_SECONDS: Final = "2"
 """What a client is told to wait where a node is away."""
-SAFE: Final = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PROPFIND", b"REPORT"})
+SAFE: Final = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PROPFIND", b"REPORT", b"PACK-COPY", b"PACK-MOVE"})
 """Methods that change nothing: they are sent again where a connection ended before its answer began."""
 
 _CONNECTION: Final = frozenset(
@@ -156,6 +156,26 @@ class Relay:
             return await answer
         except Exception as error:  # noqa: BLE001 - the client of Twisted wraps errors in several ways
             raise self._meaning(error, parcel, late) from None
+        finally:
+            late.end()
+
+    async def whole(self, answer: Any, most_bytes: int) -> bytes:
+        """The body of an answer, where that is needed before anything else can be done.
+
+        Raises:
+            NodeAway: the connection ended before all of it was there; or it is larger than it may be.
+            NodeSilent: it does not come in time.
+        """
+        body = Collected(most_bytes)
+        late = Lateness(self._config.answer_seconds, self._reactor)
+        late.waiting = body.finished
+        late.begin()
+        answer.deliverBody(body)
+        try:
+            return await body.finished
+        except CancelledError:
+            body.stop()
+            raise NodeSilent("its answer does not come to an end") from None
         finally:
             late.end()
 
@@ -307,6 +327,36 @@ class Answer(Protocol):
     def _to_node(self, what: str) -> None:
         if self.transport is not None:
             getattr(self.transport, what)()
+
+
+class Collected(Protocol):
+    """The body of an answer that is kept in memory."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self.finished: Deferred[bytes] = Deferred()
+        self._room = most_bytes
+        self._parts: list[bytes] = []
+
+    def dataReceived(self, data: bytes) -> None:
+        """A part of it is there."""
+        self._room -= len(data)
+        self._parts.append(data)
+        if self._room < 0:
+            self.stop()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """All of it is there, or no more will come."""
+        if self.finished.called:
+            return
+        if reason.check(ResponseDone):
+            self.finished.callback(b"".join(self._parts))
+        else:
+            self.finished.errback(NodeAway("its answer ends too early, or is too large"))
+
+    def stop(self) -> None:
+        """No more is wanted."""
+        if self.transport is not None:
+            self.transport.loseConnection()
 
 
 async def give(answer: Any, request: Request) -> None:

@@ -23,7 +23,7 @@ from calserver.dav.acl import Ace, Acl, Entry, Restrictions
 from calserver.dav.acl import packed as packed_acl
 from calserver.dav.acl import unpacked as unpacked_acl
 from calserver.dav.allowance import NumberOfMatchesWithinLimits
-from calserver.dav.conditional import http_date, validators
+from calserver.dav.conditional import http_date, not_modified, validators
 from calserver.dav.content import without_content
 from calserver.dav.errors import (
     BadGateway,
@@ -45,9 +45,19 @@ from calserver.dav.errors import (
 )
 from calserver.dav.extension import Extension, Extensions, Privilege
 from calserver.dav.handle import handle
-from calserver.dav.headers import Depth, accepts, depth, destination, local
+from calserver.dav.headers import (
+    Condition,
+    ConditionList,
+    Depth,
+    accepts,
+    depth,
+    destination,
+    if_lists,
+    local,
+    overwrite,
+)
 from calserver.dav.href import Href, quote_segment
-from calserver.dav.locks import Lock, LockTokenSubmitted, guard_binding, guard_content, unguarded
+from calserver.dav.locks import Lock, LockTokenSubmitted, guard_binding, guard_content, locked_members, unguarded
 from calserver.dav.message import Actor, Headers, Request, Response, RolledBack, TakesLong, parameters
 from calserver.dav.multistatus import (
     MEMBER_END,
@@ -59,6 +69,7 @@ from calserver.dav.multistatus import (
     response,
     status_response,
 )
+from calserver.dav.namespace import blocked, container, landed
 from calserver.dav.privileges import Privileges
 from calserver.dav.properties import (
     CannotModifyProtectedProperty,
@@ -98,6 +109,8 @@ __all__ = [
     "Change",
     "Changes",
     "Collection",
+    "Condition",
+    "ConditionList",
     "Conflict",
     "ContentTooLarge",
     "Depth",
@@ -152,17 +165,24 @@ __all__ = [
     "access",
     "acl",
     "applied",
+    "blocked",
     "condition",
+    "container",
     "depth",
     "destination",
     "guard_binding",
     "guard_content",
     "handle",
     "http_date",
+    "if_lists",
     "instructions",
+    "landed",
     "local",
+    "locked_members",
     "make",
     "named",
+    "not_modified",
+    "overwrite",
     "packed_acl",
     "parameters",
     "patch",

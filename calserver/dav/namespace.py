@@ -53,7 +53,7 @@ def copy(request: Request, resource: Resource) -> Response:
     if locked := locked_members(target):
         return blocked(locked)
     resource.copy(target, deep=level is not Depth.ZERO)
-    return _landed(target)
+    return landed(target)
 
 
 def move(request: Request, resource: Resource) -> Response:
@@ -66,10 +66,10 @@ def move(request: Request, resource: Resource) -> Response:
     if locked := locked_members(resource) + locked_members(target):
         return blocked(locked)
     resource.move(target)
-    return _landed(target)
+    return landed(target)
 
 
-def _landed(target: Resource) -> Response:
+def landed(target: Resource) -> Response:
     """What is answered when something has come to a place, with the schedule tag that it has (RFC 6638 section 8)."""
     tag = target.view.find(target.href).schedule_tag
     fields = () if tag is None else (("Schedule-Tag", tag),)

@@ -394,6 +394,10 @@ class StoredCollection(Collection):
         place.receive_collection(self, target.href.name, copy=False, replaced=replaced)
         self.view.txn.locks.remove_below(lock_path(self.href))
 
+    def check_leaving(self) -> None:
+        """Raise a refusal where it cannot be moved to another home, whatever that is."""
+        self._check_below(taken_along=True)
+
     def _check_below(self, *, taken_along: bool) -> None:
         """Check what the actor needs on collections that go with this one.
 

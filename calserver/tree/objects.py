@@ -113,6 +113,9 @@ class StoredObject(Resource):
         place, replaced = landing(self, target)
         place.receive_object(self, target.href.name, copy=True, replaced=replaced)
 
+    def check_leaving(self) -> None:
+        """Raise a refusal where it cannot be moved to another home, whatever that is."""
+
     def move(self, target: Resource) -> None:
         """Move it with its resource id (RFC 4918 section 9.9, RFC 5842 section 3.1); its locks do not move."""
         place, replaced = landing(self, target)

@@ -121,7 +121,7 @@ class DavAdapter:
         if response is not None:
             login.version = version
         elif len(request.body) <= SHORT_BODY and not request.field("Content-Encoding"):
-            turn = self._turn(self._value(request, path, request.body, login.actor), login, version, key)
+            turn = self._turn(self.value(request, path, request.body, login.actor), login, version, key)
             response = self._at_once(turn)
         if response is None:
             return self._answer(request, path, authorization, login, turn, further)
@@ -250,7 +250,7 @@ class DavAdapter:
         return body
 
     async def _prepared(self, request: Request, path: str, login: Login) -> "Turn":
-        asked = self._value(request, path, await self._body(request), login.actor)
+        asked = self.value(request, path, await self._body(request), login.actor)
         if len(asked.body) >= LARGE_BODY:
             await self._in_thread(self.spoken.prepare, asked)
         return self._turn(asked, login, self.store.data_version(), self.recall.key(request, login))
@@ -280,7 +280,8 @@ class DavAdapter:
                 turn.key, response, login=turn.login, home=turn.home, stamp=turn.stamp, version=turn.version
             )
 
-    def _value(self, request: Request, path: str, body: bytes, actor: Actor) -> dav.Request:
+    def value(self, request: Request, path: str, body: bytes, actor: Actor) -> dav.Request:
+        """A request for an escaped path below the DAV root as a value."""
         origin = request.origin
         scheme = "https" if origin.secure else "http"
         fields = [

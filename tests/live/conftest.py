@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 from daemon import ACCOUNTS, Daemon
+from diaries import Diaries
+from murder import PEOPLE, Murder
 
 
 @pytest.fixture(scope="session")
@@ -55,4 +57,18 @@ def daemon(
         database_of(request.config.getoption("engine")) as url,
         Daemon(tmp_path_factory.mktemp("live") / "server", ACCOUNTS, url) as running,
     ):
+        yield running
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Murder]:
+    """A running cluster for the tests of several modules, which leave all its nodes running."""
+    with Murder(tmp_path_factory.mktemp("cluster")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def single(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Diaries]:
+    """One server with the same people."""
+    with Diaries(tmp_path_factory.mktemp("single") / "server", PEOPLE) as running:
         yield running

@@ -1,0 +1,83 @@
+"""Asking nodes in the name of who has authenticated here."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from calserver.auth import Login
+from calserver.cluster.assertion import Assertion, signed
+from calserver.cluster.identity import Identity
+from calserver.cluster.relay import Parcel, Relay, request_fields
+from calserver.web import Intake, Request
+
+Fields = Mapping[bytes, list[bytes]]
+
+
+@attrs.frozen(kw_only=True)
+class Envoy:
+    """Sends requests to nodes; to the own one, too, where it is one of several that are asked.
+
+    Args:
+        identity: of this node.
+        relay: connections.
+        prefix: the path of the DAV root at all nodes.
+    """
+
+    identity: Identity
+    relay: Relay
+    prefix: str
+
+    async def send(
+        self,
+        node: str,
+        request: Request,
+        login: Login,
+        path: str,
+        *,
+        method: str | None = None,
+        fields: Fields | None = None,
+        body: bytes | Intake = b"",
+    ) -> Any:
+        """Send a request that another one makes necessary; returns the answer, whose body is still to come.
+
+        Args:
+            node: who is asked.
+            request: of the client.
+            login: who the client is.
+            path: below the DAV root, with the query; escaped.
+            method: that of the client's request, unless told.
+            fields: the same.
+            body: what goes with it.
+
+        Raises:
+            NodeAway, NodeSilent, ClientGone: see `Relay.send`.
+        """
+        url, target = self.relay.target(node, self.prefix + path)
+        method = method or request.method.decode("ascii")
+        field = signed(
+            self._said(node, request, login), self.identity.key, method=method, target=target.decode("ascii")
+        )
+        sent = {
+            **(request_fields(request) if fields is None else fields),
+            b"authorization": [field.encode()],
+            b"via": [f"1.1 {self.identity.name}".encode()],
+        }
+        if request.origin.host:
+            sent[b"host"] = [request.origin.host.encode()]
+        return await self.relay.send(url, Parcel(method=method.encode(), fields=sent, body=body))
+
+    def _said(self, node: str, request: Request, login: Login) -> Assertion:
+        actor, origin = login.actor, request.origin
+        return Assertion(
+            node=self.identity.name,
+            audience=node,
+            kind="" if actor.href is None else actor.href.segments[1],
+            uid=actor.uid,
+            address=str(origin.address or ""),
+            secure=origin.secure,
+            host=origin.host,
+            request_id=request.request_id,
+            at=int(time.time()),
+        )
