@@ -1,18 +1,31 @@
 """Asking nodes in the name of who has authenticated here."""
 
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import attrs
 
 from calserver.auth import Login
 from calserver.cluster.assertion import Assertion, signed
 from calserver.cluster.identity import Identity
-from calserver.cluster.relay import Parcel, Relay, request_fields
+from calserver.cluster.relay import Parcel, Relay, answer_fields, request_fields
 from calserver.web import Intake, Request
 
 Fields = Mapping[bytes, list[bytes]]
+SECONDS: Final = 20.0
+"""How long a node is waited for that has a part of an answer."""
+MOST_BYTES: Final = 32 * 1024 * 1024
+"""Of a part."""
+
+
+@attrs.frozen
+class Heard:
+    """A whole answer."""
+
+    status: int
+    fields: Sequence[tuple[str, str]]
+    body: bytes
 
 
 @attrs.frozen(kw_only=True)
@@ -39,6 +52,7 @@ class Envoy:
         method: str | None = None,
         fields: Fields | None = None,
         body: bytes | Intake = b"",
+        seconds: float | None = None,
     ) -> Any:
         """Send a request that another one makes necessary; returns the answer, whose body is still to come.
 
@@ -50,6 +64,7 @@ class Envoy:
             method: that of the client's request, unless told.
             fields: the same.
             body: what goes with it.
+            seconds: how long the answer may take to begin, if less than usual.
 
         Raises:
             NodeAway, NodeSilent, ClientGone: see `Relay.send`.
@@ -66,7 +81,17 @@ class Envoy:
         }
         if request.origin.host:
             sent[b"host"] = [request.origin.host.encode()]
-        return await self.relay.send(url, Parcel(method=method.encode(), fields=sent, body=body))
+        return await self.relay.send(url, Parcel(method=method.encode(), fields=sent, body=body), seconds)
+
+    async def hear(self, node: str, request: Request, login: Login, path: str, body: bytes, fields: Fields) -> Heard:
+        """Send a request, and wait for all of the answer, which is a part of another one; no longer than `SECONDS`.
+
+        Raises:
+            NodeAway, NodeSilent: see `Relay.send`.
+        """
+        answer = await self.send(node, request, login, path, fields=fields, body=body, seconds=SECONDS)
+        content = await self.relay.whole(answer, MOST_BYTES)
+        return Heard(answer.code, answer_fields(answer), content)
 
     def _said(self, node: str, request: Request, login: Login) -> Assertion:
         actor, origin = login.actor, request.origin

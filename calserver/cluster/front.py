@@ -6,7 +6,7 @@ goes in circles.
 """
 
 import time
-from collections.abc import Awaitable, Callable, Collection, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -19,12 +19,15 @@ from calserver.cluster import porter
 from calserver.cluster.assertion import SCHEME, Assertion, NotBelieved, Replays, believed
 from calserver.cluster.carriage import Carriage, Place
 from calserver.cluster.envoy import Envoy
+from calserver.cluster.gathering import Gathering, is_listing
 from calserver.cluster.identity import Identity
+from calserver.cluster.parts import homes_of
 from calserver.cluster.paths import owner
 from calserver.cluster.relay import AGAIN_SECONDS, SAFE, ClientGone, NodeAway, NodeSilent, Relay, give
 from calserver.dav import Href, Refusal, TakesLong
-from calserver.directory import ANONYMOUS
-from calserver.store import Busy, Store
+from calserver.directory import ANONYMOUS, Actor
+from calserver.names import D
+from calserver.store import Busy, Store, Transaction
 from calserver.web import Client, DavAdapter, Handler, Intake, Request, Running, parse_address
 
 log = Logger()
@@ -34,6 +37,7 @@ MOST_PLACES: Final = 50_000
 PRINCIPALS: Final = "principals"
 _MARK: Final = SCHEME.lower().encode() + b" "
 _TWO_PLACES: Final = frozenset({b"COPY", b"MOVE"})
+_GATHERED: Final = frozenset({b"PROPFIND", b"REPORT"})
 _OF_NODES: Final = frozenset(each.encode() for each in porter.METHODS)
 """Methods that clients do not have."""
 
@@ -46,7 +50,7 @@ class Front:
         adapter: answers what is here.
         accounts: answers changes of accounts, on the directory; None where it is away.
         relay: sends requests to other nodes.
-        mounts: the first segments of paths that lead to homes.
+        mounts: the first segments of paths that lead to homes, and the kinds of principals that have these.
     """
 
     def __init__(
@@ -55,7 +59,7 @@ class Front:
         adapter: DavAdapter,
         accounts: Callable[[], Awaitable[DavAdapter | None]],
         relay: Relay,
-        mounts: Collection[str],
+        mounts: Mapping[str, Sequence[str]],
     ) -> None:
         self._identity = identity
         self._adapter = adapter
@@ -81,6 +85,10 @@ class Front:
                 return None
             if request.method in _TWO_PLACES:
                 return self._refusing(request, self._carry(request, path, answer))
+            if request.method in _GATHERED:
+                gathering = self._gather(request, path)
+                if gathering is not None:
+                    return self._refusing(request, gathering)
             try:
                 there = self._placed(path)
             except TakesLong:
@@ -270,6 +278,57 @@ class Front:
             if body.gone:
                 return
         request.refuse(status, reason, *fields)
+
+    # -- what several nodes have -----------------------------------------------------------------------------------
+
+    def _gather(self, request: Request, path: str) -> Running | None:
+        """Answer what has to be gathered; None for anything else."""
+        expands = request.method == b"REPORT" and b"expand-property" in request.body
+        if not expands and path.strip("/").count("/") > 1:
+            return None
+        asked = self._adapter.value(request, path, request.body, ANONYMOUS)
+        if expands:
+            return self._expand(request, path, asked)
+        return self._list(request, path, asked) if is_listing(asked, self._mounts) else None
+
+    async def _list(self, request: Request, path: str, asked: dav.Request) -> None:
+        """Answer with the homes that there are at all nodes, or that of who asks."""
+
+        async def gather(login: Login) -> None:
+            homes = await self._adapter.store.read(lambda txn: self._homes(txn, asked.href, login.actor))
+            await self._gathering(request, login, asked).list(self._mounts, homes)
+
+        await self._ask(request, path, request.body, gather)
+
+    def _homes(self, txn: Transaction, place: Href, actor: Actor) -> Mapping[str, Sequence[Href]]:
+        """The homes at or below a collection that somebody may see, by node."""
+        principals = (
+            txn.principals.list() if actor.administrator else txn.principals.get_many([actor.principal_id or 0])
+        )
+        nodes = txn.placements.of([each.id for each in principals])
+        found: dict[str, list[Href]] = {}
+        for each in principals:
+            if each.id in nodes:
+                homes = homes_of(self._mounts, place, each.kind, each.uid)
+                found.setdefault(nodes[each.id], []).extend(homes)
+        return {node: homes for node, homes in found.items() if homes}
+
+    async def _expand(self, request: Request, path: str, asked: dav.Request) -> None:
+        """Answer an expand-property, wherever it leads to."""
+
+        async def gather(login: Login) -> None:
+            there = await self._where(path) or self._identity.name
+            root = asked.parsed(dav.xml.body)
+            if root is None or root.tag != D("expand-property"):
+                await give(await self._envoy.send(there, request, login, path, body=request.body), request)
+                return
+            most = self._adapter.settings.expand_resources
+            await self._gathering(request, login, asked).expand(there, root, most)
+
+        await self._ask(request, path, request.body, gather)
+
+    def _gathering(self, request: Request, login: Login, asked: dav.Request) -> Gathering:
+        return Gathering(envoy=self._envoy, request=request, login=login, asked=asked, where=self._where)
 
     # -- COPY and MOVE -------------------------------------------------------------------------------------------------
 

@@ -1,6 +1,6 @@
 """A node of a cluster: all its parts, built of the configuration."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -25,7 +25,7 @@ class Member:
         identity: of this node.
         store: of this node.
         adapter: answers what is here.
-        mounts: the first segments of paths that lead to homes.
+        mounts: the first segments of paths that lead to homes, and the kinds of principals that have these.
         reactor: sockets and time.
 
     Raises:
@@ -38,7 +38,7 @@ class Member:
         identity: Identity,
         store: Store,
         adapter: DavAdapter,
-        mounts: Collection[str],
+        mounts: Mapping[str, Sequence[str]],
         reactor: Any,
     ) -> None:
         self._config = config

@@ -127,8 +127,13 @@ class Relay:
         url = self._config.nodes[node].url.rstrip("/").encode("ascii") + path.encode("ascii")
         return url, URI.fromBytes(url).originForm
 
-    async def send(self, url: bytes, parcel: Parcel) -> Any:
+    async def send(self, url: bytes, parcel: Parcel, seconds: float | None = None) -> Any:
         """Send a request; returns the answer, whose body is still to come.
+
+        Args:
+            url: where to.
+            parcel: what.
+            seconds: how long the answer may take to begin, if less than usual.
 
         Raises:
             NodeAway, NodeSilent: see there.
@@ -136,14 +141,14 @@ class Relay:
         """
         again = parcel.method in SAFE and isinstance(parcel.body, bytes)
         try:
-            return await self._send(url, parcel)
+            return await self._send(url, parcel, seconds)
         except NodeAway:
             if not again:
                 raise
-        return await self._send(url, parcel)
+        return await self._send(url, parcel, seconds)
 
-    async def _send(self, url: bytes, parcel: Parcel) -> Any:
-        late = Lateness(self._config.answer_seconds, self._reactor)
+    async def _send(self, url: bytes, parcel: Parcel, seconds: float | None) -> Any:
+        late = Lateness(min(self._config.answer_seconds, seconds or self._config.answer_seconds), self._reactor)
         body = None if parcel.body == b"" else Body(parcel.body, late)
         headers = Headers({name: list(values) for name, values in parcel.fields.items()})
         answer = late.waiting = self._agent.request(parcel.method, url, headers, body)
@@ -364,11 +369,18 @@ async def give(answer: Any, request: Request) -> None:
     if answer.code not in {each.value for each in HTTPStatus}:
         request.refuse(HTTPStatus.BAD_GATEWAY, "a node answered with a status that there is not")
         return
-    unknown = answer.length is UNKNOWN_LENGTH or request.method == b"HEAD"  # of which Twisted says 0
     body = Answer(request)
-    request.begin(answer.code, answer_fields(answer), None if unknown else answer.length)
+    request.begin(answer.code, answer_fields(answer), _length(answer, request.method))
     answer.deliverBody(body)
     await body.finished
+
+
+def _length(answer: Any, method: bytes) -> int | None:
+    """How long the body of an answer is, or would be; None where that is not known."""
+    if method != b"HEAD":
+        return None if answer.length is UNKNOWN_LENGTH else int(answer.length)
+    values = answer.headers.getRawHeaders(b"content-length", ())  # `length` is 0
+    return int(values[0]) if len(values) == 1 and values[0].isdigit() else None
 
 
 def request_fields(request: Request, **more: bytes) -> dict[bytes, list[bytes]]:

@@ -177,7 +177,7 @@ class Daemon(Service):
 
     def _member(self, identity: Identity, found: Store, adapter: DavAdapter) -> Member:
         """This server as a node of a cluster."""
-        homes = [each.name for each in MOUNTS if isinstance(each, Homes)]
+        homes = {each.name: each.principal_kinds for each in MOUNTS if isinstance(each, Homes)}
         try:
             member = Member(self.config, identity, found, adapter, homes, self._reactor)
         except ConfigError as error:

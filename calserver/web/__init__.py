@@ -13,6 +13,8 @@ Everything here runs in the reactor thread, but for parsing and decoding large b
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+import attrs
+
 from calserver.telemetry import AccessLog
 from calserver.web.adapter import DavAdapter
 from calserver.web.administration import Administration, Health, store_health
@@ -79,9 +81,11 @@ def serve_public(
         server.public_prefix: adapter.below_public,
         server.arriving_prefix: adapter.below_inner,
     }
+    discovery = Discovery(adapter, adapter.spoken.dav_header)
     if front is not None:
         below = {prefix: front.before(prefix, answer) for prefix, answer in below.items()}
-    handlers = Discovery(adapter, adapter.spoken.dav_header).handlers()
+        discovery = attrs.evolve(discovery, before=front.before)
+    handlers = discovery.handlers()
     for each in pages:
         handlers = {**handlers, **each.handlers()}
         below = {**each.below(), **below}

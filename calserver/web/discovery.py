@@ -4,7 +4,7 @@ Redirects name a path only, so neither a proxy nor a port can make them wrong, a
 would have to do it twice.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Final
 
@@ -37,6 +37,8 @@ class Discovery:
     adapter: DavAdapter
     features: str
     """The DAV field."""
+    before: Callable[[str, Handler], Handler] = lambda prefix, answer: answer
+    """Lets somebody look first at requests below a prefix: `calserver.web.Before.before`."""
 
     def handlers(self) -> Mapping[str, Handler]:
         """By exact path."""
@@ -50,7 +52,7 @@ class Discovery:
         for guess in GUESSES:
             found[guess] = found[guess + "/"] = self.well_known
         for each in {prefix, self.adapter.server.arriving_prefix} - {"/"}:
-            found[each[:-1]] = self.adapter.root
+            found[each[:-1]] = self.before(each[:-1], self.adapter.root)
         found["/"] = self.front
         return found
 
@@ -76,7 +78,7 @@ class Discovery:
     def front(self, request: Request) -> Running | None:
         """The root of the host: for PROPFIND and REPORT another name of the DAV root; for browsers a page."""
         if request.method in (b"PROPFIND", b"REPORT"):
-            return self.adapter.root(request)
+            return self.before("/", self.adapter.root)(request)
         if request.method == b"OPTIONS":
             self.options(request)
         elif request.method in (b"GET", b"HEAD"):

@@ -33,6 +33,9 @@ END:VEVENT\r
 END:VCALENDAR\r
 """
 HOME = "/dav/calendars/user/{}/"
+PLACES = ("/", "/dav/", "/dav", "/dav/principals/", "/dav/principals/user/", "/dav/principals/user/bob/")
+PLACES = (*PLACES, "/dav/calendars/", "/dav/calendars/user/", "/dav/drive/")
+"""What is in no home."""
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +83,9 @@ def test_what_is_put_at_the_front_is_kept_at_the_node(murder: Murder, user: str,
     again = client.request("PUT", path, event(f"{user}-1"), Content_Type="text/calendar", If_None_Match="*")
     assert again.status == 412
     assert client.request("GET", path, If_None_Match=got.headers["ETag"]).status == 304
-    assert client.request("HEAD", path).headers["ETag"] == got.headers["ETag"]
+    head = client.request("HEAD", path)
+    assert (head.status, head.body) == (200, b"")
+    assert [head.headers[name] for name in ("ETag", "Content-Length")] == [got.headers["ETag"], str(len(got.body))]
     assert f"{user}-1.ics" in names(murder, node)
     assert f"{user}-1.ics" not in names(murder, other) | names(murder, "f1")
     assert client.request("DELETE", path).status == 204
@@ -105,13 +110,19 @@ def test_discovery_and_principals_are_answered_by_every_node_alike(murder: Murde
     answers = []
     for each in murder.nodes.values():
         client = each.connect("ann")
-        well_known = client.request("GET", "/.well-known/caldav")
-        bob = client.request("PROPFIND", "/dav/principals/user/bob/", asked, Depth="0")
-        options = client.request("OPTIONS", "/dav/")
-        assert (well_known.status, bob.status, options.status) == (301, 207, 200)
-        answers.append((well_known.headers["Location"], bob.body, options.headers["DAV"], options.headers["Allow"]))
+        found: list[object] = []
+        for method, path, depth in (
+            *(("GET", f"/.well-known/{each}", "") for each in ("caldav", "carddav", "timezone", "ischedule")),
+            *((method, path, "0") for method in ("PROPFIND", "OPTIONS") for path in PLACES),
+            *(("PROPFIND", path, "1") for path in PLACES),
+            ("GET", "/", ""),
+        ):
+            answer = client.request(method, path, asked if method == "PROPFIND" else "", Depth=depth)
+            heads = [answer.headers[name] for name in ("Location", "DAV", "Allow", "Content-Type", "Content-Location")]
+            found.append((path, answer.status, heads, answer.body.replace(str(each.port).encode(), b"PORT")))
+        answers.append(found)
     assert answers[0] == answers[1] == answers[2]
-    assert b"/dav/calendars/user/bob/" in answers[0][1]
+    assert b"/dav/calendars/user/bob/" in repr(answers[0]).encode()
 
 
 def test_any_node_hands_on_what_is_not_its_own(murder: Murder) -> None:

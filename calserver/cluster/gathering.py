@@ -1,0 +1,157 @@
+"""Requests to which several nodes have the answer together: all are asked at once, and who does not answer is away.
+
+What lies above the homes (``/dav/calendars/user/``) is at each node, with the homes that are there: an administrator
+sees those of all nodes, everybody else the own one. What expand-property leads to may be in a home at any node. Parts
+of a node that is away are reported by 503 where they belong, and the others are answered.
+"""
+
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, Final
+
+import attrs
+from twisted.internet.defer import Deferred, DeferredSemaphore, gatherResults
+from twisted.logger import Logger
+
+from calserver.auth import Login
+from calserver.cluster import parts
+from calserver.cluster.envoy import Envoy, Heard
+from calserver.cluster.relay import NodeAway, NodeSilent, request_fields
+from calserver.dav import Depth, Element, Href, NumberOfMatchesWithinLimits, depth
+from calserver.dav import Request as Asked
+from calserver.names import D
+from calserver.web import Request
+
+log = Logger()
+
+Part = Heard | NodeAway | NodeSilent
+"""What a node says, or why it says nothing."""
+AT_ONCE: Final = 8
+"""How many questions of one request are asked at a time."""
+_LEFT_OUT: Final = (b"accept-encoding",)
+_KEPT: Final = frozenset({"preference-applied", "vary"})
+
+
+def is_listing(asked: Asked, mounts: Mapping[str, Sequence[str]]) -> bool:
+    """Whether a request is about what is above homes, and about homes."""
+    segments = asked.href.segments
+    if len(segments) > 2 or (segments and segments[0] not in mounts):
+        return False
+    if asked.method == "PROPFIND":
+        level = asked.parsed(depth)
+        return level in (None, Depth.INFINITY) or (level is Depth.ONE and len(segments) == 2)
+    return asked.method == "REPORT" and b"principal-match" in asked.body
+
+
+@attrs.frozen(kw_only=True)
+class Gathering:
+    """A request that several nodes answer.
+
+    Args:
+        envoy: asks nodes.
+        request: of the client.
+        login: who the client is.
+        asked: the request as a value.
+        where: finds the node of a path; None where that is at all nodes.
+    """
+
+    envoy: Envoy
+    request: Request
+    login: Login
+    asked: Asked
+    where: Callable[[str], Awaitable[str | None]]
+
+    # -- listings ------------------------------------------------------------------------------------------------------
+
+    async def list(self, mounts: Iterable[str], homes: Mapping[str, Sequence[Href]]) -> None:
+        """Answer with what the nodes have of a listing.
+
+        Args:
+            mounts: the first segments of paths that lead to homes.
+            homes: those that the asker may see, by node.
+
+        Raises:
+            NodeAway, NodeSilent: this node cannot ask itself.
+        """
+        own = self.envoy.identity.name
+        nodes = list(dict.fromkeys((own, *homes)))
+        heard = await self._all([self._hear(node, str(self.asked.href), self.request.body) for node in nodes])
+        mine = heard[0]
+        if isinstance(mine, Exception):
+            raise mine
+        refused = next((each for each in heard if isinstance(each, Heard) and each.status != _FOUND), None)
+        if refused is not None:
+            self._respond(refused)
+            return
+        listing = parts.Listing(prefix=self.asked.prefix, mounts={(each,) for each in mounts})
+        for node, each in zip(nodes, heard, strict=True):
+            if isinstance(each, Heard):
+                listing.take(parts.read(each.body), homes.get(node, ()), above=node == own)
+            else:
+                listing.miss(homes[node])
+        kept = [field for field in mine.fields if field[0].lower() in _KEPT]
+        response = listing.answer(*kept)
+        self.request.respond(response.status, response.headers, response.body)
+
+    # -- DAV:expand-property -------------------------------------------------------------------------------------------
+
+    async def expand(self, node: str, root: Element, most: int) -> None:
+        """Answer with what the nodes have of an expand-property.
+
+        Args:
+            node: who answers first.
+            root: what is asked.
+            most: how many resources may be asked for.
+
+        Raises:
+            NodeAway, NodeSilent: that is away.
+            NumberOfMatchesWithinLimits: there are more.
+        """
+        heard = await self._hear(node, str(self.asked.href), self.request.body)
+        if isinstance(heard, Exception):
+            raise heard
+        if heard.status != _FOUND:
+            self._respond(heard)
+            return
+        tree = parts.read(heard.body)
+        missing = [(node, hole) for each in tree.iterchildren(D("response")) for hole in self._holes(each, root)]
+        asked = 0
+        while missing:
+            found = [(before, await self.where(str(hole.href)), hole) for before, hole in missing]
+            elsewhere = [(there, hole) for before, there, hole in found if there is not None and there != before]
+            asked += len(elsewhere)
+            if asked > most:
+                raise NumberOfMatchesWithinLimits("the properties point to more resources than this server visits")
+            answers = await self._all([self._hear(there, str(hole.href), hole.request()) for there, hole in elsewhere])
+            missing = []
+            for (there, hole), answer in zip(elsewhere, answers, strict=True):
+                if isinstance(answer, Exception):
+                    hole.miss()
+                elif answer.status == _FOUND and (filled := hole.fill(parts.read(answer.body))) is not None:
+                    missing += [(there, inner) for inner in self._holes(filled, hole.asked)]
+        self._respond(attrs.evolve(heard, body=parts.written(tree)))
+
+    def _holes(self, response: Element, asked: Element) -> Sequence[parts.Hole]:
+        return list(parts.holes(response, asked, self.asked.prefix))
+
+    # -- both ----------------------------------------------------------------------------------------------------------
+
+    async def _hear(self, node: str, path: str, body: bytes) -> Part:
+        fields = {name: values for name, values in request_fields(self.request).items() if name not in _LEFT_OUT}
+        try:
+            return await self.envoy.hear(node, self.request, self.login, path, body, fields)
+        except (NodeAway, NodeSilent) as error:
+            log.warn("{node} does not answer for its part: {error}", node=node, error=error)
+            return error
+
+    async def _all(self, asking: Sequence[Coroutine[Any, Any, Part]]) -> Sequence[Part]:
+        room = DeferredSemaphore(AT_ONCE)
+        waiting = [room.run(Deferred.fromCoroutine, each) for each in asking]
+        found: Sequence[Part] = await gatherResults(waiting, consumeErrors=True)
+        return found
+
+    def _respond(self, heard: Heard) -> None:
+        self.request.respond(heard.status, heard.fields, heard.body)
+
+
+_FOUND: Final = HTTPStatus.MULTI_STATUS.value

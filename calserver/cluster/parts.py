@@ -1,0 +1,155 @@
+"""Answers of which several nodes have a part: as XML that is taken apart, and put together."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from copy import deepcopy
+from http import HTTPStatus
+from typing import Final
+
+import attrs
+from lxml import etree
+
+from calserver.dav import Element, Href, Limits, Multistatus, Refusal, Response, status_response, xml
+from calserver.names import D
+
+_LIMITS: Final = Limits(size_bytes=64 * 1024 * 1024, elements=4_000_000, depth=200)
+_NOT_THERE: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.FORBIDDEN})
+"""What a node says of homes that are elsewhere."""
+
+
+def read(body: bytes) -> Element:
+    """The root of what a node has written."""
+    return xml.parse(body, limits=_LIMITS)
+
+
+def path_of(response: Element, prefix: str) -> Href | None:
+    """What a ``DAV:response`` is about; None where that is not below the DAV root."""
+    path = xml.content(response.find(D("href")))
+    try:
+        return Href.parse(path[len(prefix) :]) if path.startswith(prefix) else None
+    except Refusal:
+        return None
+
+
+def written(root: Element) -> bytes:
+    """The other way round."""
+    return etree.tostring(root, encoding="utf-8", xml_declaration=True)
+
+
+# -- listings ----------------------------------------------------------------------------------------------------------
+
+
+@attrs.frozen(kw_only=True)
+class Listing:
+    """A multistatus about collections above homes, and what is in these."""
+
+    prefix: str
+    """The path of the DAV root."""
+    mounts: Collection[tuple[str, ...]]
+    """The paths of what holds homes."""
+    responses: dict[tuple[str, ...], str] = attrs.field(factory=dict)
+    """By the segments of their paths."""
+
+    def take(self, root: Element, homes: Iterable[Href], *, above: bool = False) -> None:
+        """Take what a node says of homes and what is in them, and of what is above all homes, if that is wanted."""
+        places = {each.segments for each in homes}
+        for response in root.iterchildren(D("response")):
+            href = path_of(response, self.prefix)
+            if href is None:
+                continue
+            inside = href.segments[:1] in self.mounts and len(href.segments) > 2
+            if href.segments[:3] in places if inside else above:
+                self.responses[href.segments] = etree.tostring(response, encoding="unicode", with_tail=False)
+
+    def miss(self, homes: Iterable[Href]) -> None:
+        """Say that homes are away."""
+        for each in homes:
+            path = self.prefix + str(each)
+            self.responses[each.segments] = status_response(path, HTTPStatus.SERVICE_UNAVAILABLE)
+
+    def answer(self, *fields: tuple[str, str]) -> Response:
+        """All of it: what is above before what is in it."""
+        return Multistatus(self.responses[each] for each in sorted(self.responses)).answer(*fields)
+
+
+# -- DAV:expand-property -----------------------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class Hole:
+    """A response inside of an answer to expand-property that another node may know more of."""
+
+    response: Element
+    href: Href
+    asked: Element
+    """What is asked of it: a ``DAV:property`` with others in it."""
+
+    def request(self) -> bytes:
+        """The body of a request that asks just that."""
+        root = etree.Element(D("expand-property"), nsmap={"D": "DAV:"})
+        root.extend([deepcopy(each) for each in self.asked.iterchildren(D("property"))])
+        return etree.tostring(root, encoding="utf-8", xml_declaration=True)
+
+    def fill(self, root: Element) -> Element | None:
+        """Put what a node has answered in its place; returns that."""
+        found = root.find(D("response"))
+        parent = self.response.getparent()
+        if found is None or parent is None:
+            return None
+        found.tail = self.response.tail
+        parent.replace(self.response, found)
+        return found
+
+    def miss(self) -> None:
+        """Say that it is away."""
+        status = self.response.find(D("status"))
+        if status is not None:
+            away = HTTPStatus.SERVICE_UNAVAILABLE
+            status.text = f"HTTP/1.1 {away.value} {away.phrase}"
+
+
+def holes(response: Element, asked: Element, prefix: str) -> Iterator[Hole]:
+    """What is missing in a response to expand-property.
+
+    Args:
+        response: a ``DAV:response``.
+        asked: the element with what is asked of the resource, as ``DAV:property``.
+        prefix: the path of the DAV root.
+    """
+    wanted = {_name(each): each for each in asked.iterchildren(D("property")) if len(each)}
+    for element in response.iterfind(f"{D('propstat')}/{D('prop')}/*"):
+        inner = wanted.get(element.tag)
+        if inner is None:
+            continue
+        for each in _responses(element):
+            href = path_of(each, prefix)
+            if _status(each) in _NOT_THERE and href is not None:
+                yield Hole(each, href, inner)
+            else:
+                yield from holes(each, inner, prefix)
+
+
+def _responses(element: Element) -> Iterator[Element]:
+    """The responses in a property, not those in them."""
+    for each in element:
+        if each.tag == D("response"):
+            yield each
+        else:
+            yield from _responses(each)
+
+
+def _status(response: Element) -> int | None:
+    words = xml.content(response.find(D("status"))).split()
+    return int(words[1]) if len(words) > 1 and words[1].isdigit() else None
+
+
+def _name(element: Element) -> str:
+    namespace = element.get("namespace", "DAV:")
+    return f"{{{namespace}}}{element.get('name', '')}" if namespace else element.get("name", "")
+
+
+def homes_of(mounts: Mapping[str, Iterable[str]], place: Href, kind: str, uid: str) -> Iterator[Href]:
+    """The homes of a principal at or below a collection above homes."""
+    for mount, kinds in mounts.items():
+        home = Href((mount, kind, uid), collection=True)
+        if kind in kinds and home.within(place):
+            yield home

@@ -1,0 +1,94 @@
+"""Answers of several nodes become one."""
+
+from http import HTTPStatus
+
+from lxml import etree
+
+from calserver.cluster.parts import Listing, holes, homes_of, read, written
+from calserver.dav import Href, Multistatus, response, status_response, xml
+from calserver.names import D
+
+MOUNTS = {"calendars": ("user", "location"), "drive": ("user",)}
+ASKED = """<expand-property xmlns="DAV:">
+  <property name="owner"><property name="displayname"/><property name="group"><property name="x"/></property></property>
+  <property name="plain"/>
+</expand-property>"""
+
+
+def body(*paths: str) -> bytes:
+    found = Multistatus(response(f"/dav/{path}", "<D:propstat/>") for path in paths).answer().body
+    assert isinstance(found, bytes)
+    return found
+
+
+def hrefs(text: bytes) -> list[str]:
+    return [each.text or "" for each in read(text).iter(D("href"))]
+
+
+def home(uid: str) -> Href:
+    return Href(("calendars", "user", uid), collection=True)
+
+
+def test_of_each_node_only_what_is_there_is_taken() -> None:
+    """A node may still have a home that is at another one by now."""
+    listing = Listing(prefix="/dav/", mounts={("calendars",)})
+    listing.take(read(body("calendars/", "calendars/user/", "calendars/user/old/")), [], above=True)
+    listing.take(
+        read(body("calendars/", "calendars/user/ann/", "calendars/user/ann/x", "calendars/user/bob/")), [home("ann")]
+    )
+    listing.miss([home("bob")])
+    answer = listing.answer()
+    assert isinstance(answer.body, bytes)
+    paths = ["calendars/", "calendars/user/", "calendars/user/ann/", "calendars/user/ann/x", "calendars/user/bob/"]
+    assert hrefs(answer.body) == [f"/dav/{each}" for each in paths]
+    assert answer.body.count(b"503") == 1
+
+
+def test_homes_are_those_at_or_below_a_place() -> None:
+    def found(*segments: str, kind: str = "user") -> list[str]:
+        return [str(each) for each in homes_of(MOUNTS, Href(segments), kind, "x")]
+
+    assert found() == ["calendars/user/x/", "drive/user/x/"]
+    assert found("calendars", "user") == ["calendars/user/x/"]
+    assert found("calendars", "location") == []
+    assert found("drive", kind="location") == []
+    assert found("principals") == []
+
+
+def prop(name: str, *inside: str) -> str:
+    return f"<D:propstat><D:prop><D:{name}>{''.join(inside)}</D:{name}></D:prop></D:propstat>"
+
+
+def test_what_is_elsewhere_is_found_at_any_depth_and_filled_in() -> None:
+    inner = response(
+        "/dav/principals/a/", prop("group", status_response("/dav/calendars/user/c/", HTTPStatus.FORBIDDEN))
+    )
+    text = (
+        Multistatus(
+            [
+                response(
+                    "/dav/x",
+                    prop(
+                        "owner",
+                        inner,
+                        "<D:deep>",
+                        status_response("/dav/calendars/user/b/", HTTPStatus.NOT_FOUND),
+                        "</D:deep>",
+                    )
+                    + prop("plain", status_response("/dav/calendars/user/d/", HTTPStatus.NOT_FOUND)),
+                )
+            ]
+        )
+        .answer()
+        .body
+    )
+    assert isinstance(text, bytes)
+    tree, asked = read(text), xml.parse(ASKED.encode())
+    found = list(holes(tree[0], asked, "/dav/"))
+    assert [str(each.href) for each in found] == ["calendars/user/c/", "calendars/user/b/"]
+    assert [each.get("name") for each in etree.fromstring(found[0].request())] == ["x"]
+    filled = found[0].fill(read(body("calendars/user/c/")))
+    assert filled is not None
+    found[1].miss()
+    assert written(tree).count(b"503") == 1
+    assert b"403" not in written(tree)
