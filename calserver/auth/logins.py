@@ -33,6 +33,10 @@ class Outdated(Exception):
     """The principal has changed since the login was remembered; the request has to authenticate anew."""
 
 
+class ChangedMeanwhile(UnauthorizedLogin):
+    """The principal has changed while the password was compared, so that has to be done again."""
+
+
 class IActor(Interface):
     """The avatar of a principal: `Login`."""
 
@@ -71,8 +75,10 @@ class Realm:
 
         def load(txn: Transaction) -> Login:
             principal = txn.principals.get(number)
-            if principal is None or principal.revision != revision:
+            if principal is None:
                 raise UnauthorizedLogin
+            if principal.revision != revision:
+                raise ChangedMeanwhile
             return Login(Actor.of(txn, principal), revision, version, directory=txn.principals.revision())
 
         return IActor, await self.store.read(load), lambda: None
@@ -242,7 +248,7 @@ class Logins:
             raise TooManyAttempts(wait)
         take_back = self._throttle.begin(account, connection.address, digest)
         try:
-            avatar: Any = await self._portal.login(credentials, None, IActor)
+            avatar = await self._avatar(credentials)
         except UnauthorizedLogin as failure:
             self._counts["failed"] += 1
             revision = failure.revision if isinstance(failure, WrongPassword) else UNKNOWN
@@ -257,6 +263,13 @@ class Logins:
         login: Login = avatar[1]
         self._remember(digest, login)
         return login
+
+    async def _avatar(self, credentials: Any) -> Any:
+        """Let twisted.cred check credentials, once more where the principal changes at the same time."""
+        try:
+            return await self._portal.login(credentials, None, IActor)
+        except ChangedMeanwhile:
+            return await self._portal.login(credentials, None, IActor)
 
     def _remember(self, digest: bytes, login: Login) -> None:
         if not self._config.login_cache or not self._config.login_cache_seconds:

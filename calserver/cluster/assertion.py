@@ -32,6 +32,7 @@ _NAMES: Final = {
     "secure": bool,
     "host": str,
     "request_id": str,
+    "revision": int,
     "at": int,
     "nonce": str,
 }
@@ -60,6 +61,8 @@ class Assertion:
     """The Host of the client's request."""
     request_id: str = ""
     """What logs call the request."""
+    revision: int = 0
+    """Of all principals, as who says it knows them: what the client has seen, it is to see at the other node, too."""
     at: int
     """When, in whole seconds since the epoch."""
     nonce: str = attrs.field(factory=lambda: secrets.token_urlsafe(9))

@@ -104,5 +104,6 @@ class Envoy:
             secure=origin.secure,
             host=origin.host,
             request_id=request.request_id,
+            revision=login.directory,
             at=int(time.time()),
         )

@@ -21,6 +21,7 @@ from calserver.cluster.carriage import Carriage, Place
 from calserver.cluster.envoy import Envoy
 from calserver.cluster.gathering import Gathering, is_listing
 from calserver.cluster.identity import Identity
+from calserver.cluster.mirror import Mirror
 from calserver.cluster.parts import homes_of
 from calserver.cluster.paths import owner
 from calserver.cluster.relay import AGAIN_SECONDS, SAFE, ClientGone, NodeAway, NodeSilent, Relay, give
@@ -49,6 +50,7 @@ class Front:
         identity: of this node.
         adapter: answers what is here.
         accounts: answers changes of accounts, on the directory; None where it is away.
+        mirror: knows how far this node follows the directory.
         relay: sends requests to other nodes.
         mounts: the first segments of paths that lead to homes, and the kinds of principals that have these.
     """
@@ -58,12 +60,14 @@ class Front:
         identity: Identity,
         adapter: DavAdapter,
         accounts: Callable[[], Awaitable[DavAdapter | None]],
+        mirror: Mirror,
         relay: Relay,
         mounts: Mapping[str, Sequence[str]],
     ) -> None:
         self._identity = identity
         self._adapter = adapter
         self._accounts = accounts
+        self._mirror = mirror
         self._envoy = Envoy(identity=identity, relay=relay, prefix=adapter.server.public_prefix)
         self._porter = attrs.evolve(adapter, spoken=dav.Extensions([*adapter.spoken.spoken, porter.porter]))
         self._mounts = mounts
@@ -135,7 +139,6 @@ class Front:
         running = adapter.answer(request, path)
         if running is not None:
             await running
-        await self._accounts()
 
     async def _look(self, request: Request, path: str, answer: Handler) -> None:
         """Find out in a thread where a request belongs."""
@@ -204,6 +207,18 @@ class Front:
             request.vouched = assertion.kind, assertion.uid
         if request.method in _OF_NODES:
             answer = self._answer_porter(path)
+        if assertion.revision > self._mirror.revision:
+            return self._refusing(request, self._catch_up(request, path, answer, assertion.revision))
+        return self._answer_asserted(request, path, answer)
+
+    async def _catch_up(self, request: Request, path: str, answer: Handler, revision: int) -> None:
+        """Answer when this node knows of accounts what the other one knew; or as it is, where the directory is away."""
+        await self._mirror.reach(revision)
+        running = self._answer_asserted(request, path, answer)
+        if running is not None:
+            await running
+
+    def _answer_asserted(self, request: Request, path: str, answer: Handler) -> Running | None:
         try:
             there = self._placed(path)
         except TakesLong:

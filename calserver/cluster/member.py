@@ -54,7 +54,7 @@ class Member:
             reactor=reactor,
         )
         self._relay = Relay(cluster, authorities(config, "cluster.authorities_file", cluster.authorities_file), reactor)
-        self.front = Front(identity, adapter, self.accounts, self._relay, mounts)
+        self.front = Front(identity, adapter, self.accounts, self._mirror, self._relay, mounts)
 
     def start(self) -> None:
         """Begin to follow the directory."""
@@ -74,7 +74,9 @@ class Member:
             return None
         directory = self._mirror.directory
         if self._accounts is None and directory is not None:
-            self._accounts = attrs.evolve(self._adapter, store=directory, recall=Recall(directory, {}))
+            self._accounts = attrs.evolve(
+                self._adapter, store=directory, recall=Recall(directory, {}), settled=self._mirror.is_current
+            )
         return self._accounts
 
     def _settle(self, txn: Transaction, here: Sequence[Principal], groups: Sequence[int]) -> None:

@@ -42,6 +42,8 @@ class Mirror:
     def __init__(self, mine: Store, url: str, *, node: str, settle: Settle, seconds: float, reactor: Any) -> None:
         self.directory: Store | None = None
         """None as long as it could not be opened."""
+        self.revision = 0
+        """Of all principals, as far as this process knows; it may be more."""
         self._mine = mine
         self._url = url
         self._node = node
@@ -50,6 +52,7 @@ class Mirror:
         self._reactor = reactor
         self._seen: int | None = None
         self._tried = -AGAIN_SECONDS
+        self._patient_until = 0.0
         self._well = True
         self._one = DeferredLock()
         self._call = LoopingCall(lambda: Deferred.fromCoroutine(self._look()))
@@ -85,6 +88,11 @@ class Mirror:
             return False
         return self.directory is not None
 
+    async def reach(self, revision: int) -> None:
+        """Have what the directory had at a revision, if it is there."""
+        if self.revision < revision and self._reactor.seconds() >= self._patient_until and not await self.is_current():
+            self._patient_until = self._reactor.seconds() + AGAIN_SECONDS
+
     async def _look(self) -> None:
         try:
             await self.catch_up()
@@ -115,7 +123,7 @@ class Mirror:
         if there != known:
             roll = await self.directory.read(lambda txn: txn.rolls.since(min(known, there)))
             await self._mine.write(lambda txn: self._take_over(txn, roll, known))
-        self._seen = version
+        self._seen, self.revision = version, there
 
     def _take_over(self, txn: Transaction, roll: store.Roll, known: int) -> None:
         if known < roll.revision <= txn.principals.revision():

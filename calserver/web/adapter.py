@@ -5,7 +5,7 @@ unless that is so short that it costs less than waiting (`DavAdapter.answer`).
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
@@ -46,6 +46,8 @@ _LOOKING: Final = frozenset({b"GET", b"HEAD"})
 PUBLIC_DEPTH: Final = 3
 """Segments of a path that lead to a home: below it there may be something public."""
 
+_NO_VERSION: Final = -1
+
 _SECRET: Final = frozenset({b"Authorization", b"authorization", b"Cookie", b"cookie"})
 """Fields that go no further."""
 
@@ -64,6 +66,7 @@ class DavAdapter:
         recall: answers that are known by heart.
         metrics: what is counted.
         reactor: its threads.
+        settled: is awaited before the answer to what was written, where the store is not the one with the logins.
     """
 
     store: Store
@@ -75,6 +78,7 @@ class DavAdapter:
     recall: Recall
     metrics: Metrics
     reactor: Any
+    settled: Callable[[], Awaitable[object]] | None = None
 
     _anybody: Login = attrs.field(init=False, factory=lambda: Login(ANONYMOUS, revision=0, version=0))
 
@@ -114,7 +118,7 @@ class DavAdapter:
         if login is None:
             return self._answer(request, path, authorization, None, None, further)
         request.who = login.actor.uid
-        version = self.store.data_version()
+        version = self._version()
         key = self.recall.key(request, login)
         response = None if key is None else self.recall.find(key, login, version)
         turn = None
@@ -161,7 +165,13 @@ class DavAdapter:
             log.error("there is no room left for the database")
             request.respond(dav.SufficientDiskSpace.status, (dav.xml.CONTENT_TYPE,), _NO_ROOM)
         else:
+            if self.settled is not None:
+                await self.settled()
             self._write(request, response, further)
+
+    def _version(self) -> int:
+        """The data version by which logins are known to be current; that of another store says nothing of them."""
+        return self.store.data_version() if self.settled is None else _NO_VERSION
 
     def _write(self, request: Request, response: dav.Response, further: Sequence[Field]) -> None:
         fields: Sequence[Field] = (*response.headers, *further)
@@ -253,7 +263,7 @@ class DavAdapter:
         asked = self.value(request, path, await self._body(request), login.actor)
         if len(asked.body) >= LARGE_BODY:
             await self._in_thread(self.spoken.prepare, asked)
-        return self._turn(asked, login, self.store.data_version(), self.recall.key(request, login))
+        return self._turn(asked, login, self._version(), self.recall.key(request, login))
 
     async def _transact(self, turn: "Turn") -> dav.Response:
         self.spoken.prepare(turn.asked)
@@ -274,7 +284,8 @@ class DavAdapter:
         return Turn(self, asked, login, version, key, None if key is None else self.recall.home(asked.href))
 
     def _learn(self, turn: "Turn", response: dav.Response) -> None:
-        turn.login.version = turn.version
+        if turn.version != _NO_VERSION:
+            turn.login.version = turn.version
         if turn.key is not None and turn.home is not None and turn.stamp is not None:
             self.recall.keep(
                 turn.key, response, login=turn.login, home=turn.home, stamp=turn.stamp, version=turn.version

@@ -11,7 +11,7 @@ import pytest_twisted
 from twisted.internet.defer import Deferred, gatherResults
 
 from calserver.auth import Connection, Login, Outdated, Overloaded, TooManyAttempts, passwords
-from calserver.auth.passwords import hash_password, verify_password
+from calserver.auth.passwords import Hashing, hash_password, verify_password
 from calserver.config import Network
 from calserver.dav import Forbidden, Unauthorized
 from calserver.store import Principal
@@ -166,6 +166,26 @@ async def test_only_so_many_logins_are_remembered(house):
     await house.logins.login(other, at())
     assert house.logins.known(ANN) is None
     assert house.logins.known(other) is not None
+
+
+@pytest.mark.parametrize("password", ["geheim", "neu"])
+@pytest_twisted.ensureDeferred
+async def test_who_changes_while_the_password_is_compared_is_looked_at_again(house, monkeypatch, password):
+    """Other nodes of a cluster tell of changes at any moment."""
+    verify = Hashing.verify
+    new = [hash_password(password)]
+
+    async def changing(self, stored, given):
+        right = await verify(self, stored, given)
+        while new:
+            house.change("ann", password_hash=new.pop())
+        return right
+
+    monkeypatch.setattr(Hashing, "verify", changing)
+    if password == "geheim":
+        assert (await house.logins.login(ANN, at())).actor.uid == "ann"
+    else:
+        assert isinstance(await refused(house, ANN), Unauthorized)
 
 
 @pytest_twisted.ensureDeferred
