@@ -159,7 +159,7 @@ def post(request: Request, calendar: CalendarCollection) -> Response:
 
 
 def _carry_out(calendar: CalendarCollection, invitation: Invitation, sharee: Principal | None) -> bool:
-    """Do what one invitation asks for; returns whether the sharee is somebody.
+    """Do what one invitation asks for; returns whether the sharee is somebody who can share calendars of this node.
 
     The owner has the calendar already, and one who is not invited need not be removed.
     """
@@ -171,6 +171,8 @@ def _carry_out(calendar: CalendarCollection, invitation: Invitation, sharee: Pri
             sharing.uninvite(txn, row, share)
         return True
     if sharee is not None and sharee.id == calendar.row.principal_id:
+        return False
+    if sharee is not None and sharee.kind != "group" and not sharing.are_here(txn, (sharee.id,)):
         return False
     sharing.invite(
         txn,

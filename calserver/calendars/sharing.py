@@ -13,7 +13,7 @@ What a sharee writes becomes the owner's; only alarms and busy time stay with th
 """
 
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 import attrs
@@ -55,7 +55,7 @@ def invite(
     Args:
         txn: where.
         calendar: of the sharer.
-        sharee: a person, a room or a group; None where nobody has the address.
+        sharee: a person or a room with calendars here (`are_here`), or a group; None where nobody has the address.
         address: as it was given.
         access: ``read`` or ``read-write``.
         common_name: what the sharer calls the sharee; one who is known here has a name.
@@ -238,10 +238,16 @@ def _access_of(through: tuple[Principal, Share] | None) -> str | None:
     return None if through is None else through[1].access
 
 
-def _people(txn: Transaction, group: Principal) -> Iterator[Principal]:
-    """The members of a group, and of the groups in it, that have calendars; one query for each group."""
+def are_here(txn: Transaction, principal_ids: Iterable[int]) -> frozenset[int]:
+    """Which principals have calendars here, and so can share others: their calendars may be at another node."""
+    return frozenset(each.principal_id for each in txn.collections.in_homes(principal_ids, CALENDAR_HOME, ()))
+
+
+def _people(txn: Transaction, group: Principal) -> Sequence[Principal]:
+    """The members of a group, and of the groups in it, that have calendars here; one query for each group."""
     seen = {group.id}
     waiting = [group]
+    found: list[Principal] = []
     while waiting:
         for member in txn.principals.members(waiting.pop().id):
             if member.id not in seen:
@@ -249,7 +255,9 @@ def _people(txn: Transaction, group: Principal) -> Iterator[Principal]:
                 if member.kind == "group":
                     waiting.append(member)
                 elif member.kind in OWNERS:
-                    yield member
+                    found.append(member)
+    here = are_here(txn, [each.id for each in found])
+    return [each for each in found if each.id in here]
 
 
 def _is_group(txn: Transaction, principal_id: int) -> bool:

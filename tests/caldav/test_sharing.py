@@ -135,6 +135,16 @@ def test_the_owner_cannot_be_a_sharee(ann: Dialogue, work: str) -> None:
     assert types(ann, work) == CALENDAR
 
 
+def test_who_has_no_calendars_here_cannot_be_a_sharee(ann: Dialogue, bob: Dialogue, work: str) -> None:
+    """They may be at another node of a cluster."""
+    ann.store.write_now(
+        lambda txn: accounts.create(txn, "dan", addresses=("dan@example.com",), provision=accounts.provision_nothing)
+    )
+    assert post(ann, work, invitation(mail("bob"), mail("dan"))).statuses == {mail("bob"): 200, mail("dan"): 403}
+    assert [each.findtext(CS("common-name")) for each in property_of(ann, work, CS("invite"))] == ["bob"]
+    assert post(ann, work, removal(mail("dan"))).status == 200
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -429,6 +439,16 @@ def test_a_group_is_a_sharee_with_all_its_members(
     assert types(ann, work) == CALENDAR
     for who in (bob, cid):
         assert notice(who).find(CS("invite-deleted")) is not None
+
+
+def test_of_a_group_those_with_calendars_here_are_sharees(
+    ann: Dialogue, bob: Dialogue, work: str, team: Callable[..., None]
+) -> None:
+    ann.store.write_now(lambda txn: accounts.create(txn, "dan", provision=accounts.provision_nothing))
+    team("bob", "dan")
+    share(ann, "all")
+    assert {each.findtext(CS("common-name")) for each in property_of(ann, work, CS("invite"))} == {"all", "bob"}
+    assert len(notices(bob)) == 1
 
 
 def test_members_come_and_go(ann: Dialogue, bob: Dialogue, cid: Dialogue, work: str, team: Callable[..., None]) -> None:
