@@ -107,6 +107,16 @@ class Letter:
         return cls(**plain)
 
 
+def under_way(txn: Transaction, limit: int = 100) -> frozenset[int]:
+    """The ids of letters to other nodes that are to arrive in a moment: they are due, and nothing was in vain yet."""
+    lanes = [each.kind for each in txn.tasks.lanes(LETTER + NODE) if each.due <= txn.now]
+    if not lanes:
+        return frozenset()
+    failing = {LETTER + each.domain for each in txn.peers.all() if each.next_try is not None}
+    due = (task for lane in lanes if lane not in failing for task in txn.tasks.due(lane, limit))
+    return frozenset(task.id for task in due if task.attempts == 0)
+
+
 def post(
     txn: Transaction,
     policy: Policy,

@@ -38,6 +38,9 @@ AT_ONCE: Final = 100
 """The most letters to a domain that are looked up at a time."""
 ABREAST: Final = 4
 """The most messages that are carried to a domain at the same time."""
+ARRIVAL_SECONDS: Final = 2.0
+"""How long a client waits at most for what it has written to arrive at other nodes."""
+ARRIVAL_LOOK_SECONDS: Final = 0.02
 NODE_SECONDS: Final = 0.5
 """How long to wait after the first try in vain to reach a node."""
 LONGEST_NODE_SECONDS: Final = 20.0
@@ -137,6 +140,22 @@ class Courier:
         for each in served:
             each.cancel()
         await gatherResults(served)
+
+    async def arrived(self) -> None:
+        """Wait until what was written to people at other nodes has arrived there; no longer than `ARRIVAL_SECONDS`.
+
+        So who looks at both calendars sees what would be there at one server. What takes longer arrives later.
+        """
+        clock = self._call.clock
+        until = clock.seconds() + ARRIVAL_SECONDS
+        try:
+            written = waiting = await self._store.read(letters.under_way)
+            while waiting and self._call.running and clock.seconds() < until:
+                await self._look()
+                await deferLater(clock, ARRIVAL_LOOK_SECONDS)
+                waiting = written & await self._store.read(letters.under_way)
+        except Busy:
+            return  # nobody knows, and the client has its answer all the same
 
     # -- which domains ---------------------------------------------------------------------------------------------
 

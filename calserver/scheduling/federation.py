@@ -155,6 +155,10 @@ class Federation:
         """Whether others are asked: other organizations by iSchedule, or other nodes."""
         return self._enabled or self._neighbors is not None
 
+    async def arrived(self) -> None:
+        """Wait a moment for what was written to people at other nodes to arrive (`Courier.arrived`)."""
+        await self._courier.arrived()
+
     def start(self) -> None:
         """Begin to deliver letters."""
         self._courier.start()

@@ -119,6 +119,7 @@ class Daemon(Service):
             recall=Recall(found, {each.name: each.home_kind for each in MOUNTS if isinstance(each, Homes)}),
             metrics=self.metrics,
             reactor=self._reactor,
+            settled=None if federation is None or identity is None else federation.arrived,
         )
         pages: list[Pages] = []
         if federation is not None and federation.answers:

@@ -66,7 +66,8 @@ class DavAdapter:
         recall: answers that are known by heart.
         metrics: what is counted.
         reactor: its threads.
-        settled: is awaited before the answer to what was written, where the store is not the one with the logins.
+        foreign: whether the store is not the one with the logins.
+        settled: is awaited after something was written, before that is answered: what has to follow elsewhere.
     """
 
     store: Store
@@ -78,6 +79,7 @@ class DavAdapter:
     recall: Recall
     metrics: Metrics
     reactor: Any
+    foreign: bool = False
     settled: Callable[[], Awaitable[object]] | None = None
 
     _anybody: Login = attrs.field(init=False, factory=lambda: Login(ANONYMOUS, revision=0, version=0))
@@ -165,13 +167,11 @@ class DavAdapter:
             log.error("there is no room left for the database")
             request.respond(dav.SufficientDiskSpace.status, (dav.xml.CONTENT_TYPE,), _NO_ROOM)
         else:
-            if self.settled is not None:
-                await self.settled()
             self._write(request, response, further)
 
     def _version(self) -> int:
         """The data version by which logins are known to be current; that of another store says nothing of them."""
-        return self.store.data_version() if self.settled is None else _NO_VERSION
+        return _NO_VERSION if self.foreign else self.store.data_version()
 
     def _write(self, request: Request, response: dav.Response, further: Sequence[Field]) -> None:
         fields: Sequence[Field] = (*response.headers, *further)
@@ -268,15 +268,17 @@ class DavAdapter:
     async def _transact(self, turn: "Turn") -> dav.Response:
         self.spoken.prepare(turn.asked)
         began = time.perf_counter()
-        run = self.store.write if self.spoken.writes(turn.asked) else self.store.read
+        writes = self.spoken.writes(turn.asked)
         try:
-            response = await run(turn.work)
+            response = await (self.store.write if writes else self.store.read)(turn.work)
         except dav.RolledBack as refused:
             response = refused.response
         finally:
             self.metrics.store_waits.observe(time.perf_counter() - began)
         if response.later is not None:
             return await response.later()
+        if writes and self.settled is not None and response.status < HTTPStatus.MULTIPLE_CHOICES:
+            await self.settled()
         self._learn(turn, response)
         return response
 

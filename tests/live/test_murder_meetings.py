@@ -31,9 +31,9 @@ def front(murder: Murder) -> Diaries:
 def test_a_meeting_across_nodes(front: Diaries) -> None:
     bob, carol = front.mail("bob"), front.mail("carol")
     assert front.invite("lunch", "ann", [bob, carol]).status == 201
-    assert status(front.text("ann", "lunch"), carol)["SCHEDULE-STATUS"] == "1.2"
-    until(lambda: front.find("bob", "lunch") is not None, "the invitation arrives")
-    until(lambda: status(front.text("ann", "lunch"), bob)["SCHEDULE-STATUS"] == "1.2", "it is known to have arrived")
+    for who in (bob, carol):  # who is elsewhere has got it before the organizer gets the answer
+        assert status(front.text("ann", "lunch"), who)["SCHEDULE-STATUS"] == "1.2"
+    assert front.find("bob", "lunch") is not None
     assert len(front.names("bob", "Inbox")) == 1
 
     assert front.answers("bob", "lunch", "ACCEPTED").status == 204
