@@ -1,10 +1,13 @@
 """COPY and MOVE between homes: the same whether the homes are at one node or at two."""
 
 import re
+import time
 from collections.abc import Callable
+from http.client import HTTPException
+from threading import Thread
 
 import pytest
-from daemon import Answer
+from daemon import Answer, Connection
 from diaries import Diaries, status
 from murder import Murder
 from organizations import until
@@ -235,3 +238,41 @@ def test_a_large_calendar_is_copied(cluster: Murder) -> None:
     assert by.request("POST", f"{ANN}Many/", text, Content_Type="text/calendar").status == 207
     assert by.request("COPY", f"{ANN}Many/", Destination=f"{BOB}Many/").status == 201
     assert by.request("PROPFIND", f"{BOB}Many/", Depth="1").text.count("<D:response>") == 201
+
+
+def test_whichever_node_dies_while_things_are_moved_nothing_is_lost(cluster: Murder) -> None:
+    """The client tries again until it is told that it is done; then all is at the one place, and not at the other."""
+    names = [f"k{number}" for number in range(40)]
+    by = cluster.front.by("admin")
+    for name in names:
+        assert by.request("PUT", f"{ANN}Default/{name}.ics", event(name)).status == 201
+    statuses: list[int] = []
+
+    def move(name: str) -> int:
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            try:
+                with Connection(cluster.front.port, "admin") as fresh:
+                    target = f"{BOB}Default/{name}.ics"
+                    status = fresh.request("MOVE", f"{ANN}Default/{name}.ics", Destination=target).status
+            except (OSError, HTTPException):
+                continue
+            if status not in (503, 504):
+                return status
+        return 0
+
+    def move_all() -> None:
+        statuses.extend(map(move, names))
+
+    worker = Thread(target=move_all)
+    worker.start()
+    for number, node in enumerate(("b1", "b2", "f1"), 1):
+        until(lambda number=number: len(statuses) >= 8 * number, "it goes on")  # type: ignore[misc]
+        cluster.nodes[node].kill()
+        cluster.nodes[node].start()
+    worker.join()
+    by = cluster.front.by("admin")
+    assert set(statuses) <= {201, 204, 404}, statuses  # 404 where the answer to a try that succeeded was lost
+    for name in names:
+        assert by.request("GET", f"{BOB}Default/{name}.ics").text == event(name)
+        assert by.request("GET", f"{ANN}Default/{name}.ics").status == 404
