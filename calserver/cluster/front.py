@@ -11,6 +11,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 import attrs
+from twisted.internet.defer import DeferredSemaphore
 from twisted.logger import Logger
 
 from calserver import dav
@@ -35,12 +36,18 @@ log = Logger()
 
 MOST_PLACES: Final = 50_000
 """How many principals' places are remembered."""
+IN_MEMORY: Final = 8
+"""How many requests at a time may have what other nodes send in memory; others wait."""
 PRINCIPALS: Final = "principals"
 _MARK: Final = SCHEME.lower().encode() + b" "
 _TWO_PLACES: Final = frozenset({b"COPY", b"MOVE"})
 _GATHERED: Final = frozenset({b"PROPFIND", b"REPORT"})
 _OF_NODES: Final = frozenset(each.encode() for each in porter.METHODS)
 """Methods that clients do not have."""
+
+
+Asking = Callable[[Login], Coroutine[Any, Any, None]]
+"""Answers a request for somebody who has authenticated."""
 
 
 class Front:
@@ -72,6 +79,7 @@ class Front:
         self._porter = attrs.evolve(adapter, spoken=dav.Extensions([*adapter.spoken.spoken, porter.porter]))
         self._mounts = mounts
         self._replays = Replays()
+        self._room = DeferredSemaphore(IN_MEMORY)
         self._places: dict[tuple[str, str], str | None] = {}
         self._version = 0
 
@@ -261,9 +269,7 @@ class Front:
 
         await self._ask(request, path, body, send)
 
-    async def _ask(
-        self, request: Request, path: str, body: bytes | Intake, ask: Callable[[Login], Coroutine[Any, Any, None]]
-    ) -> None:
+    async def _ask(self, request: Request, path: str, body: bytes | Intake, ask: Asking) -> None:
         """Let other nodes answer for somebody who has authenticated, or say why not."""
         again = ("Retry-After", AGAIN_SECONDS)
         try:
@@ -296,6 +302,18 @@ class Front:
 
     # -- what several nodes have -----------------------------------------------------------------------------------
 
+    def _in_turn(self, ask: Asking) -> Asking:
+        """The same, when there is room for it."""
+
+        async def when_there_is_room(login: Login) -> None:
+            await self._room.acquire()
+            try:
+                await ask(login)
+            finally:
+                self._room.release()
+
+        return when_there_is_room
+
     def _gather(self, request: Request, path: str) -> Running | None:
         """Answer what has to be gathered; None for anything else."""
         expands = request.method == b"REPORT" and b"expand-property" in request.body
@@ -313,7 +331,7 @@ class Front:
             homes = await self._adapter.store.read(lambda txn: self._homes(txn, asked.href, login.actor))
             await self._gathering(request, login, asked).list(self._mounts, homes)
 
-        await self._ask(request, path, request.body, gather)
+        await self._ask(request, path, request.body, self._in_turn(gather))
 
     def _homes(self, txn: Transaction, place: Href, actor: Actor) -> Mapping[str, Sequence[Href]]:
         """The homes at or below a collection that somebody may see, by node."""
@@ -340,7 +358,7 @@ class Front:
             most = self._adapter.settings.expand_resources
             await self._gathering(request, login, asked).expand(there, root, most)
 
-        await self._ask(request, path, request.body, gather)
+        await self._ask(request, path, request.body, self._in_turn(gather))
 
     def _gathering(self, request: Request, login: Login, asked: dav.Request) -> Gathering:
         return Gathering(envoy=self._envoy, request=request, login=login, asked=asked, where=self._where)
@@ -371,7 +389,7 @@ class Front:
             )
             await carriage.go()
 
-        await self._ask(request, path, request.body, carry)
+        await self._ask(request, path, request.body, self._in_turn(carry))
 
     async def _destination(self, asked: dav.Request) -> Place | None:
         """The Destination of a request, if it is in somebody's home."""

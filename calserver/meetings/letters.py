@@ -61,6 +61,10 @@ class Letter:
     message_id: str
     posted: str
     """When the oldest of them was written, as an ISO 8601 instant."""
+    latest: str = ""
+    """When the last of them was written."""
+    together: int = 1
+    """How many of them were written then: what one change of a meeting says."""
     reason: str = ""
     """Why it is sent, in words."""
     node: str = ""
@@ -107,14 +111,14 @@ class Letter:
         return cls(**plain)
 
 
-def under_way(txn: Transaction, limit: int = 100) -> frozenset[int]:
-    """The ids of letters to other nodes that are to arrive in a moment: they are due, and nothing was in vain yet."""
+def under_way(txn: Transaction, limit: int = 100) -> frozenset[tuple[str, str]]:
+    """Lanes and keys of letters to nodes that are to arrive in a moment: they are due, and nothing was in vain yet."""
     lanes = [each.kind for each in txn.tasks.lanes(LETTER + NODE) if each.due <= txn.now]
     if not lanes:
         return frozenset()
     failing = {LETTER + each.domain for each in txn.peers.all() if each.next_try is not None}
     due = (task for lane in lanes if lane not in failing for task in txn.tasks.due(lane, limit))
-    return frozenset(task.id for task in due if task.attempts == 0)
+    return frozenset((task.kind, task.key) for task in due if task.attempts == 0)
 
 
 def post(
@@ -185,6 +189,7 @@ def _letter(txn: Transaction, message: Message, sender: Principal | None) -> Let
         texts=(message.text,),
         message_id="",
         posted=txn.now.isoformat(),
+        latest=txn.now.isoformat(),
     )
 
 
@@ -197,12 +202,20 @@ def _put(txn: Transaction, letter: Letter, message: Message) -> None:
 
 
 def _joined(before: Letter, new: Letter, message: Message) -> Letter:
-    """One letter of two: what says all makes what was said before needless."""
+    """One letter of two: what says all makes what was said before needless.
+
+    Who is at another node gets all that one change says, as at the own node: an instance is cancelled, and the rest
+    changes. Others get what says all.
+    """
     if new.sender is None:
         new = attrs.evolve(new, sender=before.sender, reason=before.reason)
+    same_change = bool(new.node) and before.latest == new.latest
     if message.calendar.master is not None and message.method is not Method.ADD:
-        return attrs.evolve(new, posted=before.posted)
-    return attrs.evolve(new, posted=before.posted, texts=(*before.texts, *new.texts))
+        kept = before.texts[-before.together :] if same_change else ()
+    else:
+        kept = before.texts
+    together = before.together + 1 if same_change else 1
+    return attrs.evolve(new, posted=before.posted, texts=(*kept, *new.texts), together=together)
 
 
 def sent(txn: Transaction, policy: Policy, task: Task, statuses: Mapping[str, str]) -> None:

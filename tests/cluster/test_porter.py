@@ -1,5 +1,6 @@
 """What two nodes do for a COPY or MOVE from one to the other: here both are one, and nobody is in between."""
 
+import attrs
 import pytest
 from dialogue import WEBDAV, Dialogue
 
@@ -86,3 +87,12 @@ def test_what_is_too_large_for_one_request_stays(root: Dialogue) -> None:
 
 def test_a_body_that_is_no_cargo_is_refused(root: Dialogue) -> None:
     assert root("UNPACK", f"{BOB}Trips/", b"anything").status == 400
+
+
+def test_where_there_is_no_room_nothing_is_stored(root: Dialogue) -> None:
+    root.settings = attrs.evolve(root.settings, quota_bytes=3000)
+    assert root("PUT", "drive/user/bob/full", bytes(2500)).status == 201
+    assert root("PUT", "drive/user/ann/more", bytes(2500)).status == 201
+    packed = root("PACK-MOVE", "drive/user/ann/more").body
+    assert root("UNPACK", "drive/user/bob/more", packed).status == 507
+    assert root("GET", "drive/user/bob/more").status == 404

@@ -107,3 +107,20 @@ def test_of_a_node_that_is_away_only_its_part_is(cluster: Murder) -> None:
         assert admin.request("REPORT", "/dav/calendars/user/ann/", EXPAND, Depth="0").status == 503
     finally:
         cluster.nodes["b1"].start()
+
+
+def test_every_property_of_what_all_nodes_have_is_the_same_at_each(cluster: Murder) -> None:
+    asked = '<propfind xmlns="DAV:"><prop><supported-live-property-set/></prop></propfind>'
+    places = ["/dav/", "/dav/calendars/user/", "/dav/principals/", "/dav/principals/user/"]
+    places += [f"/dav/principals/{each}/" for each in ("user/ann", "user/bob/calendar-proxy-write", "group/staff")]
+    for place in places:
+        found = cluster.front.connect("ann").request("PROPFIND", place, asked, Depth="0")
+        names = [each[0][0] for each in etree.fromstring(found.body).iter("{DAV:}supported-live-property")]
+        assert len(names) > 20
+        body = etree.Element("{DAV:}propfind")
+        etree.SubElement(body, "{DAV:}prop").extend(names)
+        answers = [
+            each.connect("ann").request("PROPFIND", place, etree.tostring(body), Depth="0")
+            for each in cluster.nodes.values()
+        ]
+        assert len({seen(each) for each in answers}) == 1, place

@@ -69,6 +69,21 @@ def test_an_invitation_an_answer_and_a_change(b1: Node, b2: Node) -> None:
     assert copy.components[0].value("STATUS") == "CANCELLED"
 
 
+def test_all_that_one_change_says_arrives(b1: Node, b2: Node) -> None:
+    """As it does for somebody at the own node: an instance is cancelled, and the series changes."""
+    series = ("DTSTART:20990105T090000Z", "RRULE:FREQ=DAILY;COUNT=5")
+    b1.office.invite("m", "ann", "bob", "cyd", lines=series)
+    settle(b1, b2)
+    for number in (1, 2):  # before anything is sent only the last one counts
+        exdate = f"EXDATE:2099010{5 + number}T090000Z"
+        b1.office.invite("m", "ann", "bob", "cyd", lines=(*series, exdate, f"SEQUENCE:{number}", "SUMMARY:Other"))
+    (letter,) = b1.waiting("node:b2")
+    assert len(letter.texts) == 2
+    settle(b1, b2)
+    assert sorted(b2.office.inbox("bob", "m")) == ["CANCEL", "REQUEST", "REQUEST"]
+    assert sorted(b1.office.inbox("cyd", "m")) == ["CANCEL", "CANCEL", "REQUEST", "REQUEST", "REQUEST"]
+
+
 def test_a_copy_that_is_removed_is_an_answer(b1: Node, b2: Node) -> None:
     b1.office.invite("m", "ann", "bob")
     settle(b1, b2)
