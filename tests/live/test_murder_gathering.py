@@ -124,3 +124,28 @@ def test_every_property_of_what_all_nodes_have_is_the_same_at_each(cluster: Murd
             for each in cluster.nodes.values()
         ]
         assert len({seen(each) for each in answers}) == 1, place
+
+
+def test_a_public_calendar_is_public_through_a_front_end(cluster: Murder) -> None:
+    bob, nobody = cluster.front.by("bob"), cluster.front.connect(None)
+    open_, closed = "/dav/calendars/user/bob/Open/", "/dav/calendars/user/bob/Default/"
+    assert bob.request("MKCALENDAR", open_).status in (201, 405)
+    publish = '<CS:publish-calendar xmlns:CS="http://calendarserver.org/ns/"/>'
+    assert bob.request("POST", open_, publish, Content_Type="application/xml").status in (200, 202, 204)
+    got, head = nobody.request("GET", open_), nobody.request("HEAD", open_)
+    assert (got.status, got.headers["Content-Type"].split(";")[0]) == (200, "text/calendar")
+    assert (head.status, head.headers["Content-Length"]) == (200, str(len(got.body)))
+    assert nobody.request("GET", closed).status == 401
+    assert nobody.request("PROPFIND", open_, Depth="0").status == 401
+
+
+def test_people_at_another_node_cannot_be_invited_to_share(cluster: Murder) -> None:
+    share = '<CS:share xmlns:CS="http://calendarserver.org/ns/" xmlns:D="DAV:">{}</CS:share>'
+    who = "<CS:set><D:href>mailto:{}@example.com</D:href><CS:read/></CS:set>"
+    body = share.format(who.format("bob") + who.format("carol"))
+    answer = cluster.front.by("ann").request(
+        "POST", "/dav/calendars/user/ann/Default/", body, Content_Type="application/xml"
+    )
+    found = re.findall(r"mailto:(\w+)@example.com</D:href><D:status>HTTP/1.1 (\d+)", answer.text)
+    assert (answer.status, found) == (207, [("bob", "403"), ("carol", "200")])
+    assert len(cluster.front.names("carol", "Notifications")) == 1
