@@ -14,17 +14,15 @@ from twisted.logger import Logger
 from calserver.auth import Login
 from calserver.cluster import porter
 from calserver.cluster.cargo import stamp_of
+from calserver.cluster.conditions import ALWAYS, if_field
 from calserver.cluster.envoy import Envoy, Fields
 from calserver.cluster.relay import AGAIN_SECONDS, give, request_fields
-from calserver.dav import Condition, ConditionList
+from calserver.dav import ConditionList
 from calserver.web import Request
 
 log = Logger()
 
 _LANDED: Final = frozenset({HTTPStatus.CREATED, HTTPStatus.NO_CONTENT})
-_NEVER: Final = Condition(token="DAV:no-lock")
-"""What no resource has (RFC 4918 section 10.4.8)."""
-_ALWAYS: Final = attrs.evolve(_NEVER, negated=True)
 _OF_CONTENT: Final = frozenset(b"accept-encoding content-encoding content-type destination".split())
 _OF_SOURCE: Final = frozenset(
     b"depth if-match if-modified-since if-none-match if-schedule-tag-match if-unmodified-since range".split()
@@ -116,7 +114,7 @@ class Carriage:
         fields.pop(b"if", None)
         if self.conditions:
             tag = self.conditions[0].resource
-            always = ConditionList(tag, (_ALWAYS,))
+            always = ConditionList(tag, (ALWAYS,))
             fields[b"if"] = [if_field([*self.conditions, always])]
         return fields
 
@@ -140,20 +138,3 @@ class Carriage:
             names = {each.strip() for value in allowed for each in value.split(",")} - porter.METHODS
             answer.headers.setRawHeaders(b"allow", [", ".join(sorted(names)).encode("latin-1")])
         await give(answer, self.request)
-
-
-def if_field(lists: Sequence[ConditionList], *, submitting: Sequence[ConditionList] = ()) -> bytes:
-    """An If header of lists; the tokens of others are submitted, but what they say does not count."""
-    tokens = dict.fromkeys(each.token for one in submitting for each in one.conditions if each.token)
-    more = []
-    if tokens:
-        more.append(ConditionList(lists[0].resource, (*(Condition(token=each) for each in tokens), _NEVER)))
-    return " ".join(map(_text, [*lists, *more])).encode()
-
-
-def _text(one: ConditionList) -> str:
-    conditions = " ".join(
-        ("Not " if each.negated else "") + (f"<{each.token}>" if each.token else f"[{each.etag}]")
-        for each in one.conditions
-    )
-    return f"<{one.resource}> ({conditions})" if one.resource else f"({conditions})"

@@ -83,13 +83,22 @@ class Envoy:
             sent[b"host"] = [request.origin.host.encode()]
         return await self.relay.send(url, Parcel(method=method.encode(), fields=sent, body=body), seconds)
 
-    async def hear(self, node: str, request: Request, login: Login, path: str, body: bytes, fields: Fields) -> Heard:
+    async def hear(
+        self,
+        node: str,
+        request: Request,
+        login: Login,
+        path: str,
+        body: bytes,
+        fields: Fields,
+        method: str | None = None,
+    ) -> Heard:
         """Send a request, and wait for all of the answer, which is a part of another one; no longer than `SECONDS`.
 
         Raises:
             NodeAway, NodeSilent: see `Relay.send`.
         """
-        answer = await self.send(node, request, login, path, fields=fields, body=body, seconds=SECONDS)
+        answer = await self.send(node, request, login, path, method=method, fields=fields, body=body, seconds=SECONDS)
         content = await self.relay.whole(answer, MOST_BYTES)
         return Heard(answer.code, answer_fields(answer), content)
 

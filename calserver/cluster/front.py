@@ -19,6 +19,7 @@ from calserver.auth import Connection, Login
 from calserver.cluster import porter
 from calserver.cluster.assertion import SCHEME, Assertion, NotBelieved, Replays, believed
 from calserver.cluster.carriage import Carriage, Place
+from calserver.cluster.conditions import decided, placed
 from calserver.cluster.envoy import Envoy
 from calserver.cluster.gathering import Gathering, is_listing
 from calserver.cluster.identity import Identity
@@ -97,6 +98,8 @@ class Front:
                 return None
             if request.method in _TWO_PLACES:
                 return self._refusing(request, self._carry(request, path, answer))
+            if is_tagged(request):
+                return self._refusing(request, self._decide(request, path, answer))
             if request.method in _GATHERED:
                 gathering = self._gather(request, path)
                 if gathering is not None:
@@ -114,7 +117,8 @@ class Front:
         path = request.path.decode("ascii")
         server = self._adapter.server
         prefix = next((each for each in (server.public_prefix, server.arriving_prefix) if path.startswith(each)), None)
-        if prefix is None or is_asserted(request) or request.method in _TWO_PLACES | _OF_NODES:
+        others = is_asserted(request) or is_tagged(request) or request.method in _TWO_PLACES | _OF_NODES
+        if prefix is None or others:
             return None
         try:
             there = self._placed(path[len(prefix) :])
@@ -384,7 +388,11 @@ class Front:
                 source=Place(node=there, path=path),
                 target=target,
                 conditions=lists,
-                at_target=[each for each in lists if await self._node_of(asked, each.resource) == target.node],
+                at_target=[
+                    each
+                    for node, _, each in await placed(lists, there, lambda each: self._place_of(asked, each))
+                    if node == target.node
+                ],
                 most_bytes=2 * self._adapter.settings.body_bytes,
             )
             await carriage.go()
@@ -400,13 +408,43 @@ class Front:
         node = await self._where(str(href))
         return None if node is None else Place(node=node, path=str(href))
 
-    async def _node_of(self, asked: dav.Request, tag: str) -> str | None:
-        """The node of a resource that an If header names; None for the request's own."""
+    # -- If headers ------------------------------------------------------------------------------------------------
+
+    async def _decide(self, request: Request, path: str, answer: Handler) -> None:
+        """Answer a request with conditions on resources that it names: other nodes decide about theirs first."""
+        asked, there = self._adapter.value(request, path, b"", ANONYMOUS), await self._where(path)
+
+        async def go_on() -> None:
+            running = self._go(request, path, there, answer)
+            if running is not None:
+                await running
+
+        async def decide(login: Login) -> None:
+            field = await decided(self._envoy, request, login, lists, elsewhere)
+            request.requestHeaders.setRawHeaders(b"if", [field])
+            await go_on()
+
         try:
-            href = dav.local(asked, tag) if tag else None
+            lists = asked.parsed(dav.if_lists)
+        except Refusal:  # of which whoever answers will tell
+            lists = ()
+        elsewhere = await placed(lists, there or self._identity.name, lambda each: self._place_of(asked, each))
+        await (self._ask(request, path, request.body, decide) if elsewhere else go_on())
+
+    async def _place_of(self, asked: dav.Request, one: dav.ConditionList) -> tuple[str, Href] | None:
+        """Node and place of the resource that a list of an If header names; None for the request's own."""
+        try:
+            href = dav.local(asked, one.resource) if one.resource else None
         except Refusal:
             return None
-        return None if href is None else await self._where(str(href))
+        node = None if href is None else await self._where(str(href))
+        return None if href is None or node is None else (node, href)
+
+
+def is_tagged(request: Request) -> bool:
+    """Whether a request has conditions on resources that it names, its own or others (RFC 4918 section 10.4.2)."""
+    values = request.requestHeaders.getRawHeaders(b"if", ())
+    return any(each.lstrip().startswith(b"<") for each in values)
 
 
 def is_asserted(request: Request) -> bool:

@@ -47,7 +47,8 @@ PACK_COPY: Final = "PACK-COPY"
 PACK_MOVE: Final = "PACK-MOVE"
 UNPACK: Final = "UNPACK"
 DROP: Final = "DROP"
-METHODS: Final = frozenset({PACK_COPY, PACK_MOVE, UNPACK, DROP})
+HOLDS: Final = "HOLDS"
+METHODS: Final = frozenset({PACK_COPY, PACK_MOVE, UNPACK, DROP, HOLDS})
 CONTENT_TYPE: Final = ("Content-Type", "application/octet-stream")
 
 porter = Extension("COPY and MOVE between nodes")
@@ -66,6 +67,13 @@ class TooLarge(Refusal):
 
 
 _TOO_LARGE: Final = "this is too large to be carried to another node by one request"
+
+
+@porter.method(HOLDS, on=(Resource, Unmapped), writes=False)
+def holds(request: Request, resource: Resource) -> Response:
+    """That the If header of the request holds (RFC 4918 section 10.4), or it would have been refused with 412."""
+    return Response(HTTPStatus.NO_CONTENT)
+
 
 # -- where it is -------------------------------------------------------------------------------------------------------
 

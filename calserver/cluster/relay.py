@@ -33,7 +33,7 @@ IDLE_SECONDS: Final = 20.0
 """How long an idle connection is kept: less than a node keeps it, so that no request meets its end."""
 AGAIN_SECONDS: Final = "2"
 """What a client is told to wait where a node is away."""
-SAFE: Final = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PROPFIND", b"REPORT", b"PACK-COPY", b"PACK-MOVE"})
+SAFE: Final = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PROPFIND", b"REPORT", b"PACK-COPY", b"PACK-MOVE", b"HOLDS"})
 """Methods that change nothing: they are sent again where a connection ended before its answer began."""
 
 _CONNECTION: Final = frozenset(

@@ -177,6 +177,31 @@ def locks(server: Diaries) -> list[object]:
     return found
 
 
+def conditions(server: Diaries) -> list[object]:
+    """An If header of any request may be about resources anywhere."""
+    by, path = server.by("admin"), f"{ANN}Default/conditions.ics"
+    put = by.request("PUT", path, event("conditions"))
+    found: list[object] = [put.status, by.request("MKCALENDAR", f"{BOB}Conditions/").status]
+    theirs = token(by.request("LOCK", f"{BOB}Conditions/", LOCK))
+    here, there = f"<http://127.0.0.1:{server.port}{path}>", f"<{BOB}Conditions/>"
+    mine = by.request("GET", path).headers["ETag"]
+    for field in (
+        f"{there} ({theirs})",
+        f"{there} (Not {theirs})",
+        f"{there} (<urn:uuid:other>)",
+        f'{there} (<urn:uuid:other>) {here} (["other"])',
+        f"{there} (<urn:uuid:other>) {here} ([{mine}])",
+        f"{there} (<urn:uuid:other>) {there} ({theirs} Not <urn:uuid:other>)",
+        f"{there} nonsense",
+        f"<http://other.example/> ({theirs})",
+    ):
+        found.append(by.request("DELETE", f"{ANN}Default/nothing.ics", If=field).status)
+        found.append(by.request("PROPPATCH", path, COLOR, If=field).status)
+    found.append(server.by("bob").request("PROPPATCH", path, COLOR, If=f"{there} ({theirs})").status)
+    found.append(server.connect(None).request("PROPPATCH", path, COLOR, If=f"{there} ({theirs})").status)
+    return found
+
+
 def meetings(server: Diaries) -> list[object]:
     """What is moved is withdrawn where it was, and stored where it goes; a copy tells nobody."""
     carol = server.mail("carol")
@@ -194,7 +219,7 @@ def meetings(server: Diaries) -> list[object]:
     return found
 
 
-@pytest.mark.parametrize("play", [members, collections, rights, locks, meetings])
+@pytest.mark.parametrize("play", [members, collections, rights, locks, conditions, meetings])
 def test_it_is_the_same_between_nodes_as_between_homes(cluster: Murder, single: Diaries, play: Play) -> None:
     assert play(cluster.front) == play(single)
 
@@ -221,7 +246,7 @@ def test_any_node_carries_and_clients_do_not_have_the_methods_of_nodes(cluster: 
         assert by.request("PUT", f"{ANN}Default/{name}.ics", event(name)).status == 201
         assert by.request("MOVE", f"{ANN}Default/{name}.ics", Destination=f"{BOB}Default/{name}.ics").status == 201
         assert by.request("GET", f"{BOB}Default/{name}.ics").text == event(name)
-        for method in ("PACK-COPY", "PACK-MOVE", "UNPACK", "DROP"):
+        for method in ("PACK-COPY", "PACK-MOVE", "UNPACK", "DROP", "HOLDS"):
             for home in (ANN, BOB):
                 assert by.request(method, f"{home}Default/{name}.ics").status == 501
                 assert by.request(method, f"{home}Default/{name}.ics", bytes(100_000)).status == 501

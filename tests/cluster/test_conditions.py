@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from calserver.cluster.carriage import if_field
+from calserver.cluster.conditions import if_field
 from calserver.dav import Condition, ConditionList, Headers, Href, Request, if_lists
 from calserver.directory import ANONYMOUS
 
