@@ -205,17 +205,17 @@ def _joined(before: Letter, new: Letter, message: Message) -> Letter:
     """One letter of two: what says all makes what was said before needless.
 
     Who is at another node gets all that one change says, as at the own node: an instance is cancelled, and the rest
-    changes. Others get what says all.
+    changes; what says all goes first, since the rest may be about what that makes. Others get what says all.
     """
     if new.sender is None:
         new = attrs.evolve(new, sender=before.sender, reason=before.reason)
     same_change = bool(new.node) and before.latest == new.latest
     if message.calendar.master is not None and message.method is not Method.ADD:
-        kept = before.texts[-before.together :] if same_change else ()
+        texts = (*new.texts, *(before.texts[-before.together :] if same_change else ()))
     else:
-        kept = before.texts
+        texts = (*before.texts, *new.texts)
     together = before.together + 1 if same_change else 1
-    return attrs.evolve(new, posted=before.posted, texts=(*kept, *new.texts), together=together)
+    return attrs.evolve(new, posted=before.posted, texts=texts, together=together)
 
 
 def sent(txn: Transaction, policy: Policy, task: Task, statuses: Mapping[str, str]) -> None:

@@ -84,6 +84,20 @@ def test_all_that_one_change_says_arrives(b1: Node, b2: Node) -> None:
     assert sorted(b1.office.inbox("cyd", "m")) == ["CANCEL", "CANCEL", "REQUEST", "REQUEST", "REQUEST"]
 
 
+def test_an_invitation_to_a_series_of_which_an_instance_is_cancelled(b1: Node, b2: Node) -> None:
+    people = [f"ORGANIZER:{mail('ann')}", f"ATTENDEE;PARTSTAT=ACCEPTED:{mail('ann')}"]
+    people += [f"ATTENDEE;PARTSTAT=NEEDS-ACTION:{mail(each)}" for each in ("bob", "cyd")]
+    cancelled = ("DTSTART:20990107T090000Z", "RECURRENCE-ID:20990107T090000Z", "STATUS:CANCELLED")
+    master = vevent("m", *people, "DTSTART:20990105T090000Z", "RRULE:FREQ=DAILY;COUNT=5")
+    assert b1.office.put("ann", text(master, vevent("m", *people, *cancelled))).status == 201
+    settle(b1, b2)
+    here, there = b1.office.copy("cyd", "m"), b2.office.copy("bob", "m")
+    assert here is not None
+    assert there is not None
+    assert [each.value("STATUS") for each in here.components] == [None, "CANCELLED"]
+    assert [each.value("STATUS") for each in there.components] == [None, "CANCELLED"]
+
+
 def test_a_copy_that_is_removed_is_an_answer(b1: Node, b2: Node) -> None:
     b1.office.invite("m", "ann", "bob")
     settle(b1, b2)
