@@ -15,14 +15,14 @@ class Answer(NamedTuple):
 
 
 class Client:
-    """One connection that authenticates as one user."""
+    """One connection that authenticates as one user, or as nobody."""
 
-    def __init__(self, host: str, port: int, user: str, password: str) -> None:
+    def __init__(self, host: str, port: int, user: str = "", password: str = "") -> None:
         self._socket = socket.create_connection((host, port), timeout=120)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._stream = self._socket.makefile("rb")
         token = base64.b64encode(f"{user}:{password}".encode()).decode()
-        self._fixed = f"Host: {host}:{port}\r\nAuthorization: Basic {token}\r\n"
+        self._fixed = f"Host: {host}:{port}\r\n" + (f"Authorization: Basic {token}\r\n" if user else "")
 
     def __enter__(self) -> Self:
         return self

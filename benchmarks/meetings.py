@@ -15,7 +15,7 @@ from benchmarks.daemon import PASSWORD, Daemon
 
 MANY = 200
 """Attendees of a large meeting."""
-ANSWERS = 110
+ANSWERS = 140
 """Meetings that are answered."""
 
 
@@ -41,7 +41,7 @@ def rows(daemon: Daemon, client: Client) -> Iterator[Row]:
         name="attendee accepts",
         requests=_answers(daemon, client),
         check=lambda answer: answer.status == 204 and "schedule-tag" in answer.headers,
-        repeat=ANSWERS - 10,
+        repeat=ANSWERS - 40,
         target=5,
         peer=16,
     )
