@@ -88,7 +88,13 @@ class SqlStore:
     """`calserver.store.interface.Store` on SQL; made by `calserver.store.open_store`."""
 
     def __init__(
-        self, dialect: Dialect, *, reactor: Reactor | None, readers: int, now: Callable[[], datetime] = utc_now
+        self,
+        dialect: Dialect,
+        *,
+        reactor: Reactor | None,
+        readers: int,
+        paths: int = 2000,
+        now: Callable[[], datetime] = utc_now,
     ) -> None:
         self._dialect = dialect
         self._reactor = reactor
@@ -102,7 +108,7 @@ class SqlStore:
         self._readers: list[threading.Thread] = []
         self._deadline = math.inf
         self._lease: Lease | None = None
-        self._ways = Ways()
+        self._ways = Ways(paths)
         self._watch = dialect.connect_watch(self._too_long)
         self._slow_until = 0.0
         self._blocks = getrusage(RUSAGE_THREAD).ru_inblock

@@ -15,9 +15,6 @@ import attrs
 
 from calserver.store.values import Collection, Stamp
 
-MOST: Final = 2000
-"""Ways that are remembered; a few kilobytes each."""
-
 Key = tuple[str, ...]
 """Kind and uid of a principal, kind of home, names."""
 WITHOUT_NAMES: Final = 3
@@ -37,9 +34,14 @@ class Way:
 
 
 class Ways:
-    """What is remembered, for all threads."""
+    """What is remembered, for all threads.
 
-    def __init__(self) -> None:
+    Args:
+        most: how many ways; a few kilobytes each.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
         self._known: dict[Key, Way] = {}
 
     def find(self, key: Key, stamp: Callable[[int], Stamp | None]) -> Sequence[Collection] | None:
@@ -75,7 +77,7 @@ class Ways:
         now = stamp(rows[0].id) if rows and missing <= 1 else None
         if now is None:
             return
-        if len(self._known) >= MOST:
+        if len(self._known) >= self._most:
             self._known.clear()
         collections = beside(rows[-1].id) if missing else None
         self._known[key[:-1] if missing else key] = Way(now, tuple(rows), collections)

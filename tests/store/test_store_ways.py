@@ -89,7 +89,7 @@ def test_a_transaction_that_writes_sees_what_it_did(store: Store, place: Place) 
 
 
 def test_not_everything_is_remembered(store: Store, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ways, "MOST", 2)
+    monkeypatch.setattr(store, "_ways", ways.Ways(2))
     for name in ("a", "b", "c"):
         store.write_now(lambda txn, name=name: txn.collections.add(place.home.id, name, "plain"))
     for _ in range(2):
