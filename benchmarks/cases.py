@@ -48,7 +48,7 @@ MOST_FOR_SHARED = 1.2
 """How many times as much they may cost."""
 
 
-def rows(client: Client, user: str, calendar: data.Calendar, shared: str = "") -> Iterator[Row]:
+def rows(client: Client, user: str, calendar: data.Calendar, shared: str = "", *, again: str = "") -> Iterator[Row]:
     """All rows for a calendar of a user.
 
     Args:
@@ -56,6 +56,7 @@ def rows(client: Client, user: str, calendar: data.Calendar, shared: str = "") -
         user: whose calendar it is.
         calendar: what is in it.
         shared: path of a calendar that somebody else shares with the user, with as many; empty for none.
+        again: what tells another round in the same calendar from those before.
     """
     path = f"/dav/calendars/user/{user}/{calendar.name}/"
     size = calendar.size
@@ -106,7 +107,10 @@ def rows(client: Client, user: str, calendar: data.Calendar, shared: str = "") -
         )
     yield Row(
         name="GET of one event",
-        requests=(client.render("GET", path + name) for name in itertools.cycle(names)),
+        requests=(
+            client.render("GET", path + name, **({} if n < size else {"X_Number": str(n)}))  # never by heart
+            for n, name in enumerate(itertools.cycle(names))
+        ),
         check=lambda answer: answer.status == 200 and b"BEGIN:VEVENT" in answer.body and "etag" in answer.headers,
         repeat=400,
         target=0.25,
@@ -114,7 +118,7 @@ def rows(client: Client, user: str, calendar: data.Calendar, shared: str = "") -
     )
     yield Row(
         name="PUT of a new event, durable",
-        requests=_puts(client, path),
+        requests=_puts(client, path, again),
         check=lambda answer: answer.status == 201,
         repeat=200,
         target=1.2,
@@ -200,9 +204,9 @@ def rows(client: Client, user: str, calendar: data.Calendar, shared: str = "") -
     )
 
 
-def _puts(client: Client, path: str) -> Iterator[bytes]:
+def _puts(client: Client, path: str, again: str) -> Iterator[bytes]:
     for number in itertools.count():
-        uid = f"put-{path.split('/')[-2]}-{number:06}"
+        uid = f"put{again}-{path.split('/')[-2]}-{number:06}"
         body = data.event(number * 7, uid, 10_000)
         yield client.render("PUT", f"{path}{uid}.ics", body, Content_Type=ICALENDAR, If_None_Match="*")
 

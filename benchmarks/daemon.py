@@ -51,6 +51,11 @@ class Daemon:
 
     def __enter__(self) -> Self:
         self._prepare()
+        self.start()
+        return self
+
+    def start(self) -> None:
+        """Start it, and wait for its first answer."""
         began = time.monotonic()
         log = (self._directory / "daemon.log").open("wb")
         self._process = subprocess.Popen(
@@ -59,9 +64,12 @@ class Daemon:
         self._await_answer()
         self.start_seconds = time.monotonic() - began
         self.start_cpu_seconds = self.cpu()
-        return self
 
     def __exit__(self, *exc: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Stop it, and leave nothing."""
         if self._process is not None:
             self._process.send_signal(signal.SIGTERM)
             self._process.wait(30)
@@ -93,23 +101,28 @@ class Daemon:
     def add_users(self, first: int, last: int) -> None:
         """Make accounts that nobody logs in to, beside the running server."""
         rows = "".join(f"user{n},User {n},user{n}@example.com\n" for n in range(first, last + 1))
-        self._import("uid,name,email\n" + rows)
+        self.add_accounts("uid,name,email\n" + rows)
 
     def _prepare(self) -> None:
-        site = self._directory / "site"
-        listen = f"tcp:{self.port}:interface={self.host}"
-        admin = f"tcp:{_free_port()}:interface=127.0.0.1"
-        self._run("init", str(site), "--listen", listen, "--admin-listen", admin, *self._store)
-        self._configure(self._options)
+        self.make_site()
         rows = "".join(f"user{n},{PASSWORD},User {n},user{n}@example.com\n" for n in range(1, self._users + 1))
-        self._import("uid,password,name,email\n" + rows)
+        self.add_accounts("uid,password,name,email\n" + rows)
         if self._key is not None:
             self._know(self._key)
 
-    def _import(self, table: str) -> None:
+    def make_site(self) -> None:
+        """Make the configuration and an empty store."""
+        site = self._directory / "site"
+        listen = f"tcp:{self.port}:interface={self.host}"
+        admin = f"tcp:{_free_port()}:interface=127.0.0.1"
+        self.run("init", str(site), "--listen", listen, "--admin-listen", admin, *self._store)
+        self._configure(self._options)
+
+    def add_accounts(self, table: str) -> None:
+        """Make accounts as a CSV table says."""
         accounts = self._directory / "accounts.csv"
         accounts.write_text(table)
-        self._run("principals", "import", str(accounts), "--config", str(self.config))
+        self.run("principals", "import", str(accounts), "--config", str(self.config))
 
     def _configure(self, options: Mapping[str, str]) -> None:
         text = self.config.read_text()
@@ -128,10 +141,18 @@ class Daemon:
         with self.config.open("a") as file:
             file.write(f'\n[ischedule.peers."{key.domain}"]\npinned = true\n')
 
-    def _run(self, *arguments: str) -> None:
+    def join(self, section: str) -> None:
+        """Make it a node of a cluster, by a section of the configuration."""
+        text = self.config.read_text()
+        begin, end = text.index("[cluster]"), text.index("[log]")
+        self.config.write_text(text[:begin] + section + "\n" + text[end:])
+
+    def run(self, *arguments: str) -> str:
+        """What a verb of the command line says."""
         done = subprocess.run([*self._command, *arguments], cwd=self._cwd, capture_output=True, text=True, check=False)
         if done.returncode:
             raise SystemExit(f"calserver {' '.join(arguments)}: {done.stderr or done.stdout}")
+        return done.stdout
 
     def _await_answer(self) -> None:
         """Wait for an answer; a refusal is one."""

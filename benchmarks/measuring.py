@@ -11,7 +11,7 @@ from benchmarks.cases import Row
 from benchmarks.client import Answer, Client
 from benchmarks.daemon import Daemon
 
-SLICES = 10
+SLICES = 20
 
 
 @attrs.frozen(kw_only=True)
@@ -66,7 +66,7 @@ def measure(daemon: Daemon, client: Client, row: Row, size: int, *, traced: bool
     return Figure(
         row=row.name,
         size=size,
-        cpu_ms=1000 * statistics.quantiles(costs, n=4)[0],
+        cpu_ms=1000 * statistics.quantiles(costs, n=10)[0],
         median_ms=1000 * statistics.median(walls),
         p90_ms=1000 * walls[int(len(walls) * 0.9)],
         p99_ms=1000 * walls[int(len(walls) * 0.99)],
@@ -79,7 +79,7 @@ def measure(daemon: Daemon, client: Client, row: Row, size: int, *, traced: bool
 
 
 def slices(repeat: int) -> Iterator[int]:
-    """How many requests each slice of a row has: CPU is the lower quartile of `SLICES`.
+    """How many requests each slice of a row has: CPU is the lowest decile of `SLICES`.
 
     What others do on the machine makes a request cost more, by what they do to its caches and clock, never less.
     """
