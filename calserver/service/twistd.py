@@ -55,8 +55,8 @@ def makeService(options: Options) -> Service:
 
 
 ARENAS: Final = -8, 1
-LARGE: Final = -3, 256 * 1024
-TRIM: Final = -1, 512 * 1024
+LARGE: Final = -3, 8 * 1024 * 1024
+TRIM: Final = -1, 4 * 1024 * 1024
 """Numbers and values for ``mallopt`` of the GNU C library."""
 
 
