@@ -319,11 +319,11 @@ class SqlStore:
 
     def _look(self, work: Callable[[Transaction], T], driver: Any) -> T:
         """Run `work`, which only reads."""
-        return self._run(work, driver, self._ways)
+        return self._run(work, driver, writes=False)
 
-    def _run(self, work: Callable[[Transaction], T], driver: Any, ways: Ways | None = None) -> T:
-        """Run `work` in the transaction that the driver has begun; one that reads may know the `ways`."""
-        connection = Connection(self._dialect, driver, ways)
+    def _run(self, work: Callable[[Transaction], T], driver: Any, *, writes: bool = True) -> T:
+        """Run `work` in the transaction that the driver has begun."""
+        connection = Connection(self._dialect, driver, self._ways, writes=writes)
         try:
             return work(SqlTransaction(connection, self._now()))
         finally:

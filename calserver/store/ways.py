@@ -2,7 +2,9 @@
 
 A way is good as long as the stamp of its home is the one it was found with (`calserver.store.values.Stamp`); that is
 looked at inside the transaction which uses it, so a way is never older than what the transaction sees otherwise,
-whichever process has changed something. Transactions that write find their ways anew.
+whichever process has changed something. The numbers of a stamp only grow: what a transaction that writes has changed
+itself has another stamp than all ways. Such a one adds none: what it sees may be taken back, and its numbers given out
+again.
 
 Objects are not remembered, only what is not among the collections beside them: so the way to an object is known when
 that to its collection is.
