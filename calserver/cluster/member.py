@@ -74,7 +74,7 @@ class Member:
             return None
         directory = self._mirror.directory
         if self._accounts is None and directory is not None:
-            self._accounts = attrs.evolve(self._adapter, store=directory, recall=Recall(directory, {}))
+            self._accounts = attrs.evolve(self._adapter, store=directory, recall=Recall(directory, {}, most_bytes=0))
         return self._accounts
 
     def _settle(self, txn: Transaction, here: Sequence[Principal], groups: Sequence[int]) -> None:

@@ -116,7 +116,11 @@ class Daemon(Service):
             tree=tree,
             settings=settings,
             server=self.config.server,
-            recall=Recall(found, {each.name: each.home_kind for each in MOUNTS if isinstance(each, Homes)}),
+            recall=Recall(
+                found,
+                {each.name: each.home_kind for each in MOUNTS if isinstance(each, Homes)},
+                most_bytes=self.config.server.answers_bytes,
+            ),
             metrics=self.metrics,
             reactor=self._reactor,
         )
@@ -255,6 +259,8 @@ def open_store(config: Config, reactor: Any) -> Store:
             readers=config.store.readers,
             writers=config.store.writers,
             busy_timeout=config.store.busy_timeout_seconds,
+            cache_bytes=config.store.cache_bytes,
+            paths=config.store.paths,
         )
     except SchemaMismatch as error:
         raise SystemExit(f"calserver: {error} (calserver db upgrade)") from error
