@@ -12,7 +12,13 @@ import attrs
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.internet.error import ConnectError, ConnectionClosed, DNSLookupError
-from twisted.internet.interfaces import IConsumer, IDelayedCall, IPushProducer
+from twisted.internet.interfaces import (
+    IConsumer,
+    IDelayedCall,
+    IProtocolFactory,
+    IPushProducer,
+    IStreamClientEndpoint,
+)
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.internet.ssl import Certificate, optionsForClientTLS, trustRootFromCertificates
 from twisted.logger import Logger
@@ -26,6 +32,7 @@ from zope.interface import implementer
 
 from calserver.config import Cluster
 from calserver.web import Intake, Request
+from ischedule.connection import notice_loss
 
 log = Logger()
 
@@ -78,6 +85,23 @@ class Parcel:
     body: bytes | Intake
 
 
+@implementer(IStreamClientEndpoint)
+@attrs.frozen
+class Attentive:
+    """An endpoint whose connections end when the host at the other side is gone without a word."""
+
+    endpoint: IStreamClientEndpoint
+
+    def connect(self, protocolFactory: IProtocolFactory) -> Any:
+        """Connect."""
+
+        def connected(protocol: Any) -> Any:
+            notice_loss(protocol.transport)
+            return protocol
+
+        return self.endpoint.connect(protocolFactory).addCallback(connected)
+
+
 @implementer(IAgentEndpointFactory)
 @attrs.frozen
 class Endpoints:
@@ -90,7 +114,7 @@ class Endpoints:
     def endpointForURI(self, uri: URI) -> Any:
         """Connects to a node."""
         host, port = uri.host.decode("ascii").strip("[]"), uri.port
-        plain = HostnameEndpoint(self.reactor, host, port, timeout=self.seconds)
+        plain = Attentive(HostnameEndpoint(self.reactor, host, port, timeout=self.seconds))
         if uri.scheme == b"http":
             return plain
         return wrapClientTLS(optionsForClientTLS(host, trustRoot=self.trust), plain)
