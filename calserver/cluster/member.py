@@ -7,6 +7,7 @@ import attrs
 
 from calserver import calendars, meetings
 from calserver.calendars import sharing
+from calserver.cluster.counts import Counts
 from calserver.cluster.front import Front
 from calserver.cluster.identity import Identity
 from calserver.cluster.mirror import Mirror
@@ -14,7 +15,7 @@ from calserver.cluster.relay import Relay
 from calserver.config import Config
 from calserver.scheduling import authorities
 from calserver.store import Principal, Store, Transaction
-from calserver.web import DavAdapter, Recall
+from calserver.web import DavAdapter, Health, Recall
 
 
 class Member:
@@ -54,7 +55,8 @@ class Member:
             reactor=reactor,
         )
         self._relay = Relay(cluster, authorities(config, "cluster.authorities_file", cluster.authorities_file), reactor)
-        self.front = Front(identity, adapter, self.accounts, self._relay, mounts)
+        self.counts = Counts(self._mirror, reactor.seconds)
+        self.front = Front(identity, adapter, self.accounts, self._relay, mounts, self._mirror, self.counts)
 
     def start(self) -> None:
         """Begin to follow the directory."""
@@ -64,6 +66,15 @@ class Member:
         """Follow it no more, and close connections."""
         await self._mirror.stop()
         await self._relay.close()
+
+    def health(self, store: Health) -> Health:
+        """Whether this node can answer, given whether its store does: not before it knows who there is.
+
+        It does not need the directory for that.
+        """
+        told = "ok" if self._mirror.well else "away"
+        facts = {"node": self._config.cluster.node, "directory": told if self._mirror.ready else "never seen"}
+        return Health(store.healthy and self._mirror.ready, {**store.facts, **facts})
 
     async def accounts(self) -> DavAdapter | None:
         """What answers changes of accounts: the same as everything else, over the directory; None where that is away.
