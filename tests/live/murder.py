@@ -46,16 +46,23 @@ class Murder:
     Args:
         folder: where everything is to be.
         accounts: CSV text for `calserver principals import`.
+        authority: issues the certificates with which nodes reach each other; they do in the clear where there is none.
     """
 
-    def __init__(self, folder: Path, accounts: str = PEOPLE) -> None:
+    def __init__(self, folder: Path, accounts: str = PEOPLE, authority: Authority | None = None) -> None:
         self.folder = folder
         self.nodes = {name: Diaries(folder / name, "") for name in NODES}
         self.directory = folder / "directory.sqlite"
         keys = {name: calserver("cluster", "key", "--config", each.config).strip() for name, each in self.nodes.items()}
-        urls = {name: f"http://127.0.0.1:{each.port}" for name, each in self.nodes.items()}
+        urls, more = {name: f"http://127.0.0.1:{each.port}" for name, each in self.nodes.items()}, []
+        if authority is not None:
+            for each in self.nodes.values():
+                each.secure(authority, "localhost")
+                (each.folder / "nodes-ca.pem").write_bytes(authority.pem)
+            urls = {name: f"https://localhost:{each.secure_port}" for name, each in self.nodes.items()}
+            more = ['authorities_file = "nodes-ca.pem"']
         for name, each in self.nodes.items():
-            join(each.config, name, f"sqlite:///{self.directory}", NODES, urls, keys)
+            join(each.config, name, f"sqlite:///{self.directory}", NODES, urls, keys, *more)
         table = folder / "people.csv"
         table.write_text(accounts, encoding="utf-8")
         calserver("principals", "import", table, "--config", self.front.config)
