@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from twisted.logger import Logger
 
 from calserver.auth import Connection, Login
-from calserver.cluster.assertion import SCHEME, Assertion, NotBelieved, Replays, believed, signed
+from calserver.cluster.assertion import SCHEME, Assertion, NotBelieved, believed, signed
 from calserver.cluster.counts import Counts
 from calserver.cluster.identity import Identity
 from calserver.cluster.mirror import Mirror
@@ -30,6 +30,7 @@ from calserver.cluster.relay import (
     give,
     request_fields,
 )
+from calserver.cluster.replays import Replays
 from calserver.dav import Href, Refusal, TakesLong
 from calserver.store import Busy, Store, Transaction
 from calserver.web import Client, DavAdapter, Handler, Intake, Request, Running, parse_address
@@ -60,6 +61,7 @@ class Front:
         mounts: the first segments of paths that lead to homes.
         mirror: how this node knows who there is.
         counts: of requests that are handed on.
+        replays: which assertions were used.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class Front:
         mounts: Collection[str],
         mirror: Mirror,
         counts: Counts,
+        replays: Replays,
     ) -> None:
         self._identity = identity
         self._adapter = adapter
@@ -79,7 +82,7 @@ class Front:
         self._mounts = mounts
         self._mirror = mirror
         self._counts = counts
-        self._replays = Replays()
+        self._replays = replays
         self._places: dict[tuple[str, str], str | None] = {}
         self._version = 0
 
@@ -200,6 +203,11 @@ class Front:
             log.warn("a request that says to come from a node is refused: {error}", error=error)
             connection = Connection(request.origin.address, request.origin.secure)
             raise self._adapter.logins.nobody(connection, "this is not from a node") from None
+        except OSError as error:
+            log.error("what other nodes hand on is refused, since it could be repeated: {error}", error=error)
+            again = ("Retry-After", AGAIN_SECONDS)
+            request.refuse(HTTPStatus.SERVICE_UNAVAILABLE, "the node cannot write what it must remember", again)
+            return None
         request.origin = Client(parse_address(assertion.address), assertion.secure, assertion.host)
         request.request_id = assertion.request_id
         request.requestHeaders.removeHeader(b"authorization")

@@ -1,5 +1,6 @@
 """A node of a cluster: all its parts, built of the configuration."""
 
+import time
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -12,7 +13,8 @@ from calserver.cluster.front import Front
 from calserver.cluster.identity import Identity
 from calserver.cluster.mirror import Mirror
 from calserver.cluster.relay import Relay
-from calserver.config import Config
+from calserver.cluster.replays import Replays
+from calserver.config import Config, ConfigError
 from calserver.scheduling import authorities
 from calserver.store import Principal, Store, Transaction
 from calserver.web import DavAdapter, Health, Recall
@@ -30,7 +32,7 @@ class Member:
         reactor: sockets and time.
 
     Raises:
-        ConfigError: a certificate is not usable.
+        ConfigError: a certificate is not usable, or there is no place for files beside the key.
     """
 
     def __init__(
@@ -56,7 +58,10 @@ class Member:
         )
         self._relay = Relay(cluster, authorities(config, "cluster.authorities_file", cluster.authorities_file), reactor)
         self.counts = Counts(self._mirror, reactor.seconds)
-        self.front = Front(identity, adapter, self.accounts, self._relay, mounts, self._mirror, self.counts)
+        self._replays = self._memory()
+        self.front = Front(
+            identity, adapter, self.accounts, self._relay, mounts, self._mirror, self.counts, self._replays
+        )
 
     def start(self) -> None:
         """Begin to follow the directory."""
@@ -66,6 +71,7 @@ class Member:
         """Follow it no more, and close connections."""
         await self._mirror.stop()
         await self._relay.close()
+        self._replays.close()
 
     def health(self, store: Health) -> Health:
         """Whether this node can answer, given whether its store does: not before it knows who there is.
@@ -87,6 +93,13 @@ class Member:
         if self._accounts is None and directory is not None:
             self._accounts = attrs.evolve(self._adapter, store=directory, recall=Recall(directory, {}))
         return self._accounts
+
+    def _memory(self) -> Replays:
+        key = self._config.path(self._config.cluster.key_file)
+        try:
+            return Replays(key.with_name(f"{key.name}.used"), time.time())
+        except OSError as error:
+            raise ConfigError(f"cluster.key_file: nothing can be remembered beside it: {error}") from None
 
     def _settle(self, txn: Transaction, here: Sequence[Principal], groups: Sequence[int]) -> None:
         for each in here:
