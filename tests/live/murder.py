@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Self
 
 from certificates import Authority
@@ -47,11 +48,18 @@ class Murder:
         folder: where everything is to be.
         accounts: CSV text for `calserver principals import`.
         authority: issues the certificates with which nodes reach each other; they do in the clear where there is none.
+        roles: of the nodes.
     """
 
-    def __init__(self, folder: Path, accounts: str = PEOPLE, authority: Authority | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        accounts: str = PEOPLE,
+        authority: Authority | None = None,
+        roles: Mapping[str, str] = MappingProxyType(NODES),
+    ) -> None:
         self.folder = folder
-        self.nodes = {name: Diaries(folder / name, "") for name in NODES}
+        self.nodes = {name: Diaries(folder / name, "") for name in roles}
         self.directory = folder / "directory.sqlite"
         keys = {name: calserver("cluster", "key", "--config", each.config).strip() for name, each in self.nodes.items()}
         urls, more = {name: f"http://127.0.0.1:{each.port}" for name, each in self.nodes.items()}, []
@@ -62,7 +70,7 @@ class Murder:
             urls = {name: f"https://localhost:{each.secure_port}" for name, each in self.nodes.items()}
             more = ['authorities_file = "nodes-ca.pem"']
         for name, each in self.nodes.items():
-            join(each.config, name, f"sqlite:///{self.directory}", NODES, urls, keys, *more)
+            join(each.config, name, f"sqlite:///{self.directory}", roles, urls, keys, *more)
         table = folder / "people.csv"
         table.write_text(accounts, encoding="utf-8")
         calserver("principals", "import", table, "--config", self.front.config)
