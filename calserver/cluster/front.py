@@ -14,8 +14,10 @@ from urllib.parse import urlsplit
 from twisted.logger import Logger
 
 from calserver.auth import Connection, Login
-from calserver.cluster.assertion import SCHEME, Assertion, NotBelieved, Replays, believed, signed
+from calserver.cluster.assertion import SCHEME, Assertion, NotBelieved, believed, signed
+from calserver.cluster.counts import Counts
 from calserver.cluster.identity import Identity
+from calserver.cluster.mirror import Mirror
 from calserver.cluster.paths import owner
 from calserver.cluster.relay import (
     AGAIN_SECONDS,
@@ -28,6 +30,7 @@ from calserver.cluster.relay import (
     give,
     request_fields,
 )
+from calserver.cluster.replays import Replays
 from calserver.dav import Href, Refusal, TakesLong
 from calserver.store import Busy, Store, Transaction
 from calserver.web import Client, DavAdapter, Handler, Intake, Request, Running, parse_address
@@ -56,6 +59,9 @@ class Front:
         accounts: answers changes of accounts, on the directory; None where it is away.
         relay: sends requests to other nodes.
         mounts: the first segments of paths that lead to homes.
+        mirror: how this node knows who there is.
+        counts: of requests that are handed on.
+        replays: which assertions were used.
     """
 
     def __init__(
@@ -65,17 +71,37 @@ class Front:
         accounts: Callable[[], Awaitable[DavAdapter | None]],
         relay: Relay,
         mounts: Collection[str],
+        mirror: Mirror,
+        counts: Counts,
+        replays: Replays,
     ) -> None:
         self._identity = identity
         self._adapter = adapter
         self._accounts = accounts
         self._relay = relay
         self._mounts = mounts
-        self._replays = Replays()
+        self._mirror = mirror
+        self._counts = counts
+        self._replays = replays
         self._places: dict[tuple[str, str], str | None] = {}
         self._version = 0
 
     # -- where ---------------------------------------------------------------------------------------------------------
+
+    def awake(self, answer: Handler) -> Handler:
+        """A handler that leaves all requests to another one, as soon as this node knows who there is.
+
+        Until then it would tell people that their passwords are wrong, and other servers that there are no such people.
+        """
+
+        def handle(request: Request) -> Running | None:
+            if self._mirror.ready:
+                return answer(request)
+            again = ("Retry-After", AGAIN_SECONDS)
+            request.refuse(HTTPStatus.SERVICE_UNAVAILABLE, "this node does not know anybody yet", again)
+            return None
+
+        return handle
 
     def before(self, prefix: str, answer: Handler) -> Handler:
         """A handler of requests below a prefix, which leaves those for this node to another one."""
@@ -177,6 +203,11 @@ class Front:
             log.warn("a request that says to come from a node is refused: {error}", error=error)
             connection = Connection(request.origin.address, request.origin.secure)
             raise self._adapter.logins.nobody(connection, "this is not from a node") from None
+        except OSError as error:
+            log.error("what other nodes hand on is refused, since it could be repeated: {error}", error=error)
+            again = ("Retry-After", AGAIN_SECONDS)
+            request.refuse(HTTPStatus.SERVICE_UNAVAILABLE, "the node cannot write what it must remember", again)
+            return None
         request.origin = Client(parse_address(assertion.address), assertion.secure, assertion.host)
         request.request_id = assertion.request_id
         request.requestHeaders.removeHeader(b"authorization")
@@ -261,7 +292,8 @@ class Front:
         fields = request_fields(request, authorization=field.encode(), via=f"1.1 {self._identity.name}".encode())
         if origin.host:
             fields[b"host"] = [origin.host.encode()]
-        answer = await self._relay.send(url, Parcel(method=request.method, fields=fields, body=body))
+        parcel = Parcel(method=request.method, fields=fields, body=body)
+        answer = await self._counts.counted(node, self._relay.send(url, parcel))
         if isinstance(body, Intake):
             await body.over()
             if body.gone:

@@ -12,12 +12,17 @@ import attrs
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.internet.error import ConnectError, ConnectionClosed, DNSLookupError
-from twisted.internet.interfaces import IConsumer, IDelayedCall, IPushProducer
+from twisted.internet.interfaces import (
+    IConsumer,
+    IDelayedCall,
+    IProtocolFactory,
+    IPushProducer,
+    IStreamClientEndpoint,
+)
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.internet.ssl import Certificate, optionsForClientTLS, trustRootFromCertificates
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.web._newclient import RequestNotSent, RequestTransmissionFailed, ResponseNeverReceived
 from twisted.web.client import URI, Agent, HTTPConnectionPool, ResponseDone
 from twisted.web.http import Request as TwistedRequest
 from twisted.web.http_headers import Headers
@@ -26,6 +31,8 @@ from zope.interface import implementer
 
 from calserver.config import Cluster
 from calserver.web import Intake, Request
+from ischedule.agent import cause
+from ischedule.connection import notice_loss
 
 log = Logger()
 
@@ -80,6 +87,23 @@ class Parcel:
     body: bytes | Intake
 
 
+@implementer(IStreamClientEndpoint)
+@attrs.frozen
+class Attentive:
+    """An endpoint whose connections end when the host at the other side is gone without a word."""
+
+    endpoint: IStreamClientEndpoint
+
+    def connect(self, protocolFactory: IProtocolFactory) -> Any:
+        """Connect."""
+
+        def connected(protocol: Any) -> Any:
+            notice_loss(protocol.transport)
+            return protocol
+
+        return self.endpoint.connect(protocolFactory).addCallback(connected)
+
+
 @implementer(IAgentEndpointFactory)
 @attrs.frozen
 class Endpoints:
@@ -101,7 +125,7 @@ class Endpoints:
 
     def _make(self, uri: URI) -> Any:
         host, port = uri.host.decode("ascii").strip("[]"), uri.port
-        plain = HostnameEndpoint(self.reactor, host, port, timeout=self.seconds)
+        plain = Attentive(HostnameEndpoint(self.reactor, host, port, timeout=self.seconds))
         if uri.scheme == b"http":
             return plain
         return wrapClientTLS(optionsForClientTLS(host, trustRoot=self.trust), plain)
@@ -166,21 +190,19 @@ class Relay:
         try:
             return await answer
         except Exception as error:  # noqa: BLE001 - the client of Twisted wraps errors in several ways
-            raise self._meaning(error, parcel, late) from None
+            raise self._meaning(error, url, parcel, late) from None
         finally:
             late.end()
 
-    def _meaning(self, error: Exception, parcel: Parcel, late: "Lateness") -> Exception:
+    def _meaning(self, error: Exception, url: bytes, parcel: Parcel, late: "Lateness") -> Exception:
         if late.is_over:
             return NodeSilent("it does not answer in time")
         if isinstance(parcel.body, Intake) and parcel.body.gone:
             return ClientGone()
-        reasons: list[BaseException] = [error]
-        if isinstance(error, RequestNotSent | RequestTransmissionFailed | ResponseNeverReceived):
-            reasons += [each.value for each in getattr(error, "reasons", ())]
-        if any(isinstance(each, _AWAY) for each in reasons):
-            return NodeAway(str(reasons[-1]) or type(reasons[-1]).__name__)
-        return error
+        if isinstance(error, _AWAY):
+            return NodeAway(str(error) or type(error).__name__)
+        meant = cause(url.decode("ascii"), error)
+        return error if meant is None else NodeAway(str(meant))
 
 
 class Lateness:

@@ -28,6 +28,7 @@ from calserver.web import (
     Administration,
     DavAdapter,
     FederationPages,
+    Health,
     NodePages,
     Pages,
     Recall,
@@ -62,6 +63,7 @@ class Daemon(Service):
         self._receptions = receptions(config.mail)
         self._ports: list[IListeningPort] = []
         self._store: Store | None = None
+        self._node: Member | None = None
         self._background: list[Stop] = []
         self._stopping: list[Stop] = []
         self._closing: list[Callable[[], Any]] = []
@@ -129,12 +131,12 @@ class Daemon(Service):
             pages.append(FederationPages(federation))
         if federation is not None and identity is not None:
             pages.append(NodePages(NODE_PATH, federation))
-        member = None if identity is None else self._member(identity, found, adapter)
+        member = self._node = None if identity is None else self._member(identity, found, adapter)
         serve_public(self._public, adapter, access_log, pages, None if member is None else member.front)
         for reception in self._receptions.values():
             reception.desk = None if federation is None else federation.desk
             self._stopping.append(_awaited(reception.stop))
-        administration = Administration(partial(store_health, found, self._reactor), self._text)
+        administration = Administration(self._health, self._text)
         administration.serve(self._private, self.config.metrics)
         for job in jobs(self.config):
             self._background.append(keep_house(job, found, self.metrics, self._reactor))
@@ -186,6 +188,7 @@ class Daemon(Service):
             member = Member(self.config, identity, found, adapter, homes, self._reactor)
         except ConfigError as error:
             raise SystemExit(f"calserver: {error}") from None
+        self._exposition.registry.register(member.counts)
         member.start()
         return member
 
@@ -201,8 +204,12 @@ class Daemon(Service):
 
     async def tell(self) -> tuple[bool, str]:
         """Whether it is well, and its metrics in Prometheus' format."""
+        return (await self._health()).healthy, (await self._text()).decode()
+
+    async def _health(self) -> Health:
         assert self._store is not None
-        return (await store_health(self._store, self._reactor)).healthy, (await self._text()).decode()
+        health = await store_health(self._store, self._reactor)
+        return health if self._node is None else self._node.health(health)
 
     async def _text(self) -> bytes:
         return self._exposition.text()

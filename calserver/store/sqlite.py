@@ -176,6 +176,9 @@ class SQLite:
             connection.exec_driver_sql("DELETE FROM sqlite_sequence WHERE name = ?", (name,))
             connection.exec_driver_sql("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (name, last[name]))
 
+    def count_on(self, driver: Any, table: str) -> None:
+        """SQLite never gives out one that is there."""
+
     def untie(self, connection: Connection) -> None:
         """Allow rows to come before those that they refer to: `tables` does."""
 
