@@ -29,7 +29,7 @@ admin,admin,Administrator,admin@example.com,user,yes
 room1,,Room 1,room1@example.com,location,
 """
 TEMPLATE_PORTS = (11111, 22222)
-START_SECONDS = 30.0
+START_SECONDS = 120.0
 STOP_SECONDS = 20.0
 
 
