@@ -3,6 +3,7 @@
 #   make test    install what the tests need, and run all of them
 #   make check   the same checks without installing tools of the system
 #   make bench   measure a server (benchmarks/); BENCH="--sizes 1000" passes options, BASE=commit compares with it
+#   make growth  how cost grows with calendars and users
 #   make clean   remove .venv and caches; data/ stays
 
 SHELL := /bin/bash
@@ -10,7 +11,7 @@ BIN := .venv/bin
 DATA ?= data
 LISTEN ?= tcp:8008:interface=127.0.0.1
 
-.PHONY: help run test check bench clean
+.PHONY: help run test check bench growth clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -27,6 +28,9 @@ check: .venv/.installed-dev
 
 bench: .venv/.installed-dev
 	@$(BIN)/python -m benchmarks $(if $(BASE),--base $(BASE)) $(BENCH)
+
+growth: .venv/.installed-dev
+	@$(BIN)/python -m benchmarks.growth $(BENCH)
 
 .venv/.installed-run: pyproject.toml
 	@scripts/install

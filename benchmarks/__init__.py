@@ -6,6 +6,8 @@ kernel's own accounting), wall clock percentiles, and how both grow with the siz
 its answers. CPU time is the figure to compare: a noisy machine disturbs it least; and only figures of one run are
 comparable.
 
-``data`` makes the calendars, ``daemon`` runs the server and reads its CPU time, ``client`` speaks HTTP, ``cases`` are
-the rows.
+``data`` makes the calendars, ``daemon`` runs the server and reads its costs, ``client`` speaks HTTP, ``cases``,
+``meetings`` and ``federated`` are the rows, ``measuring`` and ``syscalls`` measure one, ``report`` prints and writes,
+``comparing`` puts two commits beside each other. Programs of their own are ``growth`` (with calendars and users),
+``throughput`` (of whole servers, and what a front end adds) and ``receiver`` (of iSchedule messages).
 """

@@ -1,21 +1,19 @@
 """Run the rows and print the table: ``python -m benchmarks [--sizes 1000,10000] [--only WORDS] [--store URL]``."""
 
 import argparse
-import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
-import attrs
-
-from benchmarks import meetings
-from benchmarks.cases import MOST_FOR_SHARED, POLLS, rows
+from benchmarks import data, federated, meetings, report, syscalls
+from benchmarks.cases import Row, rows
 from benchmarks.client import Client
-from benchmarks.comparing import Pair, compare
+from benchmarks.comparing import compare
 from benchmarks.daemon import PASSWORD, Daemon
 from benchmarks.filling import fill, fill_others, share
 from benchmarks.measuring import Figure, WrongAnswer, measure
+from ischedule import dkim
 
 
 def main() -> int:
@@ -31,73 +29,49 @@ def main() -> int:
     sizes = [int(each) for each in options.sizes.split(",")]
     if options.base:
         pairs = compare(options.base, sizes, lambda name: options.only.lower() in name.lower())
-        _write(options.json, pairs)
+        report.write(options.json, pairs, base=options.base)
         return 0
+    key = federated.new_key()
+    figures: list[Figure] = []
+    wrong = 0
     with (
-        Daemon(meetings.MANY + 2, root=options.root, store=options.store) as daemon,
+        Daemon(meetings.MANY + 2, root=options.root, store=options.store, key=key) as daemon,
         Client(daemon.host, daemon.port, "user1", PASSWORD) as client,
     ):
-        print(f"start to first answer {daemon.start_seconds:.2f} s, {daemon.resident_bytes() / 1e6:.0f} MB resident")
-        figures = []
-        wrong = 0
+        idle_bytes = daemon.resident_bytes()
         for size in sizes:
-            fill(daemon, client, size)
-            shared = ""
-            if size == min(sizes):
-                fill_others(daemon, size)
-                shared = share(daemon, client, size)
-            more = meetings.rows(daemon, client) if size == min(sizes) else iter(())
-            for row in chain(rows(client, "user1", size, shared), more):
+            for row in _rows(daemon, client, key, size, first=size == min(sizes)):
                 if options.only.lower() not in row.name.lower():
                     continue
                 try:
-                    figures.append(measure(daemon, client, row, size))
+                    figures.append(measure(daemon, client, row, size, traced=syscalls.available()))
                 except WrongAnswer as answer:
                     wrong += 1
                     print(f"{row.name}, {size}: {answer}", flush=True)
-        _table(figures, sizes)
-        wrong += _compare_polls(figures)
-        print(f"after the load {daemon.resident_bytes() / 1e6:.0f} MB resident")
-    _write(options.json, figures)
+        facts = {
+            "start_seconds": daemon.start_seconds,
+            "start_cpu_seconds": daemon.start_cpu_seconds,
+            "idle_bytes": idle_bytes,
+            "resident_bytes": daemon.resident_bytes(),
+        }
+    report.table(figures)
+    report.growth(figures)
+    report.process(**facts)  # type: ignore[arg-type] # each is what its name says
+    wrong += report.compare_polls(figures)
+    report.write(options.json, figures, engine=options.store.partition(":")[0] or "sqlite", **facts)
     return 1 if wrong else 0
 
 
-def _write(file: Path | None, figures: Sequence[Figure] | Sequence[Pair]) -> None:
-    if file is not None:
-        file.write_text(json.dumps([attrs.asdict(each) for each in figures], indent=1) + "\n")
-
-
-def _compare_polls(figures: Sequence[Figure]) -> int:
-    """Say what polls of shared calendars cost beside those of own ones; returns how many cost too much."""
-    cost = {(each.row, each.size): each.cpu_ms for each in figures}
-    above = 0
-    for (row, size), shared in cost.items():
-        own = cost.get((POLLS.get(row, ""), size))
-        if own is not None:
-            above += shared > MOST_FOR_SHARED * own
-            print(f"{row}: {shared / own:.2f} times that of an own one, at most {MOST_FOR_SHARED}")
-    return above
-
-
-def _table(figures: Sequence[Figure], sizes: Sequence[int]) -> None:
-    names = list(dict.fromkeys(each.row for each in figures))
-    heads = ("events", "CPU", "target", "Cyrus", "median", "p99", "bytes")
-    print("\n{:46} {:>7} {:>8} {:>7} {:>6} {:>8} {:>8} {:>9}".format("CPU ms per request", *heads))
-    for each in sorted(figures, key=lambda one: (names.index(one.row), one.size)):
-        target = f"{each.target_ms:7.2f}" if each.target_ms else " " * 7
-        peer = f"{each.peer_ms:6.1f}" if each.peer_ms else " " * 6
-        missed = " *" if each.target_ms and each.cpu_ms > each.target_ms else ""
-        print(
-            f"{each.row:46} {each.size:7} {each.cpu_ms:8.3f} {target} {peer} {each.median_ms:8.2f} {each.worst_ms:8.2f}"
-            f" {each.answer_bytes:9}{missed}"
-        )
-    print("\n(* over the target; Cyrus: httpd 3.6 on a machine of the same size. Wall clock in ms, one connection.)")
-    if len(sizes) > 1:
-        print(f"\nGrowth of CPU from {sizes[0]} to {sizes[-1]} events:")
-        for name in names:
-            cost = {each.size: each.cpu_ms for each in figures if each.row == name}
-            if cost.keys() >= {sizes[0], sizes[-1]}:
-                print(f"{name:46} x {cost[sizes[-1]] / cost[sizes[0]]:.2f}")
+def _rows(daemon: Daemon, client: Client, key: dkim.SigningKey, size: int, *, first: bool) -> Iterator[Row]:
+    """All rows of a size; those that have none come with the first one."""
+    calendar = data.spread(size)
+    fill(daemon, client, calendar)
+    shared, more = "", iter(())
+    if first:
+        fill_others(daemon, calendar)
+        shared = share(daemon, client, calendar)
+        more = chain(meetings.rows(daemon, client), (federated.row(daemon, key),))
+    return chain(rows(client, "user1", calendar, shared), more)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ class Row:
 
     ``requests`` yields what to send one after the other; ``check`` says whether an answer is right; ``repeat`` how
     often it is asked; ``target`` and ``peer`` are CPU milliseconds per request: the goal, and what Cyrus httpd 3.6
-    takes.
+    takes; ``client`` is who asks, where that is somebody else.
     """
 
     name: str
@@ -34,6 +34,7 @@ class Row:
     repeat: int
     target: float | None
     peer: float | None
+    client: Client | None = None
 
 
 POLL = "PROPFIND Depth 0: the poll"
@@ -47,17 +48,19 @@ MOST_FOR_SHARED = 1.2
 """How many times as much they may cost."""
 
 
-def rows(client: Client, user: str, size: int, shared: str = "") -> Iterator[Row]:
-    """All rows for the calendar ``bench<size>`` of a user, which holds `data.calendar(size)`.
+def rows(client: Client, user: str, calendar: data.Calendar, shared: str = "", *, again: str = "") -> Iterator[Row]:
+    """All rows for a calendar of a user.
 
     Args:
         client: logged in as the user.
         user: whose calendar it is.
-        size: how many events are in it.
+        calendar: what is in it.
         shared: path of a calendar that somebody else shares with the user, with as many; empty for none.
+        again: what tells another round in the same calendar from those before.
     """
-    path = f"/dav/calendars/user/{user}/bench{size}/"
-    names = [name for name, _ in data.calendar(size)]
+    path = f"/dav/calendars/user/{user}/{calendar.name}/"
+    size = calendar.size
+    names = [name for name, _ in calendar.events]
     large = size >= 10_000
 
     def same(rendered: bytes) -> Iterator[bytes]:
@@ -104,7 +107,10 @@ def rows(client: Client, user: str, size: int, shared: str = "") -> Iterator[Row
         )
     yield Row(
         name="GET of one event",
-        requests=(client.render("GET", path + name) for name in itertools.cycle(names)),
+        requests=(
+            client.render("GET", path + name, **({} if n < size else {"X_Number": str(n)}))  # never by heart
+            for n, name in enumerate(itertools.cycle(names))
+        ),
         check=lambda answer: answer.status == 200 and b"BEGIN:VEVENT" in answer.body and "etag" in answer.headers,
         repeat=400,
         target=0.25,
@@ -112,7 +118,7 @@ def rows(client: Client, user: str, size: int, shared: str = "") -> Iterator[Row
     )
     yield Row(
         name="PUT of a new event, durable",
-        requests=_puts(client, path),
+        requests=_puts(client, path, again),
         check=lambda answer: answer.status == 201,
         repeat=200,
         target=1.2,
@@ -133,11 +139,10 @@ def rows(client: Client, user: str, size: int, shared: str = "") -> Iterator[Row
         f'<C:time-range start="{data.MONTH[0]}" end="{data.MONTH[1]}"/>'
         "</C:comp-filter></C:comp-filter></C:filter></C:calendar-query>"
     )
-    expected = size / (data.YEARS * 12) / 2
     yield Row(
         name="calendar-query of one month, with data",
         requests=same(xml("REPORT", path, month, Depth="1")),
-        check=lambda answer: answer.status == 207 and answer.body.count(b"BEGIN:VEVENT") > expected,
+        check=lambda answer: answer.status == 207 and answer.body.count(b"BEGIN:VEVENT") > calendar.month,
         repeat=20 if large else 60,
         target=10 if large else 2.5,
         peer=125 if large else 15.5,
@@ -165,7 +170,7 @@ def rows(client: Client, user: str, size: int, shared: str = "") -> Iterator[Row
     )
     token = _token(client.send(xml("PROPFIND", path, poll, Depth="0")))
     for number in range(10):
-        changed = data.event(number, f"change{size}-{number}", size)
+        changed = data.event(number, f"change-{calendar.name}-{number}", size)
         client.request("PUT", path + f"change{number}.ics", changed, Content_Type=ICALENDAR)
     yield Row(
         name="sync-collection, 10 changes",
@@ -199,9 +204,9 @@ def rows(client: Client, user: str, size: int, shared: str = "") -> Iterator[Row
     )
 
 
-def _puts(client: Client, path: str) -> Iterator[bytes]:
+def _puts(client: Client, path: str, again: str) -> Iterator[bytes]:
     for number in itertools.count():
-        uid = f"put-{path.split('/')[-2]}-{number:06}"
+        uid = f"put{again}-{path.split('/')[-2]}-{number:06}"
         body = data.event(number * 7, uid, 10_000)
         yield client.render("PUT", f"{path}{uid}.ics", body, Content_Type=ICALENDAR, If_None_Match="*")
 

@@ -2,8 +2,12 @@
 
 import base64
 import socket
+import time
 from collections.abc import Mapping
 from typing import NamedTuple, Self
+
+IDLE_SECONDS = 30.0
+"""After that a server may close a connection at any moment."""
 
 
 class Answer(NamedTuple):
@@ -15,14 +19,19 @@ class Answer(NamedTuple):
 
 
 class Client:
-    """One connection that authenticates as one user."""
+    """One connection that authenticates as one user, or as nobody."""
 
-    def __init__(self, host: str, port: int, user: str, password: str) -> None:
-        self._socket = socket.create_connection((host, port), timeout=120)
+    def __init__(self, host: str, port: int, user: str = "", password: str = "") -> None:
+        self._address = host, port
+        self._connect()
+        token = base64.b64encode(f"{user}:{password}".encode()).decode()
+        self._fixed = f"Host: {host}:{port}\r\n" + (f"Authorization: Basic {token}\r\n" if user else "")
+
+    def _connect(self) -> None:
+        self._socket = socket.create_connection(self._address, timeout=120)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._stream = self._socket.makefile("rb")
-        token = base64.b64encode(f"{user}:{password}".encode()).decode()
-        self._fixed = f"Host: {host}:{port}\r\nAuthorization: Basic {token}\r\n"
+        self._used = time.monotonic()
 
     def __enter__(self) -> Self:
         return self
@@ -42,13 +51,17 @@ class Client:
         return head.encode() + body
 
     def send(self, rendered: bytes) -> Answer:
-        """Send a rendered request and read the whole answer."""
+        """Send a rendered request and read the whole answer; on another connection after a long time."""
+        if time.monotonic() - self._used > IDLE_SECONDS:
+            self.close()
+            self._connect()
         self._socket.sendall(rendered)
         status = int(self._stream.readline().split(b" ", 2)[1])
         headers: dict[str, str] = {}
         while (line := self._stream.readline()) not in (b"\r\n", b""):
             name, _, value = line.decode("latin-1").partition(":")
             headers[name.lower()] = value.strip()
+        self._used = time.monotonic()
         if headers.get("transfer-encoding", "").lower() == "chunked":
             return Answer(status, headers, self._chunks())
         length = int(headers.get("content-length", "0"))

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import attrs
 
-from benchmarks import meetings
+from benchmarks import data, meetings
 from benchmarks.cases import Row, rows
 from benchmarks.client import Client
 from benchmarks.daemon import PASSWORD, Daemon
@@ -74,12 +74,13 @@ def compare(commit: str, sizes: Sequence[int], wanted: Callable[[str], bool]) ->
 
 
 def _rows(daemon: Daemon, client: Client, size: int, first: bool) -> Iterator[Row]:
-    fill(daemon, client, size)
+    calendar = data.spread(size)
+    fill(daemon, client, calendar)
     shared = ""
     if first:
-        fill_others(daemon, size)
-        shared = share(daemon, client, size)
-    return chain(rows(client, "user1", size, shared), meetings.rows(daemon, client) if first else ())
+        fill_others(daemon, calendar)
+        shared = share(daemon, client, calendar)
+    return chain(rows(client, "user1", calendar, shared), meetings.rows(daemon, client) if first else ())
 
 
 def _pair(both: Sequence[tuple[Daemon, Client]], row: tuple[Row, Row], size: int) -> Pair:

@@ -1,7 +1,9 @@
 """Calendars to measure with: the same ones every time, spread over five years, one event in twenty recurring."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+
+import attrs
 
 ZONE = (
     "BEGIN:VTIMEZONE\r\nTZID:Europe/Berlin\r\n"
@@ -18,11 +20,28 @@ WEEK = ("20260608T000000Z", "20260615T000000Z")
 """The week that free-busy asks for."""
 ATTENDEES = 10
 """Of how many people it asks."""
+RECENT = 100
+"""Events of the five years in a calendar with an archive, however many there are before."""
+ARCHIVE_YEARS = 20
 
 
-def event(number: int, uid: str, size: int) -> bytes:
+@attrs.frozen(kw_only=True)
+class Calendar:
+    """What is stored: names and contents of events, and how many the month has at least."""
+
+    name: str
+    events: Sequence[tuple[str, bytes]]
+    month: float
+
+    @property
+    def size(self) -> int:
+        """How many events."""
+        return len(self.events)
+
+
+def event(number: int, uid: str, size: int, *, epoch: datetime = EPOCH, years: int = YEARS) -> bytes:
     """Event `number` of a calendar of `size`: about 1 KB with a time zone and an alarm (RFC 5545)."""
-    start = EPOCH + timedelta(days=YEARS * 365) * number / size
+    start = epoch + timedelta(days=years * 365) * number / size
     start = start.replace(minute=30 * (number % 2), second=0, microsecond=0, tzinfo=None)
     rule = "RRULE:FREQ=WEEKLY;COUNT=26\r\n" if number % 20 == 0 else ""
     return (
@@ -37,11 +56,23 @@ def event(number: int, uid: str, size: int) -> bytes:
     ).encode()
 
 
-def calendar(size: int, prefix: str = "") -> Iterator[tuple[str, bytes]]:
-    """Names and contents of a calendar of `size` events."""
-    for number in range(size):
-        uid = f"{prefix}{size}-{number:06}"
-        yield f"{uid}.ics", event(number, uid, size)
+def spread(size: int) -> Calendar:
+    """A calendar of `size` events over five years: the more there are, the more are in each month."""
+    uids = [f"{size}-{number:06}" for number in range(size)]
+    events = [(f"{uid}.ics", event(number, uid, size)) for number, uid in enumerate(uids)]
+    return Calendar(name=f"bench{size}", events=events, month=size / (YEARS * 12) / 2)
+
+
+def archived(size: int) -> Calendar:
+    """A calendar of `size` events with as many in the five years as any other one has: the others lie before."""
+    past = EPOCH - timedelta(days=(ARCHIVE_YEARS + 1) * 365)
+    uids = [f"archive{size}-{number:06}" for number in range(size)]
+    events = [(f"{uid}.ics", event(number, uid, RECENT)) for number, uid in enumerate(uids[:RECENT])]
+    old = [
+        (f"{uid}.ics", event(number, uid, size - RECENT, epoch=past, years=ARCHIVE_YEARS))
+        for number, uid in enumerate(uids[RECENT:])
+    ]
+    return Calendar(name=f"archive{size}", events=events + old, month=RECENT / (YEARS * 12) / 2)
 
 
 def joined(events: Sequence[bytes]) -> bytes:

@@ -13,10 +13,10 @@ import cProfile
 import http.client
 import multiprocessing
 import pstats
-import re
 import threading
 import time
 from collections.abc import Sequence
+from itertools import islice
 from multiprocessing.connection import Connection
 from typing import Final, Self
 
@@ -24,14 +24,13 @@ from twisted.internet import reactor  # noqa: TID251 - this is the whole program
 from twisted.web.resource import Resource
 
 from benchmarks.daemon import Daemon
+from benchmarks.federated import PLACE, RECIPIENTS, messages, new_key
 from ischedule import dkim
 from ischedule.errors import SUCCESS
 from ischedule.message import Message, Response
 from ischedule.receiver import Delivery, Receiver, Settings
 from ischedule.resource import ReceiverResource, ReceiverSite
 
-PLACE: Final = "/.well-known/ischedule"
-RECIPIENTS: Final = ("mailto:user1@example.com", "mailto:user2@example.com")
 LINES: Final = 40
 """How many lines of the profile are printed."""
 
@@ -86,49 +85,13 @@ def serve(pipe: Connection, record: str, profiled: bool) -> None:
         )
 
 
-def messages(count: int, key: dkim.SigningKey) -> list[Message]:
-    """Invitations of one kilobyte, all different."""
-    found = []
-    for number in range(count):
-        lines = [
-            "BEGIN:VCALENDAR",
-            "VERSION:2.0",
-            "PRODID:-//Sender//EN",
-            "METHOD:REQUEST",
-            "BEGIN:VEVENT",
-            f"UID:meeting-{number}",
-            "DTSTAMP:20260101T000000Z",
-            "DTSTART:20260201T100000Z",
-            "DTEND:20260201T110000Z",
-            "SUMMARY:Weekly meeting of the department",
-            f"DESCRIPTION:{'What we have done and what we will do. ' * 14}",
-            "ORGANIZER;CN=Anna:mailto:anna@sender.example",
-            f"ATTENDEE;CN=Bo;PARTSTAT=NEEDS-ACTION;RSVP=TRUE:{RECIPIENTS[0]}",
-            f"ATTENDEE;CN=Cy;PARTSTAT=NEEDS-ACTION;RSVP=TRUE:{RECIPIENTS[1]}",
-            "END:VEVENT",
-            "END:VCALENDAR",
-            "",
-        ]
-        message = Message.compose(
-            originator="mailto:anna@sender.example",
-            recipients=RECIPIENTS,
-            component="VEVENT",
-            method="REQUEST",
-            body="\r\n".join(lines).encode(),
-            message_id=f"message-{number}",
-        )
-        signature = dkim.sign(message.fields, message.body, key, now=time.time(), lifetime_seconds=3600)
-        found.append(message.with_field("DKIM-Signature", signature))
-    return found
-
-
 def post(port: int, batch: Sequence[Message]) -> None:
     """Send messages over one connection, and look at each answer."""
     connection = http.client.HTTPConnection("127.0.0.1", port)
     for message in batch:
         connection.request("POST", PLACE, message.body, dict(message.fields))
         answer = connection.getresponse()
-        if answer.status != 200 or answer.read().count(b"2.0;Success") != 2:
+        if answer.status != 200 or answer.read().count(b"2.0;Success") != len(RECIPIENTS):
             raise SystemExit(f"a message was answered with {answer.status}")
     connection.close()
 
@@ -157,24 +120,6 @@ class Library:
         return seconds
 
 
-class Whole(Daemon):
-    """A server of calserver that knows the key."""
-
-    def __init__(self, key: dkim.SigningKey) -> None:
-        super().__init__(2)
-        self._key = key
-
-    def _prepare(self) -> None:
-        super()._prepare()
-        keys = self.config.parent / "peer-keys" / self._key.domain
-        keys.mkdir(parents=True)
-        (keys / f"{self._key.selector}.txt").write_text(dkim.key_record(self._key.private))
-        text = self.config.read_text()
-        for name, value in (("domain", '"example.com"'), ("address_rate", "1e6"), ("domain_rate", "1e6")):
-            text = re.sub(rf"(?m)^#?{name} = .*$", f"{name} = {value}", text)
-        self.config.write_text(f'{text}\n[ischedule.peers."{self._key.domain}"]\npinned = true\n')
-
-
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="benchmarks.receiver", description=__doc__)
@@ -184,9 +129,9 @@ def main() -> None:
     parser.add_argument("--delivered", action="store_true", help="measure a whole server")
     options = parser.parse_args()
     for algorithm in ("rsa", "ed25519"):
-        key = dkim.SigningKey(domain="sender.example", selector="cal1", private=dkim.generate(algorithm))
-        every = messages(options.count, key)
-        with Whole(key) if options.delivered else Library(key, options.profile) as server:
+        key = new_key(algorithm)
+        every = list(islice(messages(key), options.count))
+        with Daemon(2, key=key) if options.delivered else Library(key, options.profile) as server:
             post(server.port, every[:100])
             cpu, began = server.cpu(), time.monotonic()
             rest = every[100:]

@@ -65,6 +65,7 @@ __all__ = [
     "Untrusted",
     "Unusable",
     "anywhere",
+    "cause",
     "same_host",
 ]
 
@@ -249,7 +250,7 @@ class GuardedAgent:
         except Exception as error:
             if any(isinstance(each, CancelledError) for each in _beneath(error)):
                 raise CancelledError from None
-            if found := _cause(url, error):
+            if found := cause(url, error):
                 raise found from None
             raise
         return Reply(status=response.code, headers=response.headers, body=content, url=url)
@@ -275,7 +276,7 @@ class _Dropped(Unreachable):
     """A connection was closed before anything was answered."""
 
 
-def _cause(url: str, error: Exception) -> ExchangeFailed | None:
+def cause(url: str, error: Exception) -> ExchangeFailed | None:
     """What an exception of Twisted's client means, from what lies beneath it; None: a bug of ours."""
     every = tuple(_beneath(error))
     place = urlsplit(url).netloc

@@ -5,6 +5,7 @@ until an answer begins. What breaks one is cut off at once, whatever the layers 
 """
 
 import re
+import socket
 from ipaddress import ip_address
 from typing import Any, Final
 
@@ -29,6 +30,11 @@ from ischedule.guard import Address, Guard
 from ischedule.resolver import IReactor, Lookup, TemporaryFailure, addresses
 
 _END_OF_HEADERS: Final = re.compile(rb"\n\r?\n")
+
+
+GONE_SECONDS: Final = 10
+"""How long the other side may not be heard of, though it should have answered at least that something arrived."""
+_PROBES: Final = 3
 
 
 class ExchangeFailed(Exception):
@@ -112,7 +118,9 @@ class VettedEndpoint:
             kind = TCP6ClientEndpoint if address.version == 6 else TCP4ClientEndpoint
             endpoint = kind(self.reactor, str(address), self.port, timeout=self.limits.connect_seconds)
             try:
-                return await endpoint.connect(factory)
+                protocol: Any = await endpoint.connect(factory)
+                notice_loss(protocol.transport)
+                return protocol
             except (ConnectError, OSError) as error:
                 reason = f"{address}: {error}"
         raise Unreachable(f"{self.host} port {self.port} cannot be connected to ({reason})")
@@ -132,6 +140,23 @@ class VettedEndpoint:
         if not permitted:
             raise Refused(f"{self.host} port {self.port} ({', '.join(map(str, found))}) is not to be connected to")
         return permitted
+
+
+def notice_loss(transport: Any) -> None:
+    """Have a TCP connection end when the host at the other side is gone without a word: it would last for hours."""
+    try:
+        handle = transport.getHandle()
+        handle.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in (
+            ("TCP_USER_TIMEOUT", GONE_SECONDS * 1000),
+            ("TCP_KEEPIDLE", GONE_SECONDS // 2),
+            ("TCP_KEEPINTVL", GONE_SECONDS // 2 // _PROBES),
+            ("TCP_KEEPCNT", _PROBES),
+        ):
+            if hasattr(socket, name):  # on Linux all are
+                handle.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+    except OSError:
+        return  # it has ended already, and who uses it is about to be told
 
 
 class _BoundedFactory(WrappingFactory):

@@ -1,5 +1,6 @@
-"""Real name servers of Debian for tests: processes of our own on loopback, on ports of their own."""
+"""Real name servers of Debian for tests: processes of our own, on ports of their own of loopback unless told."""
 
+import os
 import re
 import signal
 import socket
@@ -41,21 +42,21 @@ def free_port() -> int:
 
 
 class _Server:
-    """A process that answers on `port` of 127.0.0.1."""
+    """A process that answers on `port` of `address`; a free one of loopback unless told."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.port = free_port()
+    def __init__(self, folder: Path, address: str = "127.0.0.1", port: int | None = None) -> None:
+        self.folder, self.address = folder, address
+        self.port = free_port() if port is None else port
         self._process: subprocess.Popen[bytes] | None = None
 
     def ask(self, name: str, kind: str, seconds: float = 0.5) -> dns.message.Message:
         query = dns.message.make_query(name, kind)
-        return dns.query.udp(query, "127.0.0.1", timeout=seconds, port=self.port)
+        return dns.query.udp(query, self.address, timeout=seconds, port=self.port)
 
     def _run(self, *command: str, probe: str) -> None:
         log = (self.folder / "log.txt").open("wb")
         with log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.folder)
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.folder, start_new_session=True)
         self._until(lambda: self.ask(probe, "SOA") is not None)
 
     def _until(self, happens: object) -> None:
@@ -96,11 +97,13 @@ def _working(pid: int) -> set[int]:
 class Nsd(_Server):
     """NSD: an authoritative server, which knows its zones and nothing else."""
 
-    def __init__(self, program: str, folder: Path, zones: Mapping[str, str]) -> None:
-        super().__init__(folder)
+    def __init__(
+        self, program: str, folder: Path, zones: Mapping[str, str], address: str = "127.0.0.1", port: int | None = None
+    ) -> None:
+        super().__init__(folder, address, port)
         lines = [
             "server:",
-            f"  ip-address: 127.0.0.1@{self.port}",
+            f"  ip-address: {self.address}@{self.port}",
             f'  zonesdir: "{folder}"',
             '  username: ""',
             f'  pidfile: "{folder}/nsd.pid"',
@@ -117,7 +120,20 @@ class Nsd(_Server):
             (folder / f"{origin}.zone").write_text(text)
             lines += ["zone:", f"  name: {origin}", f"  zonefile: {origin}.zone"]
         (folder / "nsd.conf").write_text("\n".join(lines) + "\n")
-        self._run(program, "-d", "-c", str(folder / "nsd.conf"), probe=next(iter(zones)))
+        self._command = (program, "-d", "-c", str(folder / "nsd.conf"))
+        self._probe = next(iter(zones))
+        self.start()
+
+    def start(self) -> None:
+        """Start it again, after it was stopped or killed."""
+        self._run(*self._command, probe=self._probe)
+
+    def kill(self) -> None:
+        """Kill -9, with the processes that it has started."""
+        if self._process is not None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait(10)
+            self._process = None
 
     def publish(self, origin: str, text: str) -> None:
         """Serve another zone from now on; its serial number must be another one."""

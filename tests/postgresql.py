@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
 from calserver.store import copy, open_store
 from calserver.store.schema import metadata
@@ -130,17 +131,30 @@ class Cluster:
         self.execute(f"CREATE DATABASE {TEMPLATE} TEMPLATE template0")
         open_store(self.url(TEMPLATE), reactor=None).close()
 
+    def copy_template(self, name: str) -> None:
+        """Make a database with an empty store."""
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+
     @contextmanager
     def database(self) -> Iterator[str]:
         """The URL of an empty store that is there for a while; the next one may get it, empty again."""
         if not self._free:
-            made = f"store{next(self._numbers)}"
-            self.execute(f"CREATE DATABASE {made} TEMPLATE {TEMPLATE}")
-            self._free.append(made)
+            self._free.append(f"store{next(self._numbers)}")
+            self.copy_template(self._free[-1])
         name = self._free.pop()
         yield self.url(name)
         self.execute(_DISCONNECT, _EMPTY, database=name)
         self._free.append(name)
+
+    @contextmanager
+    def closed(self, url: str) -> Iterator[None]:
+        """Let nobody into a database for a while, as if it were away."""
+        name = conninfo_to_dict(url)["dbname"]
+        self.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false", _DISCONNECT_ALL.format(name))
+        try:
+            yield
+        finally:
+            self.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
 
     @contextmanager
     def nothing(self, template: str = "template0") -> Iterator[str]:
@@ -166,6 +180,7 @@ _DISCONNECT = (
     "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
     " WHERE datname = current_database() AND pid != pg_backend_pid()"
 )
+_DISCONNECT_ALL = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = '{}'"
 _EMPTY = (
     "".join(f"DELETE FROM {table.name};" for table in reversed(metadata.sorted_tables) if table.name != "counter")
     + "UPDATE counter SET value = 0;"

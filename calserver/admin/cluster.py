@@ -8,7 +8,7 @@ import attrs
 from calserver.admin import accounts
 from calserver.admin.refused import Refused
 from calserver.config import Config
-from calserver.store import Transaction
+from calserver.store import Roll, Transaction
 from ischedule.dkim import generate, load_private_key, private_text, public_key_text
 
 
@@ -63,6 +63,30 @@ def key(config: Config) -> str:
     if len(text) > 44:
         raise Refused(f"{path}: the key is not one of Ed25519")
     return text
+
+
+def begin(txn: Transaction, roll: Roll, config: Config) -> int:
+    """Make the principals of a server those of an empty directory, all of them placed at this node.
+
+    Args:
+        txn: one of the directory.
+        roll: all principals of the server.
+        config: of the server, which is a node already.
+
+    Returns:
+        How many were placed.
+
+    Raises:
+        Refused: there is somebody in the directory, or this node may not keep calendars.
+    """
+    if config.cluster.node not in backends(config):
+        raise Refused(f"{config.cluster.node} is none of the nodes that keep calendars: {', '.join(backends(config))}")
+    if txn.principals.list():
+        raise Refused("there is somebody in the directory already")
+    txn.rolls.take_over(roll)
+    people = [each.id for each in roll.changed if each.kind != "group"]
+    txn.placements.put(people, config.cluster.node)
+    return len(people)
 
 
 def nodes(txn: Transaction, config: Config) -> Sequence[Node]:

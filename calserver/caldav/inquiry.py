@@ -25,8 +25,7 @@ from calserver.directory import Actor, principal_href
 from calserver.ical import BusyPeriod, Component, Property, TimeRange, ValidCalendarData
 from calserver.names import C
 from calserver.store import Collection as CollectionRow
-from calserver.store import Object as ObjectRow
-from calserver.store import Principal
+from calserver.store import Principal, Taker
 from calserver.tree import Estate, Kinds
 
 QUERY: Final = C("schedule-query-freebusy")
@@ -208,7 +207,7 @@ class Desk:
         """
         return calendar.row.source_id is not None or READ_FREE_BUSY in calendar.privileges
 
-    def ignores(self, places: Mapping[int, CalendarCollection], masked: str | None, row: ObjectRow) -> bool:
+    def ignores(self, places: Mapping[int, CalendarCollection], masked: str | None, row: Taker) -> bool:
         """Whether an object does not count: the meeting that is moved, or one that is hidden."""
         place = places[row.collection_id]
         owner = self.owner if row.uid == masked else None
@@ -216,9 +215,10 @@ class Desk:
             return True
         if place.row.source_id is not None or (row.acl is None and not place.varied):
             return False
-        return READ_FREE_BUSY not in place.object_of(row).privileges
+        found = self.view.txn.objects.by_id(row.id)
+        return found is None or READ_FREE_BUSY not in place.object_of(found).privileges
 
-    def organizes(self, row: ObjectRow, owner: Principal) -> bool:
+    def organizes(self, row: Taker, owner: Principal) -> bool:
         """Whether the owner of the Outbox is the organizer of an object."""
         request = self.view.request
         found = row.organizer and directory.find(

@@ -22,7 +22,7 @@ from calserver.config import Calendars
 from calserver.dav import xml
 from calserver.ical import STEPS, BusyPeriod, CalendarObject, Meter, TimeRange, object_periods, row_periods
 from calserver.names import CS, C
-from calserver.store import Collection, Object, Principal, Transaction
+from calserver.store import Collection, Object, Principal, Taker, Transaction
 
 AVAILABILITY: Final = (C("calendar-availability"), CS("calendar-availability"))
 """Names of the property of an Inbox that tells its owner's availability: that of RFC 7953, and the one before."""
@@ -58,11 +58,11 @@ def counts(calendar: Collection) -> bool:
 
 _BUSY: Final = frozenset({"VEVENT", "VFREEBUSY", "VAVAILABILITY"})
 
-Ignored = Callable[[Object], bool]
+Ignored = Callable[[Taker], bool]
 """Whether the busy time of an object does not count, or may not be told."""
 
 
-def _none(row: Object) -> bool:
+def _none(row: Taker) -> bool:
     return False
 
 
@@ -149,7 +149,7 @@ def _in_zone(
     """The busy time of calendars of one zone, in parts with whose it is."""
     owner = {each.id: each.principal_id for each in calendars}
 
-    def whose_is(row: tuple[Object, Any]) -> int:
+    def whose_is(row: tuple[Taker | Object, Any]) -> int:
         return owner[row[0].collection_id]
 
     offset = asked.floating_offset(zone)
@@ -170,8 +170,13 @@ def _in_zone(
     if telling:
         rows = txn.objects.in_range(telling, asked.start, asked.end, floating_offset=offset, component="VAVAILABILITY")
         for whose, of_one in groupby(sorted(rows, key=whose_is), key=whose_is):
-            texts = [text for row, text in of_one if not ignored(row)]
+            texts = [text for row, text in of_one if not ignored(_taker(row))]
             yield whose, _unavailable(texts, asked, zone, settings)
+
+
+def _taker(row: Object) -> Taker:
+    acl = None if row.acl is None else ""
+    return Taker(row.id, row.collection_id, row.name, row.uid, row.organizer, acl)
 
 
 def _whole(

@@ -25,6 +25,21 @@ def key(config: Config, as_json: bool) -> None:
         click.echo(found)
 
 
+@command.command("begin")
+@config_option
+@json_option
+def begin(config: Config, as_json: bool) -> None:
+    """Make the people of this server those of an empty directory, placed here: so it is the first node of a cluster."""
+    _see_that_there_is_one(config)
+    with database.directory(config) as directory, database.opened(config) as store:
+        roll = store.read_now(lambda txn: txn.rolls.since(-1))
+        placed = directory.write_now(lambda txn: cluster.begin(txn, roll, config))
+    if as_json:
+        print_json({"node": config.cluster.node, "placed": placed})
+    else:
+        click.echo(f"{placed} are in the directory, and at {config.cluster.node} with their calendars.")
+
+
 @command.command("nodes")
 @config_option
 @json_option

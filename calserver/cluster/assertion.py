@@ -9,7 +9,6 @@ import base64
 import binascii
 import json
 import secrets
-from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -113,29 +112,6 @@ def believed(
     if abs(now - assertion.at) > SECONDS:
         raise NotBelieved("it is too old, or the clocks of the nodes disagree")
     return assertion
-
-
-class Replays:
-    """The assertions that were used lately: none is good twice."""
-
-    def __init__(self) -> None:
-        self._used: OrderedDict[tuple[str, str], float] = OrderedDict()
-
-    def __len__(self) -> int:
-        return len(self._used)
-
-    def use(self, assertion: Assertion, now: float) -> None:
-        """Use an assertion that is believed.
-
-        Raises:
-            NotBelieved: it was used before.
-        """
-        while self._used and next(iter(self._used.values())) < now:
-            self._used.popitem(last=False)
-        named = (assertion.node, assertion.nonce)
-        if named in self._used:
-            raise NotBelieved("it was used before")
-        self._used[named] = now + 2 * SECONDS
 
 
 def _covered(payload: str, method: str, target: str) -> bytes:

@@ -8,6 +8,7 @@ import attrs
 
 from calserver.auth import Login
 from calserver.cluster.assertion import Assertion, signed
+from calserver.cluster.counts import Counts
 from calserver.cluster.identity import Identity
 from calserver.cluster.relay import Parcel, Relay, answer_fields, request_fields
 from calserver.web import Intake, Request
@@ -35,11 +36,13 @@ class Envoy:
     Args:
         identity: of this node.
         relay: connections.
+        counts: what nodes answer.
         prefix: the path of the DAV root at all nodes.
     """
 
     identity: Identity
     relay: Relay
+    counts: Counts
     prefix: str
 
     async def send(
@@ -81,7 +84,8 @@ class Envoy:
         }
         if request.origin.host:
             sent[b"host"] = [request.origin.host.encode()]
-        return await self.relay.send(url, Parcel(method=method.encode(), fields=sent, body=body), seconds)
+        parcel = Parcel(method=method.encode(), fields=sent, body=body)
+        return await self.counts.counted(node, self.relay.send(url, parcel, seconds))
 
     async def hear(
         self,

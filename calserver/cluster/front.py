@@ -6,49 +6,37 @@ goes in circles.
 """
 
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 
 import attrs
-from twisted.internet.defer import DeferredSemaphore
 from twisted.logger import Logger
 
 from calserver import dav
 from calserver.auth import Connection, Login
 from calserver.cluster import porter
-from calserver.cluster.assertion import SCHEME, Assertion, NotBelieved, Replays, believed
-from calserver.cluster.carriage import Carriage, Place
-from calserver.cluster.conditions import decided, placed
+from calserver.cluster.assertion import SCHEME, Assertion, NotBelieved, believed
+from calserver.cluster.counts import Counts
 from calserver.cluster.envoy import Envoy
-from calserver.cluster.gathering import Gathering, is_listing
 from calserver.cluster.identity import Identity
 from calserver.cluster.mirror import Mirror
-from calserver.cluster.parts import homes_of
 from calserver.cluster.paths import owner
 from calserver.cluster.relay import AGAIN_SECONDS, SAFE, ClientGone, NodeAway, NodeSilent, Relay, give
+from calserver.cluster.replays import Replays
+from calserver.cluster.spanning import Asking, Spanning, may_span
 from calserver.dav import Href, Refusal, TakesLong
-from calserver.directory import ANONYMOUS, Actor
-from calserver.names import D
-from calserver.store import Busy, Store, Transaction
+from calserver.store import Busy, Store
 from calserver.web import Client, DavAdapter, Handler, Intake, Request, Running, parse_address
 
 log = Logger()
 
 MOST_PLACES: Final = 50_000
 """How many principals' places are remembered."""
-IN_MEMORY: Final = 8
-"""How many requests at a time may have what other nodes send in memory; others wait."""
 PRINCIPALS: Final = "principals"
 _MARK: Final = SCHEME.lower().encode() + b" "
-_TWO_PLACES: Final = frozenset({b"COPY", b"MOVE"})
-_GATHERED: Final = frozenset({b"PROPFIND", b"REPORT"})
 _OF_NODES: Final = frozenset(each.encode() for each in porter.METHODS)
 """Methods that clients do not have."""
-
-
-Asking = Callable[[Login], Coroutine[Any, Any, None]]
-"""Answers a request for somebody who has authenticated."""
 
 
 class Front:
@@ -61,6 +49,8 @@ class Front:
         mirror: knows how far this node follows the directory.
         relay: sends requests to other nodes.
         mounts: the first segments of paths that lead to homes, and the kinds of principals that have these.
+        counts: of requests that are handed on.
+        replays: which assertions were used.
     """
 
     def __init__(
@@ -71,20 +61,39 @@ class Front:
         mirror: Mirror,
         relay: Relay,
         mounts: Mapping[str, Sequence[str]],
+        counts: Counts,
+        replays: Replays,
     ) -> None:
         self._identity = identity
         self._adapter = adapter
         self._accounts = accounts
         self._mirror = mirror
-        self._envoy = Envoy(identity=identity, relay=relay, prefix=adapter.server.public_prefix)
+        self._envoy = Envoy(identity=identity, relay=relay, counts=counts, prefix=adapter.server.public_prefix)
         self._porter = attrs.evolve(adapter, spoken=dav.Extensions([*adapter.spoken.spoken, porter.porter]))
         self._mounts = mounts
-        self._replays = Replays()
-        self._room = DeferredSemaphore(IN_MEMORY)
+        self._replays = replays
+        self._spanning = Spanning(
+            envoy=self._envoy, adapter=adapter, mounts=mounts, where=self._where, ask=self._ask, go=self._go
+        )
         self._places: dict[tuple[str, str], str | None] = {}
         self._version = 0
 
     # -- where ---------------------------------------------------------------------------------------------------------
+
+    def awake(self, answer: Handler) -> Handler:
+        """A handler that leaves all requests to another one, as soon as this node knows who there is.
+
+        Until then it would tell people that their passwords are wrong, and other servers that there are no such people.
+        """
+
+        def handle(request: Request) -> Running | None:
+            if self._mirror.ready:
+                return answer(request)
+            again = ("Retry-After", AGAIN_SECONDS)
+            request.refuse(HTTPStatus.SERVICE_UNAVAILABLE, "this node does not know anybody yet", again)
+            return None
+
+        return handle
 
     def before(self, prefix: str, answer: Handler) -> Handler:
         """A handler of requests below a prefix, which leaves those for this node to another one."""
@@ -96,14 +105,9 @@ class Front:
             if request.method in _OF_NODES:
                 request.refuse(HTTPStatus.NOT_IMPLEMENTED, "the method is not known here")
                 return None
-            if request.method in _TWO_PLACES:
-                return self._refusing(request, self._carry(request, path, answer))
-            if is_tagged(request):
-                return self._refusing(request, self._decide(request, path, answer))
-            if request.method in _GATHERED:
-                gathering = self._gather(request, path)
-                if gathering is not None:
-                    return self._refusing(request, gathering)
+            spanning = self._spanning.take(request, path, answer)
+            if spanning is not None:
+                return self._refusing(request, spanning)
             try:
                 there = self._placed(path)
             except TakesLong:
@@ -117,7 +121,7 @@ class Front:
         path = request.path.decode("ascii")
         server = self._adapter.server
         prefix = next((each for each in (server.public_prefix, server.arriving_prefix) if path.startswith(each)), None)
-        others = is_asserted(request) or is_tagged(request) or request.method in _TWO_PLACES | _OF_NODES
+        others = is_asserted(request) or request.method in _OF_NODES or may_span(request)
         if prefix is None or others:
             return None
         try:
@@ -212,6 +216,11 @@ class Front:
             log.warn("a request that says to come from a node is refused: {error}", error=error)
             connection = Connection(request.origin.address, request.origin.secure)
             raise self._adapter.logins.nobody(connection, "this is not from a node") from None
+        except OSError as error:
+            log.error("what other nodes hand on is refused, since it could be repeated: {error}", error=error)
+            again = ("Retry-After", AGAIN_SECONDS)
+            request.refuse(HTTPStatus.SERVICE_UNAVAILABLE, "the node cannot write what it must remember", again)
+            return None
         request.origin = Client(parse_address(assertion.address), assertion.secure, assertion.host)
         request.request_id = assertion.request_id
         request.requestHeaders.removeHeader(b"authorization")
@@ -303,148 +312,6 @@ class Front:
             if body.gone:
                 return
         request.refuse(status, reason, *fields)
-
-    # -- what several nodes have -----------------------------------------------------------------------------------
-
-    def _in_turn(self, ask: Asking) -> Asking:
-        """The same, when there is room for it."""
-
-        async def when_there_is_room(login: Login) -> None:
-            await self._room.acquire()
-            try:
-                await ask(login)
-            finally:
-                self._room.release()
-
-        return when_there_is_room
-
-    def _gather(self, request: Request, path: str) -> Running | None:
-        """Answer what has to be gathered; None for anything else."""
-        expands = request.method == b"REPORT" and b"expand-property" in request.body
-        if not expands and path.strip("/").count("/") > 1:
-            return None
-        asked = self._adapter.value(request, path, request.body, ANONYMOUS)
-        if expands:
-            return self._expand(request, path, asked)
-        return self._list(request, path, asked) if is_listing(asked, self._mounts) else None
-
-    async def _list(self, request: Request, path: str, asked: dav.Request) -> None:
-        """Answer with the homes that there are at all nodes, or that of who asks."""
-
-        async def gather(login: Login) -> None:
-            homes = await self._adapter.store.read(lambda txn: self._homes(txn, asked.href, login.actor))
-            await self._gathering(request, login, asked).list(self._mounts, homes)
-
-        await self._ask(request, path, request.body, self._in_turn(gather))
-
-    def _homes(self, txn: Transaction, place: Href, actor: Actor) -> Mapping[str, Sequence[Href]]:
-        """The homes at or below a collection that somebody may see, by node."""
-        principals = (
-            txn.principals.list() if actor.administrator else txn.principals.get_many([actor.principal_id or 0])
-        )
-        nodes = txn.placements.of([each.id for each in principals])
-        found: dict[str, list[Href]] = {}
-        for each in principals:
-            if each.id in nodes:
-                homes = homes_of(self._mounts, place, each.kind, each.uid)
-                found.setdefault(nodes[each.id], []).extend(homes)
-        return {node: homes for node, homes in found.items() if homes}
-
-    async def _expand(self, request: Request, path: str, asked: dav.Request) -> None:
-        """Answer an expand-property, wherever it leads to."""
-
-        async def gather(login: Login) -> None:
-            there = await self._where(path) or self._identity.name
-            root = asked.parsed(dav.xml.body)
-            if root is None or root.tag != D("expand-property"):
-                await give(await self._envoy.send(there, request, login, path, body=request.body), request)
-                return
-            most = self._adapter.settings.expand_resources
-            await self._gathering(request, login, asked).expand(there, root, most)
-
-        await self._ask(request, path, request.body, self._in_turn(gather))
-
-    def _gathering(self, request: Request, login: Login, asked: dav.Request) -> Gathering:
-        return Gathering(envoy=self._envoy, request=request, login=login, asked=asked, where=self._where)
-
-    # -- COPY and MOVE -------------------------------------------------------------------------------------------------
-
-    async def _carry(self, request: Request, path: str, answer: Handler) -> None:
-        """Answer a COPY or MOVE: where its two places are at one node, that does it as any request."""
-        asked = self._adapter.value(request, path, b"", ANONYMOUS)
-        there, target = await self._where(path), await self._destination(asked)
-        if there is None or target is None or target.node == there:
-            running = self._go(request, path, there, answer)
-            if running is not None:
-                await running
-            return
-
-        async def carry(login: Login) -> None:
-            lists = asked.parsed(dav.if_lists)
-            carriage = Carriage(
-                envoy=self._envoy,
-                request=request,
-                login=login,
-                source=Place(node=there, path=path),
-                target=target,
-                conditions=lists,
-                at_target=[
-                    each
-                    for node, _, each in await placed(lists, there, lambda each: self._place_of(asked, each))
-                    if node == target.node
-                ],
-                most_bytes=2 * self._adapter.settings.body_bytes,
-            )
-            await carriage.go()
-
-        await self._ask(request, path, request.body, self._in_turn(carry))
-
-    async def _destination(self, asked: dav.Request) -> Place | None:
-        """The Destination of a request, if it is in somebody's home."""
-        try:
-            href = dav.destination(asked)
-        except Refusal:  # of which the node of the source will tell
-            return None
-        node = await self._where(str(href))
-        return None if node is None else Place(node=node, path=str(href))
-
-    # -- If headers ------------------------------------------------------------------------------------------------
-
-    async def _decide(self, request: Request, path: str, answer: Handler) -> None:
-        """Answer a request with conditions on resources that it names: other nodes decide about theirs first."""
-        asked, there = self._adapter.value(request, path, b"", ANONYMOUS), await self._where(path)
-
-        async def go_on() -> None:
-            running = self._go(request, path, there, answer)
-            if running is not None:
-                await running
-
-        async def decide(login: Login) -> None:
-            field = await decided(self._envoy, request, login, lists, elsewhere)
-            request.requestHeaders.setRawHeaders(b"if", [field])
-            await go_on()
-
-        try:
-            lists = asked.parsed(dav.if_lists)
-        except Refusal:  # of which whoever answers will tell
-            lists = ()
-        elsewhere = await placed(lists, there or self._identity.name, lambda each: self._place_of(asked, each))
-        await (self._ask(request, path, request.body, decide) if elsewhere else go_on())
-
-    async def _place_of(self, asked: dav.Request, one: dav.ConditionList) -> tuple[str, Href] | None:
-        """Node and place of the resource that a list of an If header names; None for the request's own."""
-        try:
-            href = dav.local(asked, one.resource) if one.resource else None
-        except Refusal:
-            return None
-        node = None if href is None else await self._where(str(href))
-        return None if href is None or node is None else (node, href)
-
-
-def is_tagged(request: Request) -> bool:
-    """Whether a request has conditions on resources that it names, its own or others (RFC 4918 section 10.4.2)."""
-    values = request.requestHeaders.getRawHeaders(b"if", ())
-    return any(each.lstrip().startswith(b"<") for each in values)
 
 
 def is_asserted(request: Request) -> bool:

@@ -1,5 +1,6 @@
 """A node of a cluster: all its parts, built of the configuration."""
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -7,14 +8,16 @@ import attrs
 
 from calserver import calendars, meetings
 from calserver.calendars import sharing
+from calserver.cluster.counts import Counts
 from calserver.cluster.front import Front
 from calserver.cluster.identity import Identity
 from calserver.cluster.mirror import Mirror
 from calserver.cluster.relay import Relay
-from calserver.config import Config
+from calserver.cluster.replays import Replays
+from calserver.config import Config, ConfigError
 from calserver.scheduling import authorities
 from calserver.store import Principal, Store, Transaction
-from calserver.web import DavAdapter, Recall
+from calserver.web import DavAdapter, Health, Recall
 
 
 class Member:
@@ -29,7 +32,7 @@ class Member:
         reactor: sockets and time.
 
     Raises:
-        ConfigError: a certificate is not usable.
+        ConfigError: a certificate is not usable, or there is no place for files beside the key.
     """
 
     def __init__(
@@ -54,7 +57,11 @@ class Member:
             reactor=reactor,
         )
         self._relay = Relay(cluster, authorities(config, "cluster.authorities_file", cluster.authorities_file), reactor)
-        self.front = Front(identity, adapter, self.accounts, self._mirror, self._relay, mounts)
+        self.counts = Counts(self._mirror, reactor.seconds)
+        self._replays = self._memory()
+        self.front = Front(
+            identity, adapter, self.accounts, self._mirror, self._relay, mounts, self.counts, self._replays
+        )
 
     def start(self) -> None:
         """Begin to follow the directory."""
@@ -64,6 +71,16 @@ class Member:
         """Follow it no more, and close connections."""
         await self._mirror.stop()
         await self._relay.close()
+        self._replays.close()
+
+    def health(self, store: Health) -> Health:
+        """Whether this node can answer, given whether its store does: not before it knows who there is.
+
+        It does not need the directory for that.
+        """
+        told = "ok" if self._mirror.well else "away"
+        facts = {"node": self._config.cluster.node, "directory": told if self._mirror.ready else "never seen"}
+        return Health(store.healthy and self._mirror.ready, {**store.facts, **facts})
 
     async def accounts(self) -> DavAdapter | None:
         """What answers changes of accounts: the same as everything else, over the directory; None where that is away.
@@ -74,10 +91,16 @@ class Member:
             return None
         directory = self._mirror.directory
         if self._accounts is None and directory is not None:
-            self._accounts = attrs.evolve(
-                self._adapter, store=directory, recall=Recall(directory, {}), settled=self._mirror.is_current
-            )
+            recall, settled = Recall(directory, {}, most_bytes=0), self._mirror.is_current
+            self._accounts = attrs.evolve(self._adapter, store=directory, recall=recall, foreign=True, settled=settled)
         return self._accounts
+
+    def _memory(self) -> Replays:
+        key = self._config.path(self._config.cluster.key_file)
+        try:
+            return Replays(key.with_name(f"{key.name}.used"), time.time())
+        except OSError as error:
+            raise ConfigError(f"cluster.key_file: nothing can be remembered beside it: {error}") from None
 
     def _settle(self, txn: Transaction, here: Sequence[Principal], groups: Sequence[int]) -> None:
         for each in here:

@@ -42,8 +42,11 @@ class Mirror:
     def __init__(self, mine: Store, url: str, *, node: str, settle: Settle, seconds: float, reactor: Any) -> None:
         self.directory: Store | None = None
         """None as long as it could not be opened."""
+        self.ready = False
+        """Whether this node knows anybody: it has followed the directory, now or in an earlier life."""
         self.revision = 0
-        """Of all principals, as far as this process knows; it may be more."""
+        """What it has of the directory, as far as this process has seen."""
+        self._current_at: float | None = None
         self._mine = mine
         self._url = url
         self._node = node
@@ -58,6 +61,16 @@ class Mirror:
         self._call = LoopingCall(lambda: Deferred.fromCoroutine(self._look()))
         self._call.clock = reactor
         self._finished: Deferred[Any] | None = None
+
+    @property
+    def behind_seconds(self) -> float | None:
+        """Since when this node may not know all that the directory does; None where it never did."""
+        return None if self._current_at is None else self._reactor.seconds() - self._current_at
+
+    @property
+    def well(self) -> bool:
+        """Whether the directory was there when it was looked for last, and is followed."""
+        return self._well and self.directory is not None
 
     def start(self) -> None:
         """Begin to follow."""
@@ -101,6 +114,8 @@ class Mirror:
         except Exception as error:  # noqa: BLE001 - whatever it is, the node goes on with what it knows
             self._tell("the directory is away: {error}", error=error)
         else:
+            if self.directory is None:
+                return  # it is not time to try again
             if not self._well:
                 log.info("the directory is followed again")
             self._well = True
@@ -111,19 +126,23 @@ class Mirror:
         self._well = False
 
     async def _follow(self) -> None:
+        if not self.ready:
+            self.revision = await self._mine.read(lambda txn: txn.principals.revision())
+            self.ready = self.revision > 0
         if self.directory is None:
             await self._open()
         if self.directory is None:
             return
+        began = self._reactor.seconds()
         version = self.directory.data_version()
-        if version == self._seen:
-            return
-        known = await self._mine.read(lambda txn: txn.principals.revision())
-        there = await self.directory.read(lambda txn: txn.principals.revision())
-        if there != known:
-            roll = await self.directory.read(lambda txn: txn.rolls.since(min(known, there)))
-            await self._mine.write(lambda txn: self._take_over(txn, roll, known))
-        self._seen, self.revision = version, there
+        if version != self._seen:
+            known = await self._mine.read(lambda txn: txn.principals.revision())
+            there = await self.directory.read(lambda txn: txn.principals.revision())
+            if there != known:
+                roll = await self.directory.read(lambda txn: txn.rolls.since(min(known, there)))
+                await self._mine.write(lambda txn: self._take_over(txn, roll, known))
+            self._seen, self.revision = version, there
+        self.ready, self._current_at = True, began
 
     def _take_over(self, txn: Transaction, roll: store.Roll, known: int) -> None:
         if known < roll.revision <= txn.principals.revision():

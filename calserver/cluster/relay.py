@@ -12,12 +12,17 @@ import attrs
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.internet.error import ConnectError, ConnectionClosed, DNSLookupError
-from twisted.internet.interfaces import IConsumer, IDelayedCall, IPushProducer
+from twisted.internet.interfaces import (
+    IConsumer,
+    IDelayedCall,
+    IProtocolFactory,
+    IPushProducer,
+    IStreamClientEndpoint,
+)
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.internet.ssl import Certificate, optionsForClientTLS, trustRootFromCertificates
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.web._newclient import RequestNotSent, RequestTransmissionFailed, ResponseNeverReceived
 from twisted.web.client import URI, Agent, HTTPConnectionPool, ResponseDone
 from twisted.web.http import Request as TwistedRequest
 from twisted.web.http_headers import Headers
@@ -26,6 +31,8 @@ from zope.interface import implementer
 
 from calserver.config import Cluster
 from calserver.web import Intake, Request
+from ischedule.agent import cause
+from ischedule.connection import notice_loss
 
 log = Logger()
 
@@ -46,6 +53,8 @@ _ENDS_HERE: Final = _CONNECTION | frozenset(
 )
 _MADE_ANEW: Final = _CONNECTION | frozenset(b"content-length date server x-request-id".split())
 
+
+_STATUSES: Final = frozenset(each.value for each in HTTPStatus)
 
 _AWAY: Final = (ConnectError, ConnectionClosed, DNSLookupError, CancelledError, OSError)
 
@@ -78,6 +87,23 @@ class Parcel:
     body: bytes | Intake
 
 
+@implementer(IStreamClientEndpoint)
+@attrs.frozen
+class Attentive:
+    """An endpoint whose connections end when the host at the other side is gone without a word."""
+
+    endpoint: IStreamClientEndpoint
+
+    def connect(self, protocolFactory: IProtocolFactory) -> Any:
+        """Connect."""
+
+        def connected(protocol: Any) -> Any:
+            notice_loss(protocol.transport)
+            return protocol
+
+        return self.endpoint.connect(protocolFactory).addCallback(connected)
+
+
 @implementer(IAgentEndpointFactory)
 @attrs.frozen
 class Endpoints:
@@ -86,11 +112,20 @@ class Endpoints:
     reactor: Any
     seconds: float
     trust: Any
+    _made: dict[tuple[bytes, bytes, int], Any] = attrs.field(factory=dict, init=False)
+    """By scheme, host and port; to make one takes a tenth of the time of a request."""
 
     def endpointForURI(self, uri: URI) -> Any:
         """Connects to a node."""
+        key = uri.scheme, uri.host, uri.port
+        found = self._made.get(key)
+        if found is None:
+            found = self._made[key] = self._make(uri)
+        return found
+
+    def _make(self, uri: URI) -> Any:
         host, port = uri.host.decode("ascii").strip("[]"), uri.port
-        plain = HostnameEndpoint(self.reactor, host, port, timeout=self.seconds)
+        plain = Attentive(HostnameEndpoint(self.reactor, host, port, timeout=self.seconds))
         if uri.scheme == b"http":
             return plain
         return wrapClientTLS(optionsForClientTLS(host, trustRoot=self.trust), plain)
@@ -160,7 +195,7 @@ class Relay:
         try:
             return await answer
         except Exception as error:  # noqa: BLE001 - the client of Twisted wraps errors in several ways
-            raise self._meaning(error, parcel, late) from None
+            raise self._meaning(error, url, parcel, late) from None
         finally:
             late.end()
 
@@ -184,17 +219,15 @@ class Relay:
         finally:
             late.end()
 
-    def _meaning(self, error: Exception, parcel: Parcel, late: "Lateness") -> Exception:
+    def _meaning(self, error: Exception, url: bytes, parcel: Parcel, late: "Lateness") -> Exception:
         if late.is_over:
             return NodeSilent("it does not answer in time")
         if isinstance(parcel.body, Intake) and parcel.body.gone:
             return ClientGone()
-        reasons: list[BaseException] = [error]
-        if isinstance(error, RequestNotSent | RequestTransmissionFailed | ResponseNeverReceived):
-            reasons += [each.value for each in getattr(error, "reasons", ())]
-        if any(isinstance(each, _AWAY) for each in reasons):
-            return NodeAway(str(reasons[-1]) or type(reasons[-1]).__name__)
-        return error
+        if isinstance(error, _AWAY):
+            return NodeAway(str(error) or type(error).__name__)
+        meant = cause(url.decode("ascii"), error)
+        return error if meant is None else NodeAway(str(meant))
 
 
 class Lateness:
@@ -366,7 +399,7 @@ class Collected(Protocol):
 
 async def give(answer: Any, request: Request) -> None:
     """Write a node's answer to its client."""
-    if answer.code not in {each.value for each in HTTPStatus}:
+    if answer.code not in _STATUSES:
         request.refuse(HTTPStatus.BAD_GATEWAY, "a node answered with a status that there is not")
         return
     body = Answer(request)

@@ -67,6 +67,9 @@ class Server:
     idle_timeout_seconds: float = option(75.0, "how long an idle connection is kept open", at_least(0.1))
     headers: int = option(100, "most header fields of a request", at_least(10))
     headers_bytes: int = option(16 * KIB, "most bytes of a request line with its header fields", at_least(1024))
+    answers_bytes: int = option(
+        4 * MIB, "most bytes of answers to polls that a process remembers, as long as they are proven current"
+    )
     grace_seconds: float = option(
         20.0, "how long running requests may take to finish when the server stops", at_least(0)
     )
@@ -91,6 +94,15 @@ class Store:
     password_file: str = option("", "file that holds the password for PostgreSQL, where the URL has none")
     busy_timeout_seconds: float = option(
         5.0, "how long a request waits for the database before it is told to come again", at_least(0.1)
+    )
+    cache_bytes: int = option(
+        MIB,
+        "how much of an SQLite file each connection keeps in memory, of which a process has two more than readers;"
+        " the system keeps the rest",
+        at_least(64 * KIB),
+    )
+    paths: int = option(
+        2_000, "most collections whose place and rights a process remembers; about 3 KiB each", at_least(1)
     )
     readers: int = option(4, "most reading transactions at a time", at_least(1))
     writers: int = option(

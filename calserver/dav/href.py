@@ -1,6 +1,7 @@
 """Paths of resources: decoded segments below the DAV root (RFC 4918 section 8.3)."""
 
 import re
+from functools import lru_cache
 from urllib.parse import quote, unquote_to_bytes
 
 import attrs
@@ -20,7 +21,16 @@ _SAFE_NAME = re.compile(f"[A-Za-z0-9{re.escape(SAFE)}]*", re.ASCII)
 
 def quote_segment(name: str) -> str:
     """A name as a path segment; needs no further escaping in XML element content."""
+    return _quote_again(name) if len(name) <= _SHORT else _quote(name)
+
+
+def _quote(name: str) -> str:
     return name if _SAFE_NAME.fullmatch(name) else quote(name, safe=SAFE)
+
+
+_SHORT = 256
+"""Characters of names and paths that are remembered: most requests are for what was asked for a while ago."""
+_quote_again = lru_cache(maxsize=4096)(_quote)
 
 
 @attrs.frozen(slots=True)
@@ -43,6 +53,10 @@ class Href:
             BadRequest: for dot segments, escaped slashes, NUL and other control characters, broken escapes, or what is
                 no text.
         """
+        return _parse_again(path) if len(path) <= _SHORT else cls._parse(path)
+
+    @classmethod
+    def _parse(cls, path: str) -> "Href":
         segments = tuple(each for each in path.split("/") if each)
         if "%" in path:
             if _BROKEN.search(path):
@@ -82,3 +96,6 @@ class Href:
             path = "/".join(map(quote_segment, self.segments))
             object.__setattr__(self, "_text", path + "/" if self.collection and path else path)
         return self._text or ""
+
+
+_parse_again = lru_cache(maxsize=4096)(Href._parse)

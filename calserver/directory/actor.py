@@ -1,6 +1,6 @@
 """Who asks: the principal of an authenticated request, as far as privileges depend on it."""
 
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Final
 
 import attrs
@@ -13,6 +13,7 @@ KINDS: Final = ("user", "group", "resource", "location")
 """Kinds of principals, in the order in which they are listed."""
 
 
+@lru_cache(maxsize=4096)
 def principal_href(kind: str, uid: str) -> Href:
     """Where the principal of this kind and uid is."""
     return Href((SEGMENT, kind, uid), collection=True)

@@ -47,12 +47,15 @@ def row_periods(rows: Iterable[Instance], asked: TimeRange, *, zone: tzinfo) -> 
         asked: when.
         zone: where rows float.
     """
+    first, last = asked.start, asked.end
     for row in rows:
         if row.busy != "F" and not row.marker:
-            start, end = (
-                (row.start, row.end) if not row.floating else (epoch_of(row.start, zone), epoch_of(row.end, zone))
-            )
-            yield from _clipped(start, end, row.busy, asked)
+            start, end = row.start, row.end
+            if row.floating:
+                start, end = epoch_of(start, zone), epoch_of(end, zone)
+            start, end = max(start, first), min(end, last)
+            if start < end:
+                yield BusyPeriod(start, end, row.busy)
 
 
 def object_periods(
@@ -110,18 +113,17 @@ def _clipped(start: int, end: int, busy: str, asked: TimeRange) -> Iterator[Busy
 
 def merged(periods: Iterable[BusyPeriod]) -> tuple[BusyPeriod, ...]:
     """The periods by start, those of one kind joined where they touch or overlap."""
-    found: list[BusyPeriod] = []
+    found: list[tuple[int, int, str]] = []
     last: dict[str, int] = {}
     """Where in `found` the last period of each kind is."""
-    for each in sorted(periods, key=_BY_START):
-        at = last.get(each.busy)
-        if at is not None and each.start <= found[at].end:
-            if each.end > found[at].end:
-                found[at] = attrs.evolve(found[at], end=each.end)
-        else:
-            last[each.busy] = len(found)
-            found.append(each)
-    return tuple(sorted(found, key=_BY_START))
+    for start, end, busy in sorted(map(_BY_START, periods)):
+        at = last.get(busy)
+        if at is None or start > found[at][1]:
+            last[busy] = len(found)
+            found.append((start, end, busy))
+        elif end > found[at][1]:
+            found[at] = (found[at][0], end, busy)
+    return tuple(BusyPeriod(*each) for each in sorted(found))
 
 
 def freebusy(

@@ -174,9 +174,14 @@ def _storable(content: bytes, calendar: Component) -> bytes:
     except UnicodeDecodeError:
         return serialize(calendar)
     whole_lines = content.count(b"\r") == content.count(b"\r\n")
-    if whole_lines and len(_DELIMITERS.findall(content)) == 2 * sum(1 for _ in calendar.walk()):
+    if whole_lines and len(_DELIMITERS.findall(content)) == 2 * _number(calendar):
         return content
     return serialize(calendar)
+
+
+def _number(component: Component) -> int:
+    """How many components there are, itself and all below."""
+    return 1 + sum(map(_number, component.components))
 
 
 def _main_components(calendar: Component) -> tuple[Component, ...]:

@@ -1,8 +1,9 @@
 """Text to components: one scan over the lines of an iCalendar stream (RFC 5545 section 3.1, RFC 6868).
 
 The scan works on the bytes as long as it can (control characters, unfolding), so that a character which a client
-folded in its middle is whole again before it is decoded. Half of the lines of an object are the same in many objects
-(those of a VTIMEZONE above all), so short lines are remembered with the property that they became.
+folded in its middle is whole again before it is decoded. Half of the lines of an object are the same in many objects:
+those of its VTIMEZONE, which clients send with each of them. So time zones are remembered as a whole, and of all else
+short lines with the property that they became.
 
 Taken although the RFC is stricter: LF or CR alone as line end, empty lines, a byte order mark, names in lower case.
 Everything else that is not a content line is refused, because what is stored is sent to other clients as it came.
@@ -11,6 +12,7 @@ Everything else that is not a content line is refused, because what is stored is
 import re
 from collections.abc import Callable
 from functools import lru_cache
+from itertools import islice
 
 from calserver.ical.conditions import ValidCalendarData
 from calserver.ical.model import Component, Property
@@ -26,6 +28,9 @@ _PARAM_VALUE = re.compile(r'(?:^|,)(?:"([^"]*)"|([^",]*))')
 _CIRCUMFLEX = re.compile(r"\^([n^'])")
 _CIRCUMFLEXED = {"n": "\n", "^": "^", "'": '"'}
 _REMEMBERED_LENGTH = 72
+_ZONE_BEGINS, _ZONE_ENDS = "BEGIN:VTIMEZONE", "END:VTIMEZONE"
+_ZONE_LINES, _ZONE_LENGTH = 100, 8192
+"""The most lines and characters of a time zone that is remembered; longer ones are histories, and few send them."""
 
 
 def parse(content: bytes | str) -> Component:
@@ -63,11 +68,17 @@ def _unfolded(raw: bytes) -> str:
     return text
 
 
-def _assembled(raw: bytes, lines: list[str]) -> Component:
-    """The calendar that the content lines make; `raw` is for the line numbers of refusals."""
+def _assembled(raw: bytes, lines: list[str], *, zones: bool = True) -> Component:
+    """The calendar that the content lines make; `raw` is for the line numbers of refusals, `zones` are remembered."""
     nesting = _Nesting()
-    for at, line in enumerate(lines):
+    numbered = enumerate(lines)
+    for at, line in numbered:
         if not line:
+            continue
+        if line == _ZONE_BEGINS and zones and len(nesting.stack) == 1 and (found := _zone_at(lines, at)) is not None:
+            length, zone = found
+            nesting.stack[0][2].append(zone)
+            next(islice(numbered, length - 2, None))
             continue
         try:
             prop = _remembered(line) if len(line) <= _REMEMBERED_LENGTH else _property(line)
@@ -85,6 +96,30 @@ def _assembled(raw: bytes, lines: list[str]) -> Component:
     if nesting.calendar is None:
         raise ValidCalendarData("there is no BEGIN:VCALENDAR")
     return nesting.calendar
+
+
+def _zone_at(lines: list[str], at: int) -> tuple[int, Component] | None:
+    """How many lines the VTIMEZONE has that begins at a line, and what it is; None where the scan has to look."""
+    try:
+        length = lines.index(_ZONE_ENDS, at, at + _ZONE_LINES) - at + 1
+    except ValueError:
+        return None
+    text = "\n".join(lines[at : at + length])
+    zone = _remembered_zone(text) if len(text) <= _ZONE_LENGTH else None
+    return None if zone is None else (length, zone)
+
+
+def _zone(text: str) -> Component | None:
+    """The time zone that lines make; None where they are malformed, which is told where they stand."""
+    lines = ["BEGIN:VCALENDAR", *text.split("\n"), "END:VCALENDAR"]
+    try:
+        found = _assembled(b"", lines, zones=False)
+    except ValidCalendarData:
+        return None
+    return found.components[0] if len(found.components) == 1 and not found.properties else None
+
+
+_remembered_zone = lru_cache(maxsize=256)(_zone)
 
 
 class _Nesting:

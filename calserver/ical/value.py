@@ -186,6 +186,10 @@ def date_or_time(text: str, zone: tzinfo | None = None, tzid: str | None = None)
 
     A leap second is read as the one before it. ``Z`` wins over a zone, as some clients write both.
     """
+    return _date_or_time_again(text, zone, tzid) if len(text) <= _SHORT else _date_or_time(text, zone, tzid)
+
+
+def _date_or_time(text: str, zone: tzinfo | None, tzid: str | None) -> When:
     found = _DATE.fullmatch(text)
     if found is None:
         raise ValueError("this is not a date or date-time")
@@ -196,6 +200,11 @@ def date_or_time(text: str, zone: tzinfo | None = None, tzid: str | None = None)
         int(year), int(month), int(day), int(hour), int(minute), min(int(second), 59) if second == "60" else int(second)
     )
     return When(local, UTC) if z else When(local, zone, tzid if zone is not None else None)
+
+
+_SHORT = 24
+"""Characters of what is remembered with what it means: storing an object reads each of its times about three times."""
+_date_or_time_again = lru_cache(maxsize=2048)(_date_or_time)
 
 
 def when(prop: Property, zones: ZoneSource) -> When:
@@ -238,6 +247,10 @@ def period(text: str, zone: tzinfo | None = None, tzid: str | None = None) -> Pe
 
 def duration(text: str) -> Duration:
     """DURATION (RFC 5545 section 3.3.6); clients also send weeks together with days, and ``P1DT``."""
+    return _duration_again(text) if len(text) <= _SHORT else _duration(text)
+
+
+def _duration(text: str) -> Duration:
     found = _DURATION.fullmatch(text)
     if found is None:
         raise ValueError("this is not a duration")
@@ -246,6 +259,9 @@ def duration(text: str) -> Duration:
         int(weeks or 0) * 7 + int(days or 0), int(hours or 0) * 3600 + int(minutes or 0) * 60 + int(seconds or 0)
     )
     return -result if sign == "-" else result
+
+
+_duration_again = lru_cache(maxsize=512)(_duration)
 
 
 def utc_offset(text: str) -> timedelta:

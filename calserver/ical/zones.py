@@ -7,12 +7,11 @@ cover a single year, are out of date or plainly wrong. Only names without a regi
 there the database has fixed offsets, and the sender usually means something else.
 """
 
-from collections.abc import Iterable
+import importlib
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, tzinfo
 from functools import cache, cached_property, lru_cache
 from zoneinfo import ZoneInfo, available_timezones
-
-from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON
 
 from calserver.ical.conditions import ValidCalendarData, ValidTimezone
 from calserver.ical.model import Component
@@ -124,12 +123,25 @@ def calendar_timezone(calendar: Component | bytes | str) -> tuple[str, tzinfo]:
 @lru_cache(maxsize=2048)
 def _named(tzid: str) -> tzinfo | None:
     tzid = tzid.strip().strip('"')
-    for name in (tzid, WINDOWS_TO_OLSON.get(tzid), *_endings(tzid)):
+    for name in _readings(tzid):
         if name and name.lower() in _UTC_NAMES:
             return UTC
         if name and (spelled := _iana_names().get(name.lower())):
             return ZoneInfo(spelled)
     return None
+
+
+def _readings(tzid: str) -> Iterator[str | None]:
+    yield tzid
+    yield _windows().get(tzid)
+    yield from _endings(tzid)
+
+
+@cache
+def _windows() -> Mapping[str, str]:
+    """Zones by the names that Windows has for them; with the table comes a library, which few servers ever need."""
+    found: Mapping[str, str] = importlib.import_module("icalendar.timezone.windows_to_olson").WINDOWS_TO_OLSON
+    return found
 
 
 def _endings(tzid: str) -> Iterable[str]:

@@ -16,7 +16,7 @@ from random import Random, SystemRandom
 from typing import Any, Final, Protocol
 
 import attrs
-from twisted.internet.defer import CancelledError, Deferred, gatherResults
+from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import LoopingCall, deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -206,8 +206,8 @@ class Courier:
             self._seen = None
 
         def pause(failure: Failure) -> Deferred[None] | None:
-            if failure.check(CancelledError):
-                return None
+            if not self._call.running:
+                return None  # it was cancelled: gathered, that has another name
             log.failure("letters to {domain} could not be delivered", failure, domain=domain)
             return deferLater(self._call.clock, self._settings.retry_seconds).addErrback(lambda _: None)
 

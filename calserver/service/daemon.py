@@ -28,6 +28,7 @@ from calserver.web import (
     Administration,
     DavAdapter,
     FederationPages,
+    Health,
     NodePages,
     Pages,
     Recall,
@@ -62,6 +63,7 @@ class Daemon(Service):
         self._receptions = receptions(config.mail)
         self._ports: list[IListeningPort] = []
         self._store: Store | None = None
+        self._node: Member | None = None
         self._background: list[Stop] = []
         self._stopping: list[Stop] = []
         self._closing: list[Callable[[], Any]] = []
@@ -116,7 +118,11 @@ class Daemon(Service):
             tree=tree,
             settings=settings,
             server=self.config.server,
-            recall=Recall(found, {each.name: each.home_kind for each in MOUNTS if isinstance(each, Homes)}),
+            recall=Recall(
+                found,
+                {each.name: each.home_kind for each in MOUNTS if isinstance(each, Homes)},
+                most_bytes=self.config.server.answers_bytes,
+            ),
             metrics=self.metrics,
             reactor=self._reactor,
             settled=None if federation is None or identity is None else federation.arrived,
@@ -126,12 +132,12 @@ class Daemon(Service):
             pages.append(FederationPages(federation))
         if federation is not None and identity is not None:
             pages.append(NodePages(NODE_PATH, federation))
-        member = None if identity is None else self._member(identity, found, adapter)
+        member = self._node = None if identity is None else self._member(identity, found, adapter)
         serve_public(self._public, adapter, access_log, pages, None if member is None else member.front)
         for reception in self._receptions.values():
             reception.desk = None if federation is None else federation.desk
             self._stopping.append(_awaited(reception.stop))
-        administration = Administration(partial(store_health, found, self._reactor), self._text)
+        administration = Administration(self._health, self._text)
         administration.serve(self._private, self.config.metrics)
         for job in jobs(self.config):
             self._background.append(keep_house(job, found, self.metrics, self._reactor))
@@ -183,6 +189,7 @@ class Daemon(Service):
             member = Member(self.config, identity, found, adapter, homes, self._reactor)
         except ConfigError as error:
             raise SystemExit(f"calserver: {error}") from None
+        self._exposition.registry.register(member.counts)
         member.start()
         return member
 
@@ -198,8 +205,12 @@ class Daemon(Service):
 
     async def tell(self) -> tuple[bool, str]:
         """Whether it is well, and its metrics in Prometheus' format."""
+        return (await self._health()).healthy, (await self._text()).decode()
+
+    async def _health(self) -> Health:
         assert self._store is not None
-        return (await store_health(self._store, self._reactor)).healthy, (await self._text()).decode()
+        health = await store_health(self._store, self._reactor)
+        return health if self._node is None else self._node.health(health)
 
     async def _text(self) -> bytes:
         return self._exposition.text()
@@ -256,6 +267,8 @@ def open_store(config: Config, reactor: Any) -> Store:
             readers=config.store.readers,
             writers=config.store.writers,
             busy_timeout=config.store.busy_timeout_seconds,
+            cache_bytes=config.store.cache_bytes,
+            paths=config.store.paths,
         )
     except SchemaMismatch as error:
         raise SystemExit(f"calserver: {error} (calserver db upgrade)") from error

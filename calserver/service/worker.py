@@ -14,7 +14,7 @@ from calserver.config import ConfigError
 from calserver.service.daemon import Daemon
 from calserver.service.orders import HEARS, SAYS, Lines, Message, Order, packed
 from calserver.service.sockets import Inherited
-from calserver.service.twistd import settle
+from calserver.service.twistd import be_frugal, settle
 from calserver.telemetry import LogFile, Numbered, log_observer, open_log
 
 log = Logger()
@@ -82,6 +82,7 @@ def main() -> None:
         config = order.config()
     except ConfigError as error:
         raise SystemExit("\n".join(f"calserver: {each}" for each in error.problems)) from None
+    be_frugal()
     reactor: Any = global_reactor
     daemon = Daemon(config, reactor, lambda endpoint: Inherited(reactor, order.sockets.get(endpoint, ())))
     out = open_log(config.log, config.path)

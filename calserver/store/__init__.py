@@ -56,6 +56,7 @@ from calserver.store.values import (
     Source,
     Stamp,
     StrangeDirectory,
+    Taker,
     Task,
     Tombstone,
     UidTaken,
@@ -101,6 +102,7 @@ __all__ = [
     "Stamp",
     "Store",
     "StrangeDirectory",
+    "Taker",
     "Task",
     "Tasks",
     "Tombstone",
@@ -123,6 +125,8 @@ def open_store(
     readers: int = 4,
     writers: int = 1,
     busy_timeout: float = 10.0,
+    cache_bytes: int = 2**20,
+    paths: int = 2000,
     now: Callable[[], datetime] = utc_now,
 ) -> SqlStore:
     """Open a database; an empty one gets its tables.
@@ -133,6 +137,8 @@ def open_store(
         readers: how many reads run at the same time.
         writers: how many groups of writes run at the same time, where the database takes more than one.
         busy_timeout: seconds that a write waits for others before `Busy`, and both for a database that is away.
+        cache_bytes: how much of a file of SQLite each connection keeps in memory.
+        paths: how many ways to collections are remembered.
         now: the clock.
 
     Raises:
@@ -140,9 +146,9 @@ def open_store(
         Busy: another process keeps the database.
         Unusable: it cannot be opened.
     """
-    dialect = dialect_of(url, busy_timeout=busy_timeout, writers=writers)
+    dialect = dialect_of(url, busy_timeout=busy_timeout, writers=writers, cache_bytes=cache_bytes)
     ensure(dialect)
-    return SqlStore(dialect, reactor=reactor, readers=readers, now=now)
+    return SqlStore(dialect, reactor=reactor, readers=readers, paths=paths, now=now)
 
 
 def upgrade(url: str) -> None:

@@ -211,14 +211,13 @@ class SqlCollections:
         statement = _location(len(names))
         rows = self._connection.all(statement, principal_kind=principal_kind, uid=uid, kind=kind, **_named(names))
         found = [collection_from(row) for row in rows]
-        if ways is not None:
+        if ways is not None and not self._connection.writes:
             ways.keep(key, found, self.stamp, self._names_in)
         return found
 
     def stamp(self, home_id: int) -> Stamp | None:
         """What changes with anything that is seen in a home, as this transaction sees it."""
-        reads = self._connection.ways is not None
-        if reads and home_id in self._stamps:
+        if home_id in self._stamps and not self._connection.writes:
             return self._stamps[home_id]
         row = self._connection.one(revisions.STAMP, home_id=home_id)
         found = self._stamps[home_id] = None if row is None else Stamp(*row)

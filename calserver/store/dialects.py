@@ -125,6 +125,9 @@ class Dialect(Protocol):
     def tie(self, connection: Connection) -> None:
         """Allow that no longer; raises where something is missing."""
 
+    def count_on(self, driver: Any, table: str) -> None:
+        """Give out no id of a table that is there, though others have chosen it."""
+
     # -- connections
 
     def connect(self, *, writable: bool) -> Any:

@@ -88,7 +88,13 @@ class SqlStore:
     """`calserver.store.interface.Store` on SQL; made by `calserver.store.open_store`."""
 
     def __init__(
-        self, dialect: Dialect, *, reactor: Reactor | None, readers: int, now: Callable[[], datetime] = utc_now
+        self,
+        dialect: Dialect,
+        *,
+        reactor: Reactor | None,
+        readers: int,
+        paths: int = 2000,
+        now: Callable[[], datetime] = utc_now,
     ) -> None:
         self._dialect = dialect
         self._reactor = reactor
@@ -102,7 +108,7 @@ class SqlStore:
         self._readers: list[threading.Thread] = []
         self._deadline = math.inf
         self._lease: Lease | None = None
-        self._ways = Ways()
+        self._ways = Ways(paths)
         self._watch = dialect.connect_watch(self._too_long)
         self._slow_until = 0.0
         self._blocks = getrusage(RUSAGE_THREAD).ru_inblock
@@ -313,11 +319,11 @@ class SqlStore:
 
     def _look(self, work: Callable[[Transaction], T], driver: Any) -> T:
         """Run `work`, which only reads."""
-        return self._run(work, driver, self._ways)
+        return self._run(work, driver, writes=False)
 
-    def _run(self, work: Callable[[Transaction], T], driver: Any, ways: Ways | None = None) -> T:
-        """Run `work` in the transaction that the driver has begun; one that reads may know the `ways`."""
-        connection = Connection(self._dialect, driver, ways)
+    def _run(self, work: Callable[[Transaction], T], driver: Any, *, writes: bool = True) -> T:
+        """Run `work` in the transaction that the driver has begun."""
+        connection = Connection(self._dialect, driver, self._ways, writes=writes)
         try:
             return work(SqlTransaction(connection, self._now()))
         finally:

@@ -16,8 +16,9 @@ from sqlalchemy import BindParameter, ColumnElement, CompoundSelect, and_, bindp
 
 from calserver.ical import Instance
 from calserver.store.dialects import among
+from calserver.store.rows import setters
 from calserver.store.schema import collection, instance
-from calserver.store.statements import Statement, inserting
+from calserver.store.statements import Row, Statement, inserting
 
 DAY = 86400
 LONGEST = (DAY, 8 * DAY, 64 * DAY)
@@ -124,14 +125,17 @@ def parameters(collection_id: int, object_id: int, instances: Iterable[Instance]
     ]
 
 
-def instance_from(row: tuple[Any, ...] | list[Any]) -> Instance:
+_start, _end, _floating, _busy, _marker, _recurrence_id = setters(Instance)
+
+
+def instance_from(row: Row) -> Instance:
     """An instance from the columns of `COLUMNS`."""
-    band, start, end, busy, recurrence_id = row
-    return Instance(
-        start=start,
-        end=end,
-        floating=band >= FLOATING,
-        busy=busy,
-        marker=band % FLOATING == MARKER,
-        recurrence_id=recurrence_id,
-    )
+    made = Instance.__new__(Instance)
+    band = row[0]
+    _start(made, row[1])
+    _end(made, row[2])
+    _floating(made, band >= FLOATING)
+    _busy(made, row[3])
+    _marker(made, band % FLOATING == MARKER)
+    _recurrence_id(made, row[4])
+    return made

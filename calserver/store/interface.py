@@ -41,6 +41,7 @@ from calserver.store.values import (
     Share,
     Source,
     Stamp,
+    Taker,
     Task,
     Tombstone,
     Variant,
@@ -345,7 +346,7 @@ class Objects(Protocol):
         *,
         floating_offset: tuple[int, int] = (0, 0),
         bound: bool = True,
-    ) -> Sequence[tuple[Object, Instance]]:
+    ) -> Sequence[tuple[Taker, Instance]]:
         """The instance rows (markers too) that overlap ``[start, end)`` and are not free, ordered by start.
 
         `bound` says whether some of the collections may be bound to others; to look takes time.

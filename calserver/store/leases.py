@@ -1,8 +1,8 @@
 """Leases: of all processes over a database, one does what is to be done once for the site.
 
-A lease is held until the process gives it up or ends, however it ends; there is no time after which it would run out,
-and nobody has to renew it. It is a promise about work that is done twice in vain, not about data: whatever is written
-is guarded by its transaction.
+A lease is held until the process gives it up or ends, however it ends; nobody has to renew it. Where the database is on
+another host, the process must be heard of (`SILENT_SECONDS`). It is a promise about work that is done twice in vain,
+not about data: whatever is written is guarded by its transaction.
 """
 
 import fcntl
@@ -16,6 +16,8 @@ LEADING: Final = 0x63616C74
 """The advisory lock of who leads."""
 LOOK_SECONDS: Final = 0.3
 """How often is asked for a lease that another process has, and whether one's own still stands."""
+SILENT_SECONDS: Final = 15.0
+"""After which the database takes the lease from a process that is not heard of: its host may be cut off or gone."""
 FAREWELL_SECONDS: Final = 5.0
 """How long a server may take that is told that the lease is given up."""
 
@@ -118,7 +120,8 @@ class SessionLease:
             driver.command("SELECT 1")
             return True
         driver.command(
-            "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; SET LOCAL idle_in_transaction_session_timeout = 0"
+            "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY;"
+            f" SET LOCAL idle_in_transaction_session_timeout = {int(SILENT_SECONDS * 1000)}"
         )
         if driver.cursor().execute(f"SELECT pg_try_advisory_xact_lock({LEADING})", prepare=False).fetchone()[0]:
             return True

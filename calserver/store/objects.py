@@ -13,7 +13,7 @@ from calserver.ical import Instance
 from calserver.store import instances as index
 from calserver.store import joined, revisions, seen
 from calserver.store.dialects import among
-from calserver.store.ranges import BUSY, IN_RANGE, ONLY_MARKED
+from calserver.store.ranges import BUSY, IN_RANGE, ONLY_MARKED, TAKER
 from calserver.store.revisions import Grave, Place
 from calserver.store.rows import OBJECT, instant, mapping, microseconds, object_from, packed
 from calserver.store.schema import (
@@ -26,10 +26,10 @@ from calserver.store.schema import (
     tombstone,
 )
 from calserver.store.statements import Connection, Statement, inserting
-from calserver.store.values import Draft, Missing, NameTaken, Object, Part, UidTaken
+from calserver.store.values import Draft, Missing, NameTaken, Object, Part, Taker, UidTaken
 
 _c, _o, _x, _t = collection.c, object_.c, content.c, tombstone.c
-_WIDTH = len(OBJECT)
+_WIDTH, _TAKER = len(OBJECT), len(TAKER)
 _sibling = collection.alias("sibling")
 _with_text = select(*OBJECT, _x.text).join(content, _x.object_id == _o.id)
 
@@ -283,17 +283,11 @@ class SqlObjects:
         *,
         floating_offset: tuple[int, int] = (0, 0),
         bound: bool = True,
-    ) -> Sequence[tuple[Object, Instance]]:
+    ) -> Sequence[tuple[Taker, Instance]]:
         """The instance rows (markers too) that overlap ``[start, end)`` and are not free, ordered by start."""
         one, where = self._window(collection_ids, start, end, floating_offset)
-        known: dict[tuple[int, int], Object] = {}
-        """By id and collection: a shared calendar and one that is bound to it may both be asked about."""
-        found = []
-        for row in self._connection.all(BUSY[one, bound], **where):
-            of = known.get(row[:2])
-            if of is None:
-                of = known[row[:2]] = object_from(row)
-            found.append((of, index.instance_from(row[_WIDTH:])))
+        rows = self._connection.all(BUSY[one, bound], **where)
+        found = [(Taker._make(row[:_TAKER]), index.instance_from(row[_TAKER:])) for row in rows]
         found.sort(key=lambda each: (each[1].start, each[0].id))
         return found
 

@@ -21,7 +21,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import count
+from itertools import chain, count
 from typing import Any, ClassVar, Final, TypeVar
 
 import attrs
@@ -30,7 +30,7 @@ from psycopg import errors, waiting
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import TransactionStatus
 from psycopg.types.numeric import Int8BinaryDumper, Int8Dumper
-from sqlalchemy import Connection, NullPool, Text, create_engine, func, select
+from sqlalchemy import Connection, NullPool, Text, create_engine, func, select, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.compiler import compiles
@@ -38,7 +38,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 
 from calserver.store.dialects import among, joined, unplain
 from calserver.store.leases import SessionLease
-from calserver.store.schema import UNPLAIN_IN_POSTGRES, metadata
+from calserver.store.schema import UNPLAIN_IN_POSTGRES, UNPLAIN_INDEX, metadata
 from calserver.store.values import Busy, Full, Missing, Unusable
 
 T = TypeVar("T")
@@ -67,6 +67,11 @@ PATIENCE: Final = {
     "application_name": "calserver",
 }
 """What a URL that says nothing about it gets: a host that is gone is noticed, and only a primary is worked with."""
+
+for _index in chain.from_iterable(table.indexes for table in metadata.tables.values()):
+    if (_where := _index.dialect_options["sqlite"]["where"]) is not None:
+        _where = text(UNPLAIN_IN_POSTGRES) if _index.name == UNPLAIN_INDEX else _where
+        _index.dialect_options["postgresql"]["where"] = _where
 
 
 @compiles(Text, "postgresql")
@@ -317,6 +322,10 @@ class Postgres:
             there = connection.scalar(select(func.max(metadata.tables[name].c.id))) or 0
             number = max(last.get(name, 0), there)
             connection.execute(select(func.setval(sequence, max(number, 1), number > 0)))
+
+    def count_on(self, driver: Driver, table: str) -> None:
+        """Give out no id of a table that is there."""
+        driver.execute(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), max(id)) FROM {table}")
 
     def untie(self, connection: Connection) -> None:
         """Allow collections to come before those that they lie in, or are bound to."""

@@ -12,6 +12,8 @@ from calserver.store.schema import content, instance, object_
 from calserver.store.statements import Statement
 
 _o, _x = object_.c, content.c
+TAKER = (_o.id, _o.collection_id, _o.name, _o.uid, _o.organizer, _o.acl)
+"""The columns of `calserver.store.values.Taker`, in its order."""
 _TEXTS = (*OBJECT, _x.text)
 _with_text = select(*_TEXTS).join(content, _x.object_id == _o.id)
 
@@ -30,13 +32,13 @@ def _in_range(one: bool) -> tuple[Statement, Statement]:
 def _busy(one: bool, bound: bool) -> Statement:
     columns = (instance.c.object_id, *index.COLUMNS)
     found = index.overlapping(one, *columns).subquery("found")
-    own = select(*OBJECT, *(found.c[each.name] for each in index.COLUMNS))
+    own = select(*TAKER, *(found.c[each.name] for each in index.COLUMNS))
     own = own.join(found, found.c.object_id == _o.id).where(found.c.busy != "F")
     if not bound:
         return Statement(own)
     found = index.overlapping(one, *columns, bound=(True,)).subquery("found")
     band = case((seen.BUSY_DIFFERS, index.MARKER), else_=found.c.band)
-    theirs = seen.as_seen(one, OBJECT).add_columns(band, *(found.c[each.name] for each in index.COLUMNS[1:]))
+    theirs = seen.as_seen(one, TAKER).add_columns(band, *(found.c[each.name] for each in index.COLUMNS[1:]))
     theirs = theirs.join(found, found.c.object_id == _o.id).where(or_(seen.BUSY_DIFFERS, found.c.busy != "F"))
     return Statement(union_all(own, theirs))
 

@@ -93,6 +93,7 @@ class SqlRolls:
                 self._connection.run(UPDATE, which=each.id, **columns_of(each))
         new: list[dict[str, Any]] = [{"id": each.id, **columns_of(each)} for each in changed if each.id not in known]
         self._connection.many(INSERT, new)
+        self._connection.dialect.count_on(self._connection.driver, principal.name)
         for each in changed:
             self._principals.name(each)
 

@@ -3,6 +3,9 @@
 Instants that people see are whole microseconds since the epoch (UTC); those of the instance index whole seconds.
 Properties, addresses and component lists are JSON text: nothing ever searches in them. Names, paths and UIDs compare
 byte by byte.
+
+Which rows a partial index has is said once, for SQLite; `calserver.store.postgres` says the same in its words. To name
+PostgreSQL here would have SQLAlchemy load all that it knows of it into every process.
 """
 
 from sqlalchemy import (
@@ -171,7 +174,6 @@ collection = Table(
         "kind",
         unique=True,
         sqlite_where=text("parent_id IS NULL"),
-        postgresql_where=text("parent_id IS NULL"),
     ),
     Index(
         "uq_collection_source_id",
@@ -179,7 +181,6 @@ collection = Table(
         "principal_id",
         unique=True,
         sqlite_where=text("source_id IS NOT NULL"),
-        postgresql_where=text("source_id IS NOT NULL"),
     ),
     sqlite_autoincrement=True,
 )
@@ -187,6 +188,8 @@ collection = Table(
 UNPLAIN_IN_SQLITE = "(name GLOB '*[^-!$''()*+,.0-9:;=@A-Z_a-z~]*' OR content_type GLOB '*[^ -%''-;=?-~]*')"
 UNPLAIN_IN_POSTGRES = "(name ~ '[^-!$''()*+,.0-9:;=@A-Z_a-z~]' OR content_type ~ '[^ -%''-;=?-~]')"
 """What `calserver.store.dialects.unplain` asks; spelled alike in the index and in the query that shall use it."""
+
+UNPLAIN_INDEX = "ix_object_unplain"
 
 object_ = Table(
     "object",
@@ -222,21 +225,18 @@ object_ = Table(
         "home_id",
         "uid",
         sqlite_where=text("uid IS NOT NULL"),
-        postgresql_where=text("uid IS NOT NULL"),
     ),
     Index(
         "ix_object_acl",
         "collection_id",
         sqlite_where=text("acl IS NOT NULL"),
-        postgresql_where=text("acl IS NOT NULL"),
     ),
     Index(
-        "ix_object_unplain",
+        UNPLAIN_INDEX,
         "collection_id",
         "name",
         "content_type",
         sqlite_where=text(UNPLAIN_IN_SQLITE),
-        postgresql_where=text(UNPLAIN_IN_POSTGRES),
     ),
     sqlite_autoincrement=True,
 )
@@ -377,7 +377,6 @@ instance = Table(
         "ix_instance_marker_start",
         "start",
         sqlite_where=text(MARKED),
-        postgresql_where=text(MARKED),
     ),
     sqlite_with_rowid=False,
 )

@@ -53,6 +53,8 @@ class SQLite:
     path: Path
     busy_timeout: float
     """Seconds that a writer waits for another process."""
+    cache_bytes: int = 2**20
+    """How much of the file each connection keeps in memory."""
 
     name: ClassVar = "sqlite"
     compiler: ClassVar = sqlite.dialect(paramstyle="named")
@@ -76,7 +78,7 @@ class SQLite:
             "journal_mode=WAL",
             "synchronous=FULL",
             "foreign_keys=ON",
-            "cache_size=-4000",
+            f"cache_size=-{self.cache_bytes // 1024}",
             "journal_size_limit=67108864",
             f"query_only={'OFF' if writable else 'ON'}",
             f"busy_timeout={round(wait_seconds * 1000)}",
@@ -173,6 +175,9 @@ class SQLite:
         for name in set(last) & {each.name for each in metadata.tables.values() if each.dialect_kwargs.get(COUNTED)}:
             connection.exec_driver_sql("DELETE FROM sqlite_sequence WHERE name = ?", (name,))
             connection.exec_driver_sql("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (name, last[name]))
+
+    def count_on(self, driver: Any, table: str) -> None:
+        """SQLite never gives out one that is there."""
 
     def untie(self, connection: Connection) -> None:
         """Allow rows to come before those that they refer to: `tables` does."""

@@ -43,13 +43,14 @@ def inserting(table: Table, *without: str) -> Any:
 class Connection:
     """One connection of the driver with an open transaction."""
 
-    __slots__ = ("_streams", "dialect", "driver", "statements", "ways")
+    __slots__ = ("_streams", "dialect", "driver", "statements", "ways", "writes")
 
-    def __init__(self, dialect: Dialect, driver: Any, ways: Ways | None = None) -> None:
+    def __init__(self, dialect: Dialect, driver: Any, ways: Ways | None = None, *, writes: bool = False) -> None:
         self.dialect = dialect
         self.driver = driver
         self.ways = ways
-        """Ways that are known, in a transaction that only reads."""
+        """Ways that are known; a transaction that writes adds none, since what it sees may be taken back."""
+        self.writes = writes
         self._streams: list[Any] = []
         self.statements = 0
         """How many statements ran: what a test counts."""

@@ -11,7 +11,7 @@ from calserver.store.sqlite import SQLite
 from calserver.store.values import Unusable
 
 
-def dialect_of(url: str, *, busy_timeout: float = 10.0, writers: int = 1) -> Dialect:
+def dialect_of(url: str, *, busy_timeout: float = 10.0, writers: int = 1, cache_bytes: int = 2**20) -> Dialect:
     """The dialect for the URL of a database.
 
     Args:
@@ -19,6 +19,7 @@ def dialect_of(url: str, *, busy_timeout: float = 10.0, writers: int = 1) -> Dia
             ``postgresql://calserver@db.example.com/calserver``.
         busy_timeout: see `Dialect.busy_timeout`.
         writers: see `Dialect.writers`; SQLite has one whatever this says.
+        cache_bytes: `SQLite.cache_bytes`; PostgreSQL has a cache of its own.
 
     Raises:
         ValueError: it is none.
@@ -36,7 +37,7 @@ def dialect_of(url: str, *, busy_timeout: float = 10.0, writers: int = 1) -> Dia
         raise ValueError(f"unknown database {backend!r}: sqlite and postgresql are what there is")
     if not parsed.database or parsed.database == ":memory:" or parsed.query:
         raise ValueError("the database URL names no file")
-    return SQLite(Path(parsed.database), busy_timeout)
+    return SQLite(Path(parsed.database), busy_timeout, cache_bytes)
 
 
 def _postgres(url: str, busy_timeout: float, writers: int) -> Dialect:

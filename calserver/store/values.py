@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 from enum import Enum, auto
+from typing import NamedTuple
 
 import attrs
 
@@ -202,6 +203,18 @@ class Draft:
     recurring: bool = False
     instances: tuple[Instance, ...] = ()
     properties: Mapping[str, str] = attrs.field(factory=dict)
+
+
+class Taker(NamedTuple):
+    """An object that takes up time: as little of it as tells whose time, since a busy week has hundreds."""
+
+    id: int
+    collection_id: int
+    name: str
+    uid: str | None
+    organizer: str | None
+    acl: str | None
+    """As it is stored; None where it has no access control list of its own."""
 
 
 @attrs.frozen(slots=True, kw_only=True)

@@ -2,7 +2,9 @@
 
 A way is good as long as the stamp of its home is the one it was found with (`calserver.store.values.Stamp`); that is
 looked at inside the transaction which uses it, so a way is never older than what the transaction sees otherwise,
-whichever process has changed something. Transactions that write find their ways anew.
+whichever process has changed something. The numbers of a stamp only grow: what a transaction that writes has changed
+itself has another stamp than all ways. Such a one adds none: what it sees may be taken back, and its numbers given out
+again.
 
 Objects are not remembered, only what is not among the collections beside them: so the way to an object is known when
 that to its collection is.
@@ -14,9 +16,6 @@ from typing import Final
 import attrs
 
 from calserver.store.values import Collection, Stamp
-
-MOST: Final = 2000
-"""Ways that are remembered; a few kilobytes each."""
 
 Key = tuple[str, ...]
 """Kind and uid of a principal, kind of home, names."""
@@ -37,9 +36,14 @@ class Way:
 
 
 class Ways:
-    """What is remembered, for all threads."""
+    """What is remembered, for all threads.
 
-    def __init__(self) -> None:
+    Args:
+        most: how many ways; a few kilobytes each.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
         self._known: dict[Key, Way] = {}
 
     def find(self, key: Key, stamp: Callable[[int], Stamp | None]) -> Sequence[Collection] | None:
@@ -75,7 +79,7 @@ class Ways:
         now = stamp(rows[0].id) if rows and missing <= 1 else None
         if now is None:
             return
-        if len(self._known) >= MOST:
+        if len(self._known) >= self._most:
             self._known.clear()
         collections = beside(rows[-1].id) if missing else None
         self._known[key[:-1] if missing else key] = Way(now, tuple(rows), collections)

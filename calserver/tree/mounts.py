@@ -8,6 +8,7 @@ whether there is something or not, so that nobody learns what others have, or wh
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Final, Protocol
 
 import attrs
@@ -99,7 +100,7 @@ class Homes:
 
     def home_href(self, kind: str, uid: str) -> Href:
         """Where the home of a principal is."""
-        return Href((self.name, kind, uid), collection=True)
+        return _home_href(self.name, kind, uid)
 
     def _home(self, view: View, kind: str, uid: str, row: CollectionRow) -> StoredCollection:
         estate = Estate(row, self.home_href(kind, uid), principal_href(kind, uid), self.kinds)
@@ -162,3 +163,8 @@ class Homes:
                     yield home
 
         return Folder(view, Href((self.name, kind), collection=True), contents)
+
+
+@lru_cache(maxsize=4096)
+def _home_href(name: str, kind: str, uid: str) -> Href:
+    return Href((name, kind, uid), collection=True)

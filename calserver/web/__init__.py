@@ -64,6 +64,9 @@ class Before(Protocol):
     def before(self, prefix: str, answer: Handler) -> Handler:
         """A handler of requests below a prefix, which leaves some of them to another one."""
 
+    def awake(self, answer: Handler) -> Handler:
+        """A handler that leaves all requests to another one, as soon as they can be answered."""
+
     def early(self, request: Request, intake: Intake) -> Running | None:
         """Take a request with a large body, before that is there."""
 
@@ -89,4 +92,7 @@ def serve_public(
     for each in pages:
         handlers = {**handlers, **each.handlers()}
         below = {**each.below(), **below}
+    if front is not None:
+        handlers = {path: front.awake(each) for path, each in handlers.items()}
+        below = {prefix: front.awake(each) for prefix, each in below.items()}
     site.serve(handlers, below, access_log=access_log, early=None if front is None else front.early)

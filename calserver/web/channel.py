@@ -78,6 +78,8 @@ class Channel(HTTPChannel):
         self._secure: bool | None = None
         self._deadline: float | None = None
         self._timer: IDelayedCall | None = None
+        self._authorization: tuple[bytes, bytes] | None = None
+        """The line of this field that came last on this connection, and its value: clients repeat it."""
 
     def connectionMade(self) -> None:
         """The connection is open."""
@@ -215,6 +217,8 @@ class Channel(HTTPChannel):
             self._refuse(400)
             return False
         known = _KNOWN.get(line)
+        if known is None and self._authorization is not None and line == self._authorization[0]:
+            known = b"Authorization", self._authorization[1]
         if known is None or self._receivedHeaderCount >= self.maxHeaders:
             return bool(super().headerReceived(line)) and self._learn(line)
         name, value = known
@@ -233,6 +237,8 @@ class Channel(HTTPChannel):
             if len(_KNOWN) >= MOST_LEARNED:
                 _KNOWN.clear()
             _KNOWN[line] = (canonical, value.strip(b" \t"))
+        elif name.lower() == b"authorization":
+            self._authorization = line, value.strip(b" \t")
         return True
 
     # -- refusals ----------------------------------------------------------------------------------------------

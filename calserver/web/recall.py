@@ -23,8 +23,6 @@ METHODS: Final = frozenset({b"OPTIONS", b"PROPFIND", b"GET", b"HEAD", b"REPORT"}
 """Of the reports only sync-collection: others may look beyond the home that the path is in."""
 LARGEST_BYTES: Final = 16 * 1024
 """Larger bodies are not kept: making them costs more than the way to it, and they are asked for seldom."""
-MOST_BYTES: Final = 4 * 1024 * 1024
-"""All that is kept; what was not asked for the longest goes first."""
 MOST_HOMES: Final = 20_000
 OVERHEAD_BYTES: Final = 1024
 """About what an entry takes besides its key and body."""
@@ -81,9 +79,11 @@ class Recall:
     Args:
         store: says what has changed.
         home_kinds: kinds of homes by the first segment of their paths.
+        most_bytes: all that is kept; what was not asked for the longest goes first.
     """
 
-    def __init__(self, store: Store, home_kinds: Mapping[str, str]) -> None:
+    def __init__(self, store: Store, home_kinds: Mapping[str, str], *, most_bytes: int) -> None:
+        self._most_bytes = most_bytes
         self._store = store
         self._home_kinds = home_kinds
         self._homes: OrderedDict[tuple[str, ...], Home] = OrderedDict()
@@ -174,7 +174,7 @@ class Recall:
         self._drop(key)
         self._answers[key] = Remembered(response, home.id, stamp, version, login.revision, size)
         self._size_bytes += size
-        while self._size_bytes > MOST_BYTES:
+        while self._size_bytes > self._most_bytes:
             self._size_bytes -= self._answers.popitem(last=False)[1].size_bytes
 
     def _drop(self, key: Key) -> None:

@@ -1,4 +1,4 @@
-"""Identities between nodes: good for one request, to one node, for a minute, and once."""
+"""Identities between nodes: good for one request, to one node, for a minute."""
 
 import base64
 import json
@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from calserver.cluster.assertion import LONGEST, SCHEME, SECONDS, Assertion, NotBelieved, Replays, believed, signed
+from calserver.cluster.assertion import LONGEST, SCHEME, SECONDS, Assertion, NotBelieved, believed, signed
 
 KEY, OTHER = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
 KEYS = {"f1": KEY.public_key(), "f2": OTHER.public_key()}
@@ -142,34 +142,3 @@ def test_deep_and_long_payloads_are_refused() -> None:
     for text in (f"{SCHEME} {deep[:3900]}.AAAA", forged(facts | {"uid": "x" * LONGEST})):
         with pytest.raises(NotBelieved, match="malformed"):
             read(text)
-
-
-def test_nothing_is_believed_twice() -> None:
-    replays, assertion = Replays(), said()
-    replays.use(assertion, NOW)
-    replays.use(said(), NOW)
-    with pytest.raises(NotBelieved, match="before"):
-        replays.use(assertion, NOW + 2 * SECONDS)
-
-
-@given(st.lists(st.integers(-SECONDS, SECONDS), max_size=20), st.integers(0, 4 * SECONDS))
-def test_a_replay_is_refused_as_long_as_it_would_be_believed(skews: list[int], later: int) -> None:
-    """Whatever the clocks: what `Replays` has forgotten, `believed` refuses."""
-    replays, said_then = Replays(), [said(at=NOW + each) for each in skews]
-    for each in said_then:
-        replays.use(each, NOW)
-
-    def again(assertion: Assertion) -> None:
-        read(field(assertion), now=NOW + later)
-        replays.use(assertion, NOW + later)
-
-    for each in said_then:
-        with pytest.raises(NotBelieved):
-            again(each)
-
-
-def test_what_cannot_be_believed_any_more_is_not_remembered() -> None:
-    replays = Replays()
-    for each in range(100):
-        replays.use(said(), NOW + each * SECONDS)
-    assert len(replays) <= 4

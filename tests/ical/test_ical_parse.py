@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from calserver.ical import Component, Property, ValidCalendarData, parse, serialize
-from calserver.ical.parse import MAX_DEPTH
+from calserver.ical.parse import MAX_DEPTH, _assembled
 
 
 def calendar(*lines: str, end: str = "\r\n") -> bytes:
@@ -218,6 +218,46 @@ def test_any_bytes_are_read_or_refused(content: bytes) -> None:
     except ValidCalendarData:
         return
     assert parse(serialize(found)) == found
+
+
+# Time zones, which are remembered as a whole
+
+ZONE = ("BEGIN:VTIMEZONE", "TZID:Europe/Berlin", "BEGIN:STANDARD", "TZNAME;X=1:CET", "END:STANDARD", "END:VTIMEZONE")
+zone_lines = st.lists(
+    st.sampled_from(
+        (*ZONE, "BEGIN:VEVENT", "END:VEVENT", "SUMMARY:x", "", "begin:vtimezone", "END:VCALENDAR", "nothing")
+    ),
+    max_size=25,
+)
+
+
+def read(content: bytes, *, zones: bool) -> Component | str:
+    """What becomes of calendar data, or why nothing does, with and without a memory."""
+    text = content.decode().replace("\r\n", "\n")
+    try:
+        return _assembled(content, text.split("\n"), zones=zones)
+    except ValidCalendarData as refusal:
+        return refusal.reason
+
+
+@settings(max_examples=300, deadline=None)
+@given(zone_lines, zone_lines)
+def test_a_time_zone_that_is_remembered_is_what_its_lines_say(before: list[str], after: list[str]) -> None:
+    content = calendar(*before, *ZONE, *after)
+    assert read(content, zones=True) == read(content, zones=False)
+
+
+def test_a_time_zone_is_read_once() -> None:
+    one, other = parse(calendar(*ZONE, "NAME:a")), parse(calendar("NAME:b", *ZONE, *ZONE))
+    assert other.components[0] is other.components[1] is one.components[0]
+    assert [each.value for each in other.properties] == ["b"]
+
+
+@pytest.mark.parametrize("more", [["X-LONG:" + "x" * 9000], ["X-MANY:x"] * 101])
+def test_a_time_zone_that_is_large_is_not_remembered(more: list[str]) -> None:
+    content = calendar(*ZONE[:2], *more, *ZONE[2:])
+    assert parse(content).components[0] == parse(content).components[0]
+    assert parse(content).components[0] is not parse(content).components[0]
 
 
 # Cost

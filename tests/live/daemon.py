@@ -29,7 +29,7 @@ admin,admin,Administrator,admin@example.com,user,yes
 room1,,Room 1,room1@example.com,location,
 """
 TEMPLATE_PORTS = (11111, 22222)
-START_SECONDS = 30.0
+START_SECONDS = 120.0
 STOP_SECONDS = 20.0
 
 
@@ -117,6 +117,9 @@ class Daemon:
         store: the URL of the store; the default of `calserver init` where it is empty.
     """
 
+    prefix: tuple[str, ...] = ()
+    """What the command of the server begins with."""
+
     def __init__(self, folder: Path, accounts: str, store: str = "") -> None:
         self.folder = folder
         self.port, self.admin_port = free_port(), free_port()
@@ -157,23 +160,23 @@ class Daemon:
             assert changed == 1, name
         self.config.write_text(text, encoding="utf-8")
 
-    def start(self) -> None:
-        """Start, and return when it answers; the time that takes is bounded."""
+    def start(self, health: int = 200) -> None:
+        """Start, and return when that is how it is; the time that takes is bounded."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [*CALSERVER, "serve", "--config", str(self.config)],
+                [*self.prefix, *CALSERVER, "serve", "--config", str(self.config)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
                 env=os.environ | {"PYTHONUNBUFFERED": "1"},
             )
-        self._await_answer(time.monotonic() + START_SECONDS)
+        self._await_answer(health, time.monotonic() + START_SECONDS)
 
-    def _await_answer(self, deadline: float) -> None:
+    def _await_answer(self, health: int, deadline: float) -> None:
         assert self._process is not None
         while time.monotonic() < deadline:
-            if self._healthy():
+            if self.health() == health:
                 return
             try:
                 self._process.wait(0.02)
@@ -182,13 +185,14 @@ class Daemon:
             break
         raise AssertionError(f"the daemon did not start:\n{self.tail()}")
 
-    def _healthy(self) -> bool:
+    def health(self) -> int:
+        """What it says of itself: an HTTP status, 0 where it does not answer."""
         connection = http.client.HTTPConnection("127.0.0.1", self.admin_port, timeout=5)
         try:
             connection.request("GET", "/health")
-            return connection.getresponse().status == 200
+            return connection.getresponse().status
         except OSError:
-            return False
+            return 0
         finally:
             connection.close()
 

@@ -33,11 +33,15 @@ class Diaries(Daemon):
     def secure(self, authority: Authority, host: str) -> None:
         """Answer by TLS, too, on a new port, from the next start on."""
         self.host, self.secure_port = host, free_port()
+        self.certify(authority, host)
+        secure = f"ssl:{self.secure_port}:privateKey=key.pem:certKey=cert.pem:interface=127.0.0.1"
+        self.set(server__listen=[f"tcp:{self.port}:interface=127.0.0.1", secure])
+
+    def certify(self, authority: Authority, host: str) -> None:
+        """Have another certificate from the next start on."""
         certificate, key = authority.pem_for(host)
         (self.folder / "cert.pem").write_bytes(certificate)
         (self.folder / "key.pem").write_bytes(key)
-        secure = f"ssl:{self.secure_port}:privateKey=key.pem:certKey=cert.pem:interface=127.0.0.1"
-        self.set(server__listen=[f"tcp:{self.port}:interface=127.0.0.1", secure])
 
     def federate(self, authority: Authority) -> None:
         """Talk to organizations on this machine."""

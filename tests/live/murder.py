@@ -1,7 +1,9 @@
 """A small cluster for tests: a front end, two nodes with calendars, a directory; three daemons, four stores."""
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Self
 
 from certificates import Authority
@@ -21,32 +23,54 @@ staff,,Staff,staff@example.com,group,,
 NODES = {"f1": "frontend", "b1": "backend", "b2": "backend"}
 
 
+def join(
+    config: Path,
+    node: str,
+    directory: str,
+    roles: Mapping[str, str],
+    urls: Mapping[str, str],
+    keys: Mapping[str, str],
+    *more: str,
+) -> None:
+    """Make a server a node: write the section of its configuration, with more lines of it."""
+    lines = ["[cluster]", f'node = "{node}"', f'directory = "{directory}"', "look_seconds = 0.05", *more]
+    for name, role in roles.items():
+        lines += [f"[cluster.nodes.{name}]", f'url = "{urls[name]}"', f'key = "{keys[name]}"', f'role = "{role}"']
+    text = config.read_text(encoding="utf-8")
+    begin, end = text.index("[cluster]"), text.index("[log]")
+    config.write_text(text[:begin] + "\n".join(lines) + "\n\n" + text[end:], encoding="utf-8")
+
+
 class Murder:
     """A front end before two nodes, as a context manager.
 
     Args:
         folder: where everything is to be.
         accounts: CSV text for `calserver principals import`.
+        authority: issues the certificates with which nodes reach each other; they do in the clear where there is none.
+        roles: of the nodes.
     """
 
-    def __init__(self, folder: Path, accounts: str = PEOPLE) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        accounts: str = PEOPLE,
+        authority: Authority | None = None,
+        roles: Mapping[str, str] = MappingProxyType(NODES),
+    ) -> None:
         self.folder = folder
-        self.nodes = {name: Diaries(folder / name, "") for name in NODES}
+        self.nodes = {name: Diaries(folder / name, "") for name in roles}
         self.directory = folder / "directory.sqlite"
         keys = {name: calserver("cluster", "key", "--config", each.config).strip() for name, each in self.nodes.items()}
+        urls, more = {name: f"http://127.0.0.1:{each.port}" for name, each in self.nodes.items()}, []
+        if authority is not None:
+            for each in self.nodes.values():
+                each.secure(authority, "localhost")
+                (each.folder / "nodes-ca.pem").write_bytes(authority.pem)
+            urls = {name: f"https://localhost:{each.secure_port}" for name, each in self.nodes.items()}
+            more = ['authorities_file = "nodes-ca.pem"']
         for name, each in self.nodes.items():
-            lines = [
-                "[cluster]",
-                f'node = "{name}"',
-                f'directory = "sqlite:///{self.directory}"',
-                "look_seconds = 0.05",
-            ]
-            for other, role in NODES.items():
-                url = f"http://127.0.0.1:{self.nodes[other].port}"
-                lines += [f"[cluster.nodes.{other}]", f'url = "{url}"', f'key = "{keys[other]}"', f'role = "{role}"']
-            text = each.config.read_text(encoding="utf-8")
-            begin, end = text.index("[cluster]"), text.index("[log]")
-            each.config.write_text(text[:begin] + "\n".join(lines) + "\n\n" + text[end:], encoding="utf-8")
+            join(each.config, name, f"sqlite:///{self.directory}", roles, urls, keys, *more)
         table = folder / "people.csv"
         table.write_text(accounts, encoding="utf-8")
         calserver("principals", "import", table, "--config", self.front.config)

@@ -302,6 +302,26 @@ def test_a_node_believes_the_front_end_once_and_nobody_else(murder: Murder) -> N
     assert ask(said(murder, path, "PROPFIND", uid="nobody")) == 503
 
 
+def test_of_all_workers_of_a_node_one_believes_an_assertion_and_none_after_a_restart(murder: Murder) -> None:
+    node, path = murder.nodes["b1"], f"{HOME.format('ann')}Default/"
+    node.stop()
+    node.configure(workers=2)
+    node.start()
+    field = said(murder, path, "PROPFIND")
+
+    def ask() -> int:
+        with node.connect(None) as fresh:
+            return fresh.request("PROPFIND", path, Authorization=field, Depth="0").status
+
+    try:
+        assert sorted(ask() for _ in range(20)) == [207] + [401] * 19
+    finally:
+        node.stop()
+        node.configure(workers=1)
+        node.start()
+    assert ask() == 401
+
+
 def test_the_front_end_takes_no_assertion_of_a_client(murder: Murder) -> None:
     path = f"{HOME.format('ann')}Default/"
     client = murder.front.connect(None)

@@ -35,11 +35,12 @@ EXPAND = """
 FOLDERS = ("/", "/dav/", "/dav/calendars/", "/dav/calendars/user/", "/dav/calendars/location", "/dav/drive/user/")
 
 
-def seen(answer: Answer) -> object:
-    """What is compared of an answer: XML without what differs from server to server."""
+def seen(answer: Answer, *, deepest: int = 99) -> object:
+    """What is compared of an answer: XML, as far as it is about paths that are not longer, in any order."""
     if answer.status != 207:
         return answer.status, answer.body
-    texts = (etree.tostring(each, encoding="unicode") for each in etree.fromstring(answer.body))
+    shown = [each for each in etree.fromstring(answer.body) if each[0].text.strip("/").count("/") < deepest]
+    texts = (etree.tostring(each, encoding="unicode") for each in shown)
     return 207, *sorted(etree.canonicalize(each, strip_text=True, rewrite_prefixes=True) for each in texts)
 
 
@@ -51,7 +52,8 @@ def test_what_is_above_homes_is_the_same_as_at_one_server(cluster: Murder, singl
                 each.connect(who).request(method, place, body, Depth=depth)
                 for each in (*cluster.nodes.values(), single)
             ]
-            assert {seen(each) for each in answers} == {seen(answers[-1])}, (method, place)
+            found = [seen(each, deepest=4) for each in answers]  # what is in homes other tests have left there
+            assert set(found) == {found[-1]}, (method, place)
 
 
 def test_the_homes_of_all_nodes_are_listed_to_any_depth(cluster: Murder, single: Diaries) -> None:
@@ -128,8 +130,8 @@ def test_every_property_of_what_all_nodes_have_is_the_same_at_each(cluster: Murd
 
 def test_a_public_calendar_is_public_through_a_front_end(cluster: Murder) -> None:
     bob, nobody = cluster.front.by("bob"), cluster.front.connect(None)
-    open_, closed = "/dav/calendars/user/bob/Open/", "/dav/calendars/user/bob/Default/"
-    assert bob.request("MKCALENDAR", open_).status in (201, 405)
+    open_, closed = "/dav/calendars/user/bob/Public/", "/dav/calendars/user/bob/Default/"
+    assert bob.request("MKCALENDAR", open_).status == 201
     publish = '<CS:publish-calendar xmlns:CS="http://calendarserver.org/ns/"/>'
     assert bob.request("POST", open_, publish, Content_Type="application/xml").status in (200, 202, 204)
     got, head = nobody.request("GET", open_), nobody.request("HEAD", open_)

@@ -1,6 +1,9 @@
 """Meetings of people whose calendars are at different nodes: clients see what they see of one server."""
 
 import json
+import os
+import re
+import signal
 import time
 from collections.abc import Callable, Iterator
 
@@ -10,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from daemon import Answer, calserver
 from diaries import Diaries, status
 from murder import Murder
-from organizations import Internet, Organization, until
+from organizations import Internet, Organization, fetch, until
 
 from calserver.scheduling import NODE_PATH
 from ischedule.dkim import SigningKey, load_private_key, sign
@@ -175,6 +178,22 @@ def test_an_answer_of_a_node_that_is_killed_arrives_when_it_is_back(murder: Murd
     for name in ("b1", "b2"):
         murder.nodes[name].start()
     until(lambda: status(front.text("ann", "killed"), bob)["PARTSTAT"] == "TENTATIVE", "what was acknowledged is sent")
+
+
+def test_who_is_told_to_stop_waits_for_no_silent_node(murder: Murder, front: Diaries) -> None:
+    b1, b2 = murder.nodes["b1"], murder.nodes["b2"]
+    waiting = re.compile(r'(?m)^calserver_letters_waiting\{domain="node:b2"\} 1\.0')
+    os.kill(b2.pid, signal.SIGSTOP)
+    try:
+        assert front.invite("silence", "ann", [front.mail("bob")]).status == 201
+        until(lambda: waiting.search(fetch(b1.admin_port, "/metrics")[1]) is not None, "the letter is on its way")
+        began = time.monotonic()
+        b1.stop()
+        assert time.monotonic() - began < 5
+    finally:
+        os.kill(b2.pid, signal.SIGCONT)
+    b1.start()
+    until(lambda: front.find("bob", "silence") is not None, "it arrives")
 
 
 # -- who says to be a node ---------------------------------------------------------------------------------------------

@@ -52,6 +52,18 @@ async def test_nothing_is_inherited_from_the_request_before_on_the_connection(ho
 
 
 @pytest_twisted.ensureDeferred
+async def test_who_asks_may_change_from_request_to_request_on_a_connection(house):
+    """The line that came before is read faster when it comes again; in no other case."""
+    wire = await house.connect()
+    ann, bob = basic("ann", "geheim"), basic("bob", "geheim")
+    statuses = []
+    for field in (ann, ann, bob, ann, ann.lower().replace("basic", "Basic"), ann + " ", bob, bob):
+        statuses.append((await wire.ask(request("PUT", FILE, field, body=b"x"))).status)
+    assert statuses == [201, 204, 403, 204, 401, 204, 403, 403]
+    assert (await wire.ask(request("GET", FILE, ann, ann))).status == 400
+
+
+@pytest_twisted.ensureDeferred
 async def test_a_password_changed_by_another_process_holds_at_once(house):
     assert (await house.ask("OPTIONS", "/dav/")).status == 200
     beside = house.store()

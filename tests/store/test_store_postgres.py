@@ -22,6 +22,7 @@ from calserver.store import postgres as postgres_module
 from calserver.store.engine import SqlStore
 from calserver.store.postgres import Driver, Postgres
 
+CONF = Path(__file__).parents[2] / "conf" / "pgbouncer.ini"
 pytestmark = postgres_only
 live = pytest_twisted.ensureDeferred
 
@@ -301,15 +302,22 @@ def test_a_slow_look_is_given_up_and_none_is_taken_for_a_while(
 
 @contextmanager
 def pooler(postgres: Cluster, program: str) -> Iterator[str]:
-    """The folder of the socket of a pgbouncer that gives out another connection for each transaction."""
+    """The folder of the socket of a pgbouncer like that of `conf/`: another connection for each transaction."""
     with tempfile.TemporaryDirectory(prefix="pgbouncer-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         folder.chmod(0o777)
-        (folder / "ini").write_text(
-            f"[databases]\n* = host={postgres.folder} user={OWNER}\n"
-            f"[pgbouncer]\nlisten_addr =\nlisten_port = 6432\nunix_socket_dir = {folder}\nauth_type = any\n"
-            "pool_mode = transaction\ndefault_pool_size = 3\nserver_reset_query_always = 1\n"
-        )
+        text = CONF.read_text()
+        for ours, here in (
+            ("host=db.example.org", f"host={postgres.folder} user={OWNER}"),
+            ("listen_addr = 127.0.0.1", "listen_addr ="),
+            ("unix_socket_dir =", f"unix_socket_dir = {folder}"),
+            ("auth_type = scram-sha-256", "auth_type = any"),
+            ("auth_file = /etc/pgbouncer/userlist.txt", "server_reset_query_always = 1"),
+            ("default_pool_size = 20", "default_pool_size = 3"),
+        ):
+            assert ours in text
+            text = text.replace(ours, here)
+        (folder / "ini").write_text(text)
         user = {"user": postgres.user} if postgres.user is not None else {}
         running = subprocess.Popen([program, str(folder / "ini")], stderr=subprocess.DEVNULL, **user)
         try:

@@ -85,7 +85,7 @@ def test_an_object_is_found_once_with_its_content_and_only_of_the_asked_kind(sto
     assert store.read_now(lambda txn: txn.objects.in_range(ids, 0, 9, component="VTODO")) == []
     assert store.read_now(lambda txn: txn.objects.in_range(ids, 0, 9, component="VEVENT")) == [(made, b"weekly")]
     found = store.read_now(lambda txn: txn.objects.busy(ids, 10 * WEEK, 12 * WEEK))
-    assert found == [(made, weekly[10]), (made, weekly[11])]
+    assert [(of.id, of.name, row) for of, row in found] == [(made.id, made.name, weekly[n]) for n in (10, 11)]
 
 
 def test_several_collections_are_searched_at_once(store: Store, place: Place) -> None:

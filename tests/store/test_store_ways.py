@@ -89,9 +89,44 @@ def test_a_transaction_that_writes_sees_what_it_did(store: Store, place: Place) 
 
 
 def test_not_everything_is_remembered(store: Store, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ways, "MOST", 2)
+    monkeypatch.setattr(store, "_ways", ways.Ways(2))
     for name in ("a", "b", "c"):
         store.write_now(lambda txn, name=name: txn.collections.add(place.home.id, name, "plain"))
     for _ in range(2):
         for name in ("a", "b", "c"):
             assert [each.name for each in way(store, name)[0]] == ["", name]
+
+
+def test_a_transaction_that_writes_goes_ways_that_are_known(store: Store, place: Place) -> None:
+    def look(txn: Any) -> tuple[list[str], int]:
+        found = txn.collections.locate("user", "ann", "calendar-home", ("Default", "new.ics"), remember=True)
+        return [each.name for each in found], txn.connection.statements
+
+    assert store.write_now(look) == (["", "Default"], 1)
+    way(store, "Default", "old.ics")
+    assert store.write_now(look) == (["", "Default"], 1)
+
+    def change_and_look(txn: Any) -> list[list[str]]:
+        seen = [look(txn)[0]]
+        txn.collections.add(place.calendar.id, "new.ics", "plain")
+        seen.append(look(txn)[0])
+        return seen
+
+    assert store.write_now(change_and_look) == [["", "Default"], ["", "Default", "new.ics"]]
+
+
+def test_what_was_taken_back_is_no_way(store: Store, place: Place) -> None:
+    """The numbers of what was taken back are given out again, to other changes."""
+
+    def look_and_fail(txn: Transaction) -> None:
+        txn.collections.add(place.home.id, "gone", "plain")
+        for _ in range(2):
+            found = txn.collections.locate("user", "ann", "calendar-home", ("gone",), remember=True)
+            assert [each.name for each in found] == ["", "gone"]
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        store.write_now(look_and_fail)
+    store.write_now(lambda txn: txn.collections.add(place.home.id, "other", "plain"))
+    assert [each.name for each in way(store, "gone")[0]] == [""]
+    assert [each.name for each in way(store, "other")[0]] == ["", "other"]

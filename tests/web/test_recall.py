@@ -10,9 +10,10 @@ from calserver.auth import Login
 from calserver.dav import Href, Response
 from calserver.directory import Actor
 from calserver.store import Stamp
-from calserver.web.recall import LARGEST_BYTES, MOST_BYTES, Home, Recall
+from calserver.web.recall import LARGEST_BYTES, Home, Recall
 
 HOME = Home("drive-home", "user", "ann", 7)
+MOST_BYTES = 4 * LARGEST_BYTES
 STAMP = Stamp(1, 0, 0, 0)
 
 
@@ -34,7 +35,7 @@ def facts() -> Facts:
 @pytest.fixture
 def recall(facts: Facts) -> Recall:
     store: Any = facts
-    return Recall(store, {"drive": "drive-home"})
+    return Recall(store, {"drive": "drive-home"}, most_bytes=MOST_BYTES)
 
 
 LOGIN = Login(Actor(principal_id=1, uid="ann"), revision=3, version=0)
