@@ -5,7 +5,8 @@ directory, a database of its own (`mirror`). So each authenticates everybody, an
 all else that lies in no home. What lies in a home is answered by the node of its principal: `front` decides that for
 each request, `relay` hands it on there, streamed, with an `assertion` of who has authenticated. A front end is a node
 on which nobody is placed. What is copied or moved from one node to another goes as `cargo`: `porter` is what the two
-nodes do, `carriage` what the one does that asks them. `gathering` asks several nodes for what they have together.
+nodes do, `carriage` what the one does that asks them. `gathering` asks several nodes for what they have together, and
+`conditions` what an If header says of theirs; `spanning` finds the requests that need one of these.
 
 A node believes assertions of the nodes in its configuration (`identity`), each for one request and once. What a node
 has handed on is never handed on again.
