@@ -140,7 +140,7 @@ class Client:
     """How many were done."""
     wrong: list[BaseException] = attrs.field(factory=list)
 
-    pause: float = 0.05
+    pause: float = 0.1
     """Seconds between two things: others want to work, too."""
 
     def step(self) -> None:
@@ -315,13 +315,13 @@ class Load:
             for name, each in self.clients.items()
         )
 
-    def until(self, holds: Callable[[], bool], how: Callable[[], str]) -> None:
+    def until(self, holds: Callable[[], bool], how: Callable[[], str], every: float = 0.02) -> None:
         """Wait until something is so, unless a client complains."""
         deadline, pause = time.monotonic() + PATIENCE_SECONDS, threading.Event()
         while not holds():
             self.complain()
             assert time.monotonic() < deadline, how()
-            pause.wait(0.02)
+            pause.wait(every)
 
     def complain(self) -> None:
         """Raise what went wrong for a client."""
