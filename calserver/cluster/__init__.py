@@ -7,11 +7,16 @@ each request, `relay` hands it on there, streamed, with an `assertion` of who ha
 on which nobody is placed. What is copied or moved from one node to another goes as `cargo`: `porter` is what the two
 nodes do, `carriage` what the one does that asks them. `gathering` asks several nodes for what they have together.
 
+People go to other nodes while everybody works on: the command line says what is to be done next (`mover`), the nodes do
+it (`removal`), asked over HTTP with assertions, too (`calls`).
+
 A node believes assertions of the nodes in its configuration (`identity`), each for one request and once. What a node
 has handed on is never handed on again.
 """
 
 from calserver.cluster.identity import Identity
 from calserver.cluster.member import Member
+from calserver.cluster.mover import Moved, Mover, Progress, mover_of
+from calserver.cluster.removal import WORKS
 
-__all__ = ["Identity", "Member"]
+__all__ = ["WORKS", "Identity", "Member", "Moved", "Mover", "Progress", "mover_of"]

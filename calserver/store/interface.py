@@ -712,7 +712,7 @@ class Moves(Protocol):
         """
 
     def fingerprints(self, principals: Iterable[int], *, arriving: bool = False) -> Mapping[str, str]:
-        """A digest of the members of each collection, and of what scheduling remembers of them, by resource id."""
+        """A digest of each collection and its members, and of what scheduling remembers of them, by resource id."""
 
     def belongings(self, principals: Iterable[int], paths: Iterable[str]) -> Content:
         """To whom elsewhere principals have written, and the locks at and below some paths."""

@@ -281,11 +281,12 @@ class SqlMoves:
         return upto, found
 
     def fingerprints(self, principals: Iterable[int], *, arriving: bool = False) -> Mapping[str, str]:
-        """A digest of the members of each collection, and of what scheduling remembers of them, by resource id."""
+        """A digest of each collection and its members, and of what scheduling remembers of them, by resource id."""
         found = {}
         for row in self._connection.all(COLLECTIONS, principals=self._connection.values(principals)):
             if row[_KIND].startswith(ARRIVING) is arriving and not row[_KIND].startswith(LEFT):
-                digest = hashlib.sha256()
+                own = zip(_c.keys(), plain(collection, [row])[0], strict=True)
+                digest = hashlib.sha256(repr([each for each in own if each[0] not in _NOT_ALIKE]).encode())
                 for name, revision, etag, tag, text in self._connection.all(SIDES, collection_id=row[0]):
                     remembered = None if text is None else bytes(text)
                     digest.update(repr((name, revision, etag, tag, remembered)).encode())
@@ -415,6 +416,8 @@ _KIND, _RESOURCE, _COLLECTION_REVISION, _FLOOR = (
 _SIZE, _REVISION = (object_.c.keys().index(name) for name in ("size", "revision"))
 _REMOVED = tombstone.c.keys().index("revision")
 _GONE = (LEFT, ARRIVING)
+_NOT_ALIKE = ("id", "home_id", "parent_id", "source_id", "kind")
+"""Columns that differ from store to store."""
 
 
 def _fitting(sizes: Sequence[int], most: int) -> int:
