@@ -14,8 +14,8 @@ from twisted.internet.task import deferLater
 
 from calserver import directory
 from calserver.admin import Refused
-from calserver.admin.accounts import named
-from calserver.admin.cluster import backends
+from calserver.admin import accounts as principals
+from calserver.admin import cluster as nodes
 from calserver.cluster.calls import Caller, Declined
 from calserver.cluster.identity import Identity
 from calserver.cluster.relay import NodeAway, NodeSilent, Relay
@@ -96,9 +96,11 @@ class Mover:
         Raises:
             Refused: it cannot be done, or a node is away for too long; to ask for it again goes on with it.
         """
-        if node not in backends(self._config):
-            raise Refused(f"{node} is none of the nodes that keep calendars: {', '.join(backends(self._config))}")
-        wanted = self._accounts.read_now(lambda txn: {each.id: each for each in (named(txn, name) for name in names)})
+        if node not in nodes.backends(self._config):
+            raise Refused(f"{node} is none of the nodes that keep calendars: {', '.join(nodes.backends(self._config))}")
+        wanted = self._accounts.read_now(
+            lambda txn: {each.id: each for each in (principals.named(txn, name) for name in names)}
+        )
         done: list[Moved] = []
         for each in wanted.values():
             source = self._where(each.id)
@@ -125,10 +127,10 @@ class Mover:
         Raises:
             Refused: there is no other one; or see `move`.
         """
-        if node not in backends(self._config):
-            raise Refused(f"{node} is none of the nodes that keep calendars: {', '.join(backends(self._config))}")
+        if node not in nodes.backends(self._config):
+            raise Refused(f"{node} is none of the nodes that keep calendars: {', '.join(nodes.backends(self._config))}")
         closed = self._accounts.write_now(lambda txn: _close(txn, node))
-        open_ones = [each for each in backends(self._config) if each not in closed]
+        open_ones = [each for each in nodes.backends(self._config) if each not in closed]
         if not open_ones:
             raise Refused("there is no other node that keeps calendars")
         done: list[Moved] = []
