@@ -8,6 +8,7 @@ import attrs
 from calserver.admin import accounts
 from calserver.admin.refused import Refused
 from calserver.config import Config
+from calserver.directory import drain, drained
 from calserver.store import Roll, Transaction
 from ischedule.dkim import generate, load_private_key, private_text, public_key_text
 
@@ -23,6 +24,8 @@ class Node:
     """Whether it is the one that was asked."""
     principals: int
     """How many are placed there."""
+    drained: bool
+    """Whether nobody new is placed there."""
 
 
 @attrs.frozen(kw_only=True)
@@ -92,9 +95,16 @@ def begin(txn: Transaction, roll: Roll, config: Config) -> int:
 def nodes(txn: Transaction, config: Config) -> Sequence[Node]:
     """All nodes; `txn` is one of the directory."""
     counts: Mapping[str, int] = txn.placements.counts()
-    cluster = config.cluster
+    cluster, closed = config.cluster, drained(txn)
     return [
-        Node(name=name, role=each.role, url=each.url, this=name == cluster.node, principals=counts.get(name, 0))
+        Node(
+            name=name,
+            role=each.role,
+            url=each.url,
+            this=name == cluster.node,
+            principals=counts.get(name, 0),
+            drained=name in closed,
+        )
         for name, each in sorted(cluster.nodes.items())
     ]
 
@@ -119,10 +129,21 @@ def place(txn: Transaction, config: Config, name: str, node: str) -> Placed:
         raise Refused(f"{node} is none of the nodes that keep calendars: {', '.join(backends(config))}")
     there = txn.placements.of((principal.id,)).get(principal.id)
     if there not in (None, node):
-        raise Refused(f"{principal.uid} is at {there}, with its calendars")
+        raise Refused(f"{principal.uid} is at {there}, with its calendars (calserver cluster move)")
     if there is None:
         txn.placements.put((principal.id,), node)
     return Placed(kind=principal.kind, uid=principal.uid, node=node)
+
+
+def reopen(txn: Transaction, config: Config, node: str) -> None:
+    """Let new principals be placed on a node that was drained; `txn` is one of the directory.
+
+    Raises:
+        Refused: there is no such node.
+    """
+    if node not in backends(config):
+        raise Refused(f"{node} is none of the nodes that keep calendars: {', '.join(backends(config))}")
+    drain(txn, drained(txn) - {node})
 
 
 def backends(config: Config) -> Sequence[str]:

@@ -1,10 +1,15 @@
 """``calserver cluster``: nodes, and who is placed where."""
 
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
 import click
 
 from calserver.admin import Refused, cluster, database
 from calserver.cli.options import config_option, json_option
 from calserver.cli.output import print_json, print_table
+from calserver.cli.reactor import run_async
+from calserver.cluster import Moved, Mover, Progress, mover_of
 from calserver.config import Config
 
 
@@ -51,8 +56,12 @@ def nodes(config: Config, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
-    rows = [(each.name, each.role, each.url, each.principals, "this one" if each.this else "") for each in found]
+    rows = [(each.name, each.role, each.url, each.principals, _remarks(each)) for each in found]
     print_table(("Node", "Role", "URL", "Principals", ""), rows)
+
+
+def _remarks(node: cluster.Node) -> str:
+    return ", ".join(text for true, text in ((node.this, "this one"), (node.drained, "drained")) if true)
 
 
 @command.command("place")
@@ -86,6 +95,67 @@ def status(config: Config, as_json: bool) -> None:
         return
     click.echo(f"{config.cluster.node} has revision {here} of {there}.")
     print_table(("Type", "Name", "Node"), [(each.kind, each.uid, each.node or "none") for each in placed])
+
+
+@command.command("move")
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.argument("node")
+@click.option("--together", is_flag=True, help="Move those, too, with whom they share calendars.")
+@config_option
+@json_option
+def move(names: tuple[str, ...], node: str, together: bool, config: Config, as_json: bool) -> None:
+    """Move people to NODE with all that they have, while everybody works on.
+
+    Whoever ends this, or whatever fails, may ask for it again: it goes on from where it was.
+    """
+    _see_that_there_is_one(config)
+    done = _moving(config, lambda mover: mover.move(names, node, together=together))
+    _print_moved(done, as_json)
+
+
+@command.command("drain")
+@click.argument("node")
+@click.option("--end", is_flag=True, help="Place new people there again.")
+@config_option
+@json_option
+def drain(node: str, end: bool, config: Config, as_json: bool) -> None:
+    """Move everybody from NODE to those with the fewest people; new ones are placed elsewhere from now on."""
+    _see_that_there_is_one(config)
+    if end:
+        with database.directory(config) as directory:
+            directory.write_now(lambda txn: cluster.reopen(txn, config, node))
+        print_json([]) if as_json else click.echo(f"New people may be placed on {node}.")
+        return
+    _print_moved(_moving(config, lambda mover: mover.drain(node)), as_json)
+
+
+def _moving(config: Config, act: Callable[[Mover], Awaitable[Sequence[Moved]]]) -> Sequence[Moved]:
+    async def run(reactor: Any) -> Sequence[Moved]:
+        with database.directory(config) as directory:
+            return await act(mover_of(config, directory, _print_progress, reactor))
+
+    return run_async(run)
+
+
+def _print_progress(progress: Progress) -> None:
+    who = ", ".join(progress.who)
+    if progress.problem:
+        click.echo(f"{who}: {progress.problem}; trying again", err=True)
+    else:
+        click.echo(f"{who}: {progress.done} of {progress.total} objects are copied", err=True)
+
+
+def _print_moved(done: Sequence[Moved], as_json: bool) -> None:
+    if as_json:
+        print_json(done)
+        return
+    for each in done:
+        click.echo(
+            f"{', '.join(each.who)}: from {each.source} to {each.node}, {each.members} objects in {each.seconds:.1f} s,"
+            f" out of reach for {each.paused_seconds:.2f} s."
+        )
+    if not done:
+        click.echo("Nobody has to move.")
 
 
 def _see_that_there_is_one(config: Config) -> None:

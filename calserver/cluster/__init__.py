@@ -8,11 +8,16 @@ on which nobody is placed. What is copied or moved from one node to another goes
 nodes do, `carriage` what the one does that asks them. `gathering` asks several nodes for what they have together, and
 `conditions` what an If header says of theirs; `spanning` finds the requests that need one of these.
 
+People go to other nodes while everybody works on: the command line says what is to be done next (`mover`), the nodes do
+it (`removal`), asked over HTTP with assertions, too (`calls`).
+
 A node believes assertions of the nodes in its configuration (`identity`), each for one request and once. What a node
 has handed on is never handed on again.
 """
 
 from calserver.cluster.identity import Identity
 from calserver.cluster.member import Member
+from calserver.cluster.mover import Moved, Mover, Progress, mover_of
+from calserver.cluster.removal import WORKS
 
-__all__ = ["Identity", "Member"]
+__all__ = ["WORKS", "Identity", "Member", "Moved", "Mover", "Progress", "mover_of"]

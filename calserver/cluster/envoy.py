@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import Any, Final
 
 import attrs
@@ -10,7 +11,7 @@ from calserver.auth import Login
 from calserver.cluster.assertion import Assertion, signed
 from calserver.cluster.counts import Counts
 from calserver.cluster.identity import Identity
-from calserver.cluster.relay import Parcel, Relay, answer_fields, request_fields
+from calserver.cluster.relay import NodeAway, Parcel, Relay, answer_fields, request_fields
 from calserver.web import Intake, Request
 
 Fields = Mapping[bytes, list[bytes]]
@@ -18,6 +19,10 @@ SECONDS: Final = 20.0
 """How long a node is waited for that has a part of an answer."""
 MOST_BYTES: Final = 32 * 1024 * 1024
 """Of a part."""
+
+
+class Misdirected(NodeAway):
+    """A node that was asked for a principal who is at another one (RFC 9110 section 15.5.20)."""
 
 
 @attrs.frozen
@@ -71,6 +76,7 @@ class Envoy:
 
         Raises:
             NodeAway, NodeSilent, ClientGone: see `Relay.send`.
+            Misdirected: the node does not have whom it is about.
         """
         url, target = self.relay.target(node, self.prefix + path)
         method = method or request.method.decode("ascii")
@@ -85,7 +91,11 @@ class Envoy:
         if request.origin.host:
             sent[b"host"] = [request.origin.host.encode()]
         parcel = Parcel(method=method.encode(), fields=sent, body=body)
-        return await self.counts.counted(node, self.relay.send(url, parcel, seconds))
+        answer = await self.counts.counted(node, self.relay.send(url, parcel, seconds))
+        if answer.code == HTTPStatus.MISDIRECTED_REQUEST:
+            await self.relay.whole(answer, MOST_BYTES)
+            raise Misdirected(f"{node} does not have the principal")
+        return answer
 
     async def hear(
         self,

@@ -7,23 +7,25 @@ goes in circles.
 
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from http import HTTPStatus
 from typing import Final
 
 import attrs
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from calserver import dav
 from calserver.auth import Connection, Login
 from calserver.cluster import porter
-from calserver.cluster.assertion import SCHEME, Assertion, NotBelieved, believed
+from calserver.cluster.assertion import NotBelieved
+from calserver.cluster.believing import Doorkeeper, is_asserted
 from calserver.cluster.counts import Counts
-from calserver.cluster.envoy import Envoy
+from calserver.cluster.envoy import Envoy, Misdirected
 from calserver.cluster.identity import Identity
 from calserver.cluster.mirror import Mirror
 from calserver.cluster.paths import owner
 from calserver.cluster.relay import AGAIN_SECONDS, SAFE, ClientGone, NodeAway, NodeSilent, Relay, give
-from calserver.cluster.replays import Replays
 from calserver.cluster.spanning import Asking, Spanning, may_span
 from calserver.dav import Href, Refusal, TakesLong
 from calserver.store import Busy, Store
@@ -34,9 +36,18 @@ log = Logger()
 MOST_PLACES: Final = 50_000
 """How many principals' places are remembered."""
 PRINCIPALS: Final = "principals"
-_MARK: Final = SCHEME.lower().encode() + b" "
 _OF_NODES: Final = frozenset(each.encode() for each in porter.METHODS)
 """Methods that clients do not have."""
+MOVING_SECONDS: Final = 0.05
+"""How often is looked whether calendars that are on their way have come to a node."""
+PATIENCE_SECONDS: Final = 5.0
+"""How long a client is kept waiting for them."""
+
+
+class OnTheWay(Refusal):
+    """Calendars are on their way to another node for longer than a client is kept waiting."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
 
 
 class Front:
@@ -50,7 +61,7 @@ class Front:
         relay: sends requests to other nodes.
         mounts: the first segments of paths that lead to homes, and the kinds of principals that have these.
         counts: of requests that are handed on.
-        replays: which assertions were used.
+        doorkeeper: believes nodes.
     """
 
     def __init__(
@@ -62,7 +73,7 @@ class Front:
         relay: Relay,
         mounts: Mapping[str, Sequence[str]],
         counts: Counts,
-        replays: Replays,
+        doorkeeper: Doorkeeper,
     ) -> None:
         self._identity = identity
         self._adapter = adapter
@@ -71,7 +82,7 @@ class Front:
         self._envoy = Envoy(identity=identity, relay=relay, counts=counts, prefix=adapter.server.public_prefix)
         self._porter = attrs.evolve(adapter, spoken=dav.Extensions([*adapter.spoken.spoken, porter.porter]))
         self._mounts = mounts
-        self._replays = replays
+        self._doorkeeper = doorkeeper
         self._spanning = Spanning(
             envoy=self._envoy, adapter=adapter, mounts=mounts, where=self._where, ask=self._ask, go=self._go
         )
@@ -134,13 +145,12 @@ class Front:
         return node is None or node == self._identity.name
 
     def _go(self, request: Request, path: str, there: str | None, answer: Handler) -> Running | None:
-        if self._is_here(there):
-            return (
-                self._refusing(request, self._change(request, path))
-                if self._changes_accounts(request, path)
-                else answer(request)
-            )
-        return self._hand_on(request, path, there or "", request.body)
+        if not self._is_here(there):
+            return self._hand_on(request, path, there or "", request.body)
+        if self._changes_accounts(request, path):
+            return self._refusing(request, self._change(request, path))
+        request.moving = partial(self._moved, request, path, asserted=False)
+        return answer(request)
 
     def _changes_accounts(self, request: Request, path: str) -> bool:
         return request.method not in SAFE and Href.parse(path).segments[:1] == (PRINCIPALS,)
@@ -202,6 +212,40 @@ class Front:
             self._places[whose] = store.glance(lambda txn: txn.placements.node(*whose))
         return self._places[whose]
 
+    # -- people who move -----------------------------------------------------------------------------------------------
+
+    async def _whereabouts(self, request: Request, path: str) -> str:
+        """At which other node somebody is who is moving; empty for one who is here.
+
+        Raises:
+            OnTheWay: that has taken too long.
+        """
+        await deferLater(self._adapter.reactor, MOVING_SECONDS)
+        if time.perf_counter() - request.began > PATIENCE_SECONDS:
+            raise OnTheWay("the calendars are on their way to another node", {"Retry-After": AGAIN_SECONDS})
+        await self._mirror.is_current()
+        there = await self._where(path)
+        return "" if self._is_here(there) else there or ""
+
+    async def _moved(self, request: Request, path: str, *, asserted: bool) -> bool:
+        """See to a request for calendars that are on their way; returns False if it has its answer.
+
+        They may be those of somebody else, who is invited.
+        """
+        node = await self._whereabouts(request, path)
+        if node and asserted:
+            request.refuse(HTTPStatus.MISDIRECTED_REQUEST, "the principal is at another node")
+        elif node:
+            await self._hand_on(request, path, node, request.body)
+        return not node
+
+    async def _answer_here(self, request: Request, path: str) -> None:
+        """Answer a request that was for another node, and is for this one by now."""
+        request.moving = partial(self._moved, request, path, asserted=False)
+        running = self._adapter.answer(request, path)
+        if running is not None:
+            await running
+
     # -- from another node ---------------------------------------------------------------------------------------------
 
     def _asserted(self, request: Request, path: str, answer: Handler) -> Running | None:
@@ -211,13 +255,11 @@ class Front:
             Refusal: it is not proven.
         """
         try:
-            assertion = self._believed(request)
-        except NotBelieved as error:
-            log.warn("a request that says to come from a node is refused: {error}", error=error)
+            assertion = self._doorkeeper.believed(request)
+        except NotBelieved:
             connection = Connection(request.origin.address, request.origin.secure)
             raise self._adapter.logins.nobody(connection, "this is not from a node") from None
-        except OSError as error:
-            log.error("what other nodes hand on is refused, since it could be repeated: {error}", error=error)
+        except OSError:
             again = ("Retry-After", AGAIN_SECONDS)
             request.refuse(HTTPStatus.SERVICE_UNAVAILABLE, "the node cannot write what it must remember", again)
             return None
@@ -240,45 +282,39 @@ class Front:
             await running
 
     def _answer_asserted(self, request: Request, path: str, answer: Handler) -> Running | None:
+        request.moving = partial(self._moved, request, path, asserted=True)
         try:
             there = self._placed(path)
         except TakesLong:
             return answer(request)
         if not self._is_here(there):
-            request.refuse(HTTPStatus.SERVICE_UNAVAILABLE, "the principal is at another node", ("Retry-After", "1"))
+            request.refuse(HTTPStatus.MISDIRECTED_REQUEST, "the principal is at another node")
             return None
         return answer(request)
 
     def _answer_porter(self, path: str) -> Handler:
         return lambda request: self._porter.answer(request, path)
 
-    def _believed(self, request: Request) -> Assertion:
-        now = time.time()
-        values = request.requestHeaders.getRawHeaders(b"authorization", ())
-        if len(values) != 1:
-            raise NotBelieved("there is more than one")
-        assertion = believed(
-            values[0].decode("latin-1"),
-            self._identity.all,
-            audience=self._identity.name,
-            method=request.method.decode("latin-1"),
-            target=request.uri.decode("latin-1"),
-            now=now,
-        )
-        self._replays.use(assertion, now)
-        return assertion
-
     # -- to another node -----------------------------------------------------------------------------------------------
 
     async def _hand_on(self, request: Request, path: str, node: str, body: bytes | Intake) -> None:
         async def send(login: Login) -> None:
-            query = f"?{request.query}" if request.query else ""
-            answer = await self._envoy.send(node, request, login, path + query, body=body)
-            if isinstance(body, Intake):
-                await body.over()
-                if body.gone:
-                    return
-            await give(answer, request)
+            there, query = node, f"?{request.query}" if request.query else ""
+            while there:
+                try:
+                    answer = await self._envoy.send(there, request, login, path + query, body=body)
+                except Misdirected:
+                    if isinstance(body, Intake):
+                        raise
+                    there = await self._whereabouts(request, path)
+                    continue
+                if isinstance(body, Intake):
+                    await body.over()
+                    if body.gone:
+                        return
+                await give(answer, request)
+                return
+            await self._answer_here(request, path)
 
         await self._ask(request, path, body, send)
 
@@ -312,9 +348,3 @@ class Front:
             if body.gone:
                 return
         request.refuse(status, reason, *fields)
-
-
-def is_asserted(request: Request) -> bool:
-    """Whether a request says that another node has handed it on."""
-    values = request.requestHeaders.getRawHeaders(b"authorization", ())
-    return any(each.lower().startswith(_MARK) for each in values)

@@ -8,11 +8,15 @@ import attrs
 
 from calserver import calendars, meetings
 from calserver.calendars import sharing
+from calserver.cluster.believing import Doorkeeper
+from calserver.cluster.calls import Caller, NodeActs
 from calserver.cluster.counts import Counts
 from calserver.cluster.front import Front
+from calserver.cluster.holds import Holds
 from calserver.cluster.identity import Identity
 from calserver.cluster.mirror import Mirror
 from calserver.cluster.relay import Relay
+from calserver.cluster.removal import Removal
 from calserver.cluster.replays import Replays
 from calserver.config import Config, ConfigError
 from calserver.scheduling import authorities
@@ -59,16 +63,28 @@ class Member:
         self._relay = Relay(cluster, authorities(config, "cluster.authorities_file", cluster.authorities_file), reactor)
         self.counts = Counts(self._mirror, reactor.seconds)
         self._replays = self._memory()
-        self.front = Front(
-            identity, adapter, self.accounts, self._mirror, self._relay, mounts, self.counts, self._replays
+        doorkeeper = Doorkeeper(identity, self._replays)
+        self.front = Front(identity, adapter, self.accounts, self._mirror, self._relay, mounts, self.counts, doorkeeper)
+        policy = meetings.Policy(
+            calendars=config.calendars,
+            scheduling=config.scheduling,
+            prefix=config.server.public_prefix,
+            node=cluster.node,
         )
+        caller = Caller(identity, self._relay)
+        self._removal = Removal(store, self._mirror, caller, policy, mounts, reactor)
+        self._holds = Holds(store, self._removal, reactor)
+        self.pages = NodeActs(doorkeeper, self._removal.acts)
+        """Where other nodes ask this one."""
 
     def start(self) -> None:
         """Begin to follow the directory."""
         self._mirror.start()
+        self._holds.start()
 
     async def stop(self) -> None:
         """Follow it no more, and close connections."""
+        await self._holds.stop()
         await self._mirror.stop()
         await self._relay.close()
         self._replays.close()
@@ -102,8 +118,10 @@ class Member:
         except OSError as error:
             raise ConfigError(f"cluster.key_file: nothing can be remembered beside it: {error}") from None
 
-    def _settle(self, txn: Transaction, here: Sequence[Principal], groups: Sequence[int]) -> None:
-        for each in here:
+    def _settle(
+        self, txn: Transaction, here: Sequence[Principal], away: Sequence[Principal], groups: Sequence[int]
+    ) -> None:
+        for each in self._removal.settled(txn, here, away):
             calendars.provision(txn, each, self._config.calendars)
         if groups:
             sharing.regroup(txn, sharing.through(txn, groups))

@@ -13,7 +13,7 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 
 from calserver import store
-from calserver.store import Principal, Store, StrangeDirectory, Transaction
+from calserver.store import Held, Principal, Store, StrangeDirectory, Transaction
 
 log = Logger()
 
@@ -22,9 +22,9 @@ PATIENCE_SECONDS: Final = 5.0
 AGAIN_SECONDS: Final = 5.0
 """When a directory that could not be opened is tried again."""
 
-Settle = Callable[[Transaction, Sequence[Principal], Sequence[int]], object]
-"""Does what follows for this node, in the same transaction: given who is placed here and has changed, and changed
-groups."""
+Settle = Callable[[Transaction, Sequence[Principal], Sequence[Principal], Sequence[int]], object]
+"""Does what follows for this node, in the same transaction: given who has changed and is placed here,
+and who elsewhere, and changed groups."""
 
 
 class Mirror:
@@ -109,6 +109,8 @@ class Mirror:
     async def _look(self) -> None:
         try:
             await self.catch_up()
+        except Held:
+            return  # in a moment it is done
         except StrangeDirectory as error:
             self._tell("the directory is not followed: {error}", error=error)
         except Exception as error:  # noqa: BLE001 - whatever it is, the node goes on with what it knows
@@ -148,8 +150,12 @@ class Mirror:
         if known < roll.revision <= txn.principals.revision():
             return  # another process of this node was faster
         txn.rolls.take_over(roll)
-        here = [each for each in roll.changed if roll.placements.get(each.id) == self._node]
-        self._settle(txn, here, [each.id for each in roll.changed if each.kind == "group"])
+        here: list[Principal] = []
+        away: list[Principal] = []
+        for each in roll.changed:
+            if each.id in roll.placements:
+                (here if roll.placements[each.id] == self._node else away).append(each)
+        self._settle(txn, here, away, [each.id for each in roll.changed if each.kind == "group"])
 
     async def _open(self) -> None:
         """Open the directory: in a thread first, since the reactor must not wait for one that is away."""

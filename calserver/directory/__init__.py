@@ -10,7 +10,7 @@ from calserver.directory.accounts import AccountRefused, NoSuchPrincipal, Provis
 from calserver.directory.actor import ANONYMOUS, KINDS, Actor, principal_href
 from calserver.directory.addresses import addresses_of, find, find_many, normalize, preferred
 from calserver.directory.identities import PROXIES, identity_at, identity_hrefs, named_in_property, proxy_href
-from calserver.directory.placement import least_used, place
+from calserver.directory.placement import drain, drained, least_used, place
 from calserver.directory.principals import PrincipalCollection, PrincipalMount, PrincipalResource, principal_at
 from calserver.directory.proxies import caldav_proxy
 from calserver.directory.rfc3744 import calendarserver_principals, rfc3744_principals, rfc6638_calendar_users
@@ -32,6 +32,8 @@ __all__ = [
     "addresses_of",
     "caldav_proxy",
     "calendarserver_principals",
+    "drain",
+    "drained",
     "find",
     "find_many",
     "identity_at",

@@ -10,7 +10,7 @@ one another, two who change a meeting at the same time never leave organizer and
 - `people` knows whose an address is, `rights` who may deliver, `holding` where somebody's copy is;
 - `rooms` answer by themselves; `groups` that are invited stand for their members;
 - `inbound` is the way in for messages from elsewhere;
-- `letters` are messages for elsewhere, until they have arrived;
+- `letters` are messages for elsewhere, until they have arrived; `luggage` is what goes along with somebody who moves;
 - `agreement` looks whether copies agree, and repairs them;
 - the journal (`calserver.store.Journal`) knows who was sent what and why, until `housekeeping` forgets it;
 - `tasks` are what waits until after the commit, and `later` does it: telling attendees how others answered, following
@@ -19,7 +19,7 @@ one another, two who change a meeting at the same time never leave organizer and
 A `Policy` says what the site wants, and by which routes messages may leave it.
 """
 
-from calserver.meetings import agreement, letters
+from calserver.meetings import agreement, letters, luggage
 from calserver.meetings.changes import SEND, Ask, concerns, put, remove
 from calserver.meetings.groups import changed as groups_changed
 from calserver.meetings.housekeeping import empty_inboxes, forget
@@ -42,6 +42,7 @@ __all__ = [
     "forget",
     "groups_changed",
     "letters",
+    "luggage",
     "put",
     "receive",
     "receive_answer",

@@ -1,6 +1,7 @@
 """What happens after the commit (`calserver.meetings.tasks`): each work does one task, in a transaction."""
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Final
 
 from calserver import itip
@@ -10,10 +11,13 @@ from calserver.meetings.changes import put
 from calserver.meetings.delivery import Delivery
 from calserver.meetings.policy import Policy
 from calserver.meetings.tasks import REFRESH, REGROUP, principal_and_uid
-from calserver.store import Task, Transaction
+from calserver.store import Collection, Task, Transaction
 
 Work = Callable[[Transaction, Policy, Task], None]
 
+MOVING: Final = frozenset({"arriving", "held"})
+AGAIN: Final = timedelta(seconds=10)
+"""How long to wait for somebody who is moving."""
 BATCH: Final = 25
 """The most attendees who are told in one transaction."""
 
@@ -53,8 +57,18 @@ def regroup(txn: Transaction, policy: Policy, task: Task) -> None:
     if found is None or (found.row.last is not None and found.row.last < txn.now.timestamp()):
         return
     calendar = txn.collections.get(found.row.collection_id)
-    if calendar is not None:
+    if calendar is None:
+        return
+    if calendar.kind != "calendar":
+        _come_again(txn, task, calendar)
+    else:
         put(txn, policy, calendar, found.row.name, CalendarObject.stored(found.text), path=lambda row: row.name)
+
+
+def _come_again(txn: Transaction, task: Task, calendar: Collection) -> None:
+    """Do it later for somebody who is moving to this node, or may stay; who has left takes it along."""
+    if txn.moves.states((calendar.principal_id,)).get(calendar.principal_id, frozenset()) & MOVING:
+        txn.tasks.put(task.kind, task.key, due=txn.now + AGAIN)
 
 
 WORKS: Final[Mapping[str, Work]] = {REFRESH: refresh, REGROUP: regroup}

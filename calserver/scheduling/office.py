@@ -197,6 +197,8 @@ class Office:
 
         try:
             return await self.store.read(look)
+        except Busy:
+            return ()
         except ConditionFailed as refused:
             raise _refused(refused) from None
 

@@ -12,7 +12,7 @@ from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 from twisted.logger import ILogObserver, Logger
 from twisted.python.components import Componentized
 
-from calserver import dav, store
+from calserver import cluster, dav, store
 from calserver.auth import Logins
 from calserver.cluster import Identity, Member
 from calserver.config import Config, ConfigError, Mail
@@ -133,6 +133,8 @@ class Daemon(Service):
         if federation is not None and identity is not None:
             pages.append(NodePages(NODE_PATH, federation))
         member = self._node = None if identity is None else self._member(identity, found, adapter)
+        if member is not None:
+            pages.append(member.pages)
         serve_public(self._public, adapter, access_log, pages, None if member is None else member.front)
         for reception in self._receptions.values():
             reception.desk = None if federation is None else federation.desk
@@ -142,7 +144,7 @@ class Daemon(Service):
         for job in jobs(self.config):
             self._background.append(keep_house(job, found, self.metrics, self._reactor))
         policy = attrs.evolve(policy_of(self.config), routes=settings.routes)
-        worker = Worker(found, works(policy), self.metrics, self._reactor)
+        worker = Worker(found, {**works(policy), **cluster.WORKS}, self.metrics, self._reactor)
         worker.start()
         self._background.append(_awaited(worker.stop))
         self._closing = [logins.stop, found.close]

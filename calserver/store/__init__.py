@@ -4,7 +4,8 @@ Theory of operation. `interface` is the contract: protocols grouped by subject, 
 implementation writes SQL through SQLAlchemy Core. Statements are module constants beside the methods that use them,
 compiled once and run on the driver (`statements`); what differs between databases lies in `sqlite` and `postgres`.
 `engine` has the threads and the grouping of commits, `links` the patience with others, `leases` who of many processes
-leads; `migrations` makes and upgrades the tables of `schema`, `copying` moves them to another database.
+leads; `migrations` makes and upgrades the tables of `schema`, `copying` moves them to another database,
+`moves` the homes of somebody.
 
 How a change is numbered is told in `revisions`, how a range of time is found in `instances`.
 """
@@ -23,6 +24,7 @@ from calserver.store.interface import (
     Journal,
     Locks,
     Meta,
+    Moves,
     Objects,
     Peers,
     Placements,
@@ -34,6 +36,7 @@ from calserver.store.interface import (
     Transaction,
 )
 from calserver.store.links import Uncertain
+from calserver.store.raw import Content
 from calserver.store.tables import Health, SchemaMismatch, check, ensure
 from calserver.store.urls import dialect_of
 from calserver.store.values import (
@@ -44,6 +47,7 @@ from calserver.store.values import (
     Draft,
     Entry,
     Full,
+    Held,
     Lane,
     Missing,
     NameTaken,
@@ -62,6 +66,7 @@ from calserver.store.values import (
     UidTaken,
     Unusable,
     Variant,
+    Wanted,
 )
 
 __all__ = [
@@ -71,6 +76,7 @@ __all__ = [
     "Closed",
     "Collection",
     "Collections",
+    "Content",
     "Copied",
     "Copies",
     "Copy",
@@ -78,12 +84,14 @@ __all__ = [
     "Entry",
     "Full",
     "Health",
+    "Held",
     "Journal",
     "Lane",
     "Lock",
     "Locks",
     "Meta",
     "Missing",
+    "Moves",
     "NameTaken",
     "Object",
     "Objects",
@@ -111,6 +119,7 @@ __all__ = [
     "Uncertain",
     "Unusable",
     "Variant",
+    "Wanted",
     "check",
     "copy",
     "open_store",

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Select, bindparam, case, delete, exists, func, literal, select, tuple_, union, union_all, update
 
 from calserver.dav import Acl, packed_acl
-from calserver.store import revisions
+from calserver.store import aside, revisions
 from calserver.store.dialects import among
 from calserver.store.revisions import Place
 from calserver.store.rows import COLLECTION, collection_from, microseconds, packed
@@ -33,7 +33,7 @@ _numbered = (
 
 HOME = Statement(
     select(*COLLECTION).where(
-        _c.principal_id == bindparam("principal_id"), _c.kind == bindparam("kind"), _c.parent_id.is_(None)
+        _c.principal_id == bindparam("principal_id"), aside.of_kind(_c.kind), _c.parent_id.is_(None)
     )
 )
 HOMES = Statement(
@@ -42,9 +42,7 @@ HOMES = Statement(
     .where(_p.kind == bindparam("principal_kind"), _c.kind == bindparam("kind"), _c.parent_id.is_(None))
     .order_by(_p.uid)
 )
-_homes_of = select(_c.id).where(
-    among(_c.principal_id, "principals"), _c.kind == bindparam("kind"), _c.parent_id.is_(None)
-)
+_homes_of = select(_c.id).where(among(_c.principal_id, "principals"), aside.of_kind(_c.kind), _c.parent_id.is_(None))
 IN_HOMES = Statement(
     union_all(
         select(*COLLECTION).where(_c.id.in_(_homes_of)),
@@ -151,7 +149,7 @@ def _location(levels: int) -> Statement:
         .where(
             _p.uid == bindparam("uid"),
             _p.kind == bindparam("principal_kind"),
-            _c.kind == bindparam("kind"),
+            aside.of_kind(_c.kind),
             _c.parent_id.is_(None),
         )
     )
@@ -160,6 +158,9 @@ def _location(levels: int) -> Statement:
 
 def _named(names: Sequence[str]) -> dict[str, str]:
     return {f"name{level}": name for level, name in enumerate(names)}
+
+
+_KIND = list(_c).index(_c.kind)
 
 
 class SqlCollections:
@@ -172,12 +173,15 @@ class SqlCollections:
 
     def home(self, principal_id: int, kind: str) -> Collection | None:
         """The principal's home of this kind."""
-        row = self._connection.one(HOME, principal_id=principal_id, kind=kind)
-        return None if row is None else collection_from(row)
+        rows = self._connection.all(HOME, principal_id=principal_id, **aside.kinds(kind))
+        found = [collection_from(row) for row in rows if not row[_KIND].startswith(aside.LEFT)]
+        for each in found:
+            aside.check(each.kind)
+        return found[0] if found else None
 
     def add_home(self, principal_id: int, kind: str) -> Collection:
         """Make it; raises `NameTaken` where there is one."""
-        if self._connection.one(HOME, principal_id=principal_id, kind=kind) is not None:
+        if self.home(principal_id, kind) is not None:
             raise NameTaken(kind)
         row = self._insert(principal_id=principal_id, home_id=0, parent_id=None, name="", kind=kind, revision=1)
         made = self._connection.one(BE_HOME, which=row.id)
@@ -209,8 +213,10 @@ class SqlCollections:
         if known is not None:
             return known
         statement = _location(len(names))
-        rows = self._connection.all(statement, principal_kind=principal_kind, uid=uid, kind=kind, **_named(names))
-        found = [collection_from(row) for row in rows]
+        where = {"principal_kind": principal_kind, "uid": uid, **aside.kinds(kind), **_named(names)}
+        found = [collection_from(row) for row in self._connection.all(statement, **where)]
+        if found:
+            aside.check(found[0].kind, left=True)
         if ways is not None and not self._connection.writes:
             ways.keep(key, found, self.stamp, self._names_in)
         return found
@@ -234,8 +240,11 @@ class SqlCollections:
     def in_homes(self, principal_ids: Iterable[int], kind: str, members: Iterable[str]) -> Sequence[Collection]:
         """The homes of this kind that principals have, and the `members` by kind directly in them, in one query."""
         values = self._connection.values
-        rows = self._connection.all(IN_HOMES, principals=values(principal_ids), kind=kind, members=values(members))
-        return [collection_from(row) for row in rows]
+        where = {"principals": values(principal_ids), **aside.kinds(kind), "members": values(members)}
+        found = [collection_from(row) for row in self._connection.all(IN_HOMES, **where)]
+        for each in found:
+            aside.check(each.kind)
+        return [each for each in found if not aside.is_aside(each.kind)]
 
     def children(self, parent_id: int) -> Sequence[Collection]:
         """Direct member collections, by name."""

@@ -27,6 +27,7 @@ from typing import Protocol, TypeVar
 
 from calserver.dav import Acl, Lock
 from calserver.ical import Instance
+from calserver.store.raw import Content
 from calserver.store.values import (
     Collection,
     Copy,
@@ -45,6 +46,7 @@ from calserver.store.values import (
     Task,
     Tombstone,
     Variant,
+    Wanted,
 )
 
 T = TypeVar("T")
@@ -650,6 +652,91 @@ class Shares(Protocol):
         """Say what a sharee sees who has set something; None: what is common. No new revision."""
 
 
+class Moves(Protocol):
+    """Homes on their way to another store, since somebody goes to another node of a cluster.
+
+    Homes are in use, or **held**: nobody reads or writes them (`Held`), since they may leave at any moment. They become
+    in use again, or have **left**. In the other store they are **arriving**, seen by nobody, until they are in use
+    there.
+    """
+
+    def states(self, principals: Iterable[int]) -> Mapping[int, frozenset[str]]:
+        """What has become of the homes of principals: ``held``, ``left``, ``arriving``, or empty for those in use."""
+
+    def hold(self, principals: Iterable[int]) -> None:
+        """Have nobody read or write the homes of principals; what was asked for before is done."""
+
+    def thaw(self, principals: Iterable[int]) -> None:
+        """Have homes that are held in use again."""
+
+    def leave(self, principals: Iterable[int]) -> bool:
+        """Have homes that are held no more: they are in use elsewhere; returns whether there were any."""
+
+    def arrive(self, principals: Iterable[int]) -> bool:
+        """Have homes in use that have arrived; returns whether there were any."""
+
+    def sweep(self, principal_id: int, state: str, limit: int) -> bool:
+        """Remove some of the members in homes that have left, or are arriving, and at last the homes.
+
+        Args:
+            principal_id: whose.
+            state: ``left`` or ``arriving``.
+            limit: the most members to remove.
+
+        Returns:
+            Whether there are more.
+        """
+
+    def together(self, principals: Iterable[int]) -> frozenset[int]:
+        """Who shares calendars with whom, and with whom these do, and so on: their homes cannot be apart."""
+
+    def skeleton(self, principals: Iterable[int]) -> Content:
+        """The collections of principals, and the invitations to share them."""
+
+    def count(self, principals: Iterable[int], *, arriving: bool = False) -> int:
+        """How many members with content are in the homes of principals; or in those that arrive."""
+
+    def members(self, collection_id: int, since: int, most: int = 500) -> tuple[int, Content]:
+        """Members of a collection that have changed since a revision, in this order, and those that were removed.
+
+        Args:
+            collection_id: where.
+            since: the revision.
+            most: how many to read, about 2 MB of them at most.
+
+        Returns:
+            The revision up to which these are all; and the rows.
+
+        Raises:
+            Missing: there is no such collection.
+        """
+
+    def fingerprints(self, principals: Iterable[int], *, arriving: bool = False) -> Mapping[str, str]:
+        """A digest of each collection and its members, and of what scheduling remembers of them, by resource id."""
+
+    def belongings(self, principals: Iterable[int], paths: Iterable[str]) -> Content:
+        """To whom elsewhere principals have written, and the locks at and below some paths."""
+
+    def forget(self, principals: Iterable[int], paths: Iterable[str]) -> None:
+        """Forget the same."""
+
+    def have(self, belongings: Content) -> None:
+        """Have what `belongings` told; what was forgotten before."""
+
+    def stage(self, skeleton: Content) -> Sequence[Wanted]:
+        """Have the collections beside those that are in use; returns of which members are wanted.
+
+        Raises:
+            Missing: one of them stands for a calendar that is not among them.
+        """
+
+    def take(self, wanted: Wanted, upto: int, members: Content) -> bool:
+        """Have members of a collection as they are at a revision; returns False where somebody else has been faster."""
+
+    def anew(self, principals: Iterable[int], resource_ids: Iterable[str]) -> None:
+        """Copy the members of some collections anew."""
+
+
 class Transaction(Protocol):
     """What happens together or not at all. Valid only inside the function it was given to."""
 
@@ -663,6 +750,7 @@ class Transaction(Protocol):
     copies: Copies
     shares: Shares
     changes: ChangeLog
+    moves: Moves
     locks: Locks
     tasks: Tasks
     journal: Journal

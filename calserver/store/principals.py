@@ -16,6 +16,7 @@ from sqlalchemy import BindParameter, and_, bindparam, delete, exists, func, or_
 from sqlalchemy import case as either
 
 from calserver.store import revisions
+from calserver.store.aside import ANY, served
 from calserver.store.collections import SqlCollections
 from calserver.store.dialects import among
 from calserver.store.rows import mapping, packed, texts
@@ -34,7 +35,7 @@ from calserver.store.statements import Connection, Statement, inserting
 from calserver.store.values import AddressTaken, Missing, Principal
 
 _p, _a, _f, _m, _d = principal.c, principal_address.c, principal_term.c, membership.c, delegation.c
-_bound, _source = collection.alias("bound"), collection.alias("source")
+_bound, _source, _theirs_too = (collection.alias(name) for name in ("bound", "source", "theirs"))
 PRINCIPAL = tuple(_p)
 """The columns that `principal_from` takes, in its order."""
 _GUID = "urn:uuid:"
@@ -80,10 +81,19 @@ DELETE_HOMES = Statement(delete(collection).where(collection.c.principal_id == b
 BOUND_ELSEWHERE = Statement(
     select(_bound.c.id)
     .join(collection, collection.c.id == _bound.c.source_id)
-    .where(collection.c.principal_id == bindparam("id"), _bound.c.principal_id != bindparam("id"))
+    .where(
+        collection.c.principal_id == bindparam("id"), _bound.c.principal_id != bindparam("id"), served(_bound.c.kind)
+    )
 )
 """What stands in the homes of others for calendars of a principal."""
-INVITED_TO = Statement(select(share.c.collection_id).where(share.c.principal_id == bindparam("id")))
+INVITED_TO = Statement(
+    select(share.c.collection_id)
+    .join(collection, collection.c.id == share.c.collection_id)
+    .where(share.c.principal_id == bindparam("id"), served())
+)
+_theirs = select(_theirs_too.c.id).where(_theirs_too.c.principal_id == bindparam("id"))
+DELETE_ASIDE = Statement(delete(collection).where(collection.c.source_id.in_(_theirs), collection.c.kind.like(ANY)))
+"""What stood for calendars of a principal in homes that are set aside."""
 HOLDS_LOCKS = Statement(select(exists().where(lock.c.principal_id == bindparam("id"))))
 CLEAR_ADDRESSES = Statement(delete(principal_address).where(_a.principal_id == bindparam("id")))
 CLEAR_TERMS = Statement(delete(principal_term).where(_f.principal_id == bindparam("id")))
@@ -313,6 +323,7 @@ class SqlPrincipals:
         for (bound,) in self._connection.all(BOUND_ELSEWHERE, id=id):
             collections.remove(bound)
         invited = self._connection.all(INVITED_TO, id=id)
+        self._connection.run(DELETE_ASIDE, id=id)
         self._connection.run(DELETE_HOMES, id=id)
         self._connection.run(DELETE, id=id)
         for (calendar,) in invited:

@@ -13,9 +13,10 @@ number of sharees, its statements do not.
 import attrs
 from sqlalchemy import bindparam, exists, func, select, union, update
 
+from calserver.store.aside import ANY
 from calserver.store.schema import COUNTERS, collection, counter, object_, tombstone
 from calserver.store.statements import Connection, Statement, inserting
-from calserver.store.values import Missing
+from calserver.store.values import Held, Missing
 
 _c, _t = collection.c, tombstone.c
 
@@ -42,9 +43,10 @@ TAKE = Statement(
         modified=bindparam("modified"),
         quota_used_bytes=_c.quota_used_bytes + bindparam("bytes"),
     )
-    .where(_c.id == bindparam("home"))
+    .where(_c.id == bindparam("home"), _c.kind.not_like(ANY))
     .returning(_c.revision)
 )
+"""Nothing of a home that is set aside changes."""
 _homes = select(_bound.c.home_id).where(_bound.c.source_id == bindparam("source"))
 _home = collection.alias("home_of_sharee")
 _highest = select(func.max(_home.c.revision)).where(_home.c.id.in_(_homes)).scalar_subquery()
@@ -144,7 +146,9 @@ def take(connection: Connection, at: Place, modified: int, *, steps: int = 1, by
     """Take the next number (or several; the last is returned) for a collection and all above it."""
     if at.shared:
         connection.run(RAISE_TO_SHAREES, home=at.home_id, source=at.id)
-    revision: int = connection.value(TAKE, home=at.home_id, steps=steps, modified=modified, bytes=bytes_more)
+    revision: int | None = connection.value(TAKE, home=at.home_id, steps=steps, modified=modified, bytes=bytes_more)
+    if revision is None:
+        raise Held("the calendars are on their way to another node")
     if at.parent_id is None:
         return revision
     if at.shared:

@@ -8,6 +8,7 @@ import attrs
 from sqlalchemy import bindparam, delete, select, update
 
 from calserver.store import revisions
+from calserver.store.aside import served
 from calserver.store.collections import SqlCollections
 from calserver.store.dialects import among
 from calserver.store.principals import PRINCIPAL, principal_from
@@ -25,7 +26,13 @@ FIND = Statement(
     select(*SHARE).where(_h.collection_id == bindparam("collection_id"), _h.principal_id == bindparam("principal_id"))
 )
 BY_UID = Statement(select(*SHARE).where(_h.uid == bindparam("uid")))
-WITH = Statement(select(_h.collection_id).where(among(_h.principal_id, "ids")).distinct().order_by(_h.collection_id))
+WITH = Statement(
+    select(_h.collection_id)
+    .join(collection, _c.id == _h.collection_id)
+    .where(among(_h.principal_id, "ids"), served())
+    .distinct()
+    .order_by(_h.collection_id)
+)
 _below = select(_c.id).where(_c.id == bindparam("top")).cte("below", recursive=True)
 _inner = collection.alias("inner_one")
 _below = _below.union(select(_inner.c.id).where(_inner.c.parent_id == _below.c.id))

@@ -14,6 +14,7 @@ from calserver.store.interface import (
     Journal,
     Locks,
     Meta,
+    Moves,
     Objects,
     Peers,
     Placements,
@@ -25,6 +26,7 @@ from calserver.store.interface import (
 from calserver.store.journal import SqlJournal
 from calserver.store.locks import SqlLocks
 from calserver.store.meta import SqlMeta
+from calserver.store.moves import SqlMoves
 from calserver.store.objects import SqlObjects
 from calserver.store.peers import SqlPeers
 from calserver.store.placements import SqlPlacements
@@ -41,6 +43,7 @@ _SUBJECTS: Final[Mapping[str, Callable[[Connection, datetime], Any]]] = {
     "journal": lambda connection, now: SqlJournal(connection),
     "locks": SqlLocks,
     "meta": lambda connection, now: SqlMeta(connection),
+    "moves": lambda connection, now: SqlMoves(connection),
     "objects": SqlObjects,
     "peers": lambda connection, now: SqlPeers(connection),
     "placements": lambda connection, now: SqlPlacements(connection),
@@ -64,6 +67,7 @@ class SqlTransaction:
     copies: Copies
     shares: Shares
     changes: ChangeLog
+    moves: Moves
     locks: Locks
     tasks: Tasks
     journal: Journal

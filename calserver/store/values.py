@@ -35,6 +35,10 @@ class Busy(Exception):
     """Others were in the way, or the database was away, for too long; nothing was written (but see `Uncertain`)."""
 
 
+class Held(Busy):
+    """Somebody's calendars are on their way to another node of a cluster for a moment; nothing was written."""
+
+
 class Full(Exception):
     """There is no room left on the disk; nothing was written."""
 
@@ -341,6 +345,18 @@ class Tombstone:
     name: str
     was_collection: bool
     revision: int
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class Wanted:
+    """A collection that arrives from another store, whose members are not all here yet."""
+
+    source: int
+    """Its id there."""
+    staged: int
+    """Its id here."""
+    since: int
+    """Up to which revision they are here."""
 
 
 @attrs.frozen(slots=True)

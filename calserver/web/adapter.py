@@ -19,7 +19,7 @@ from calserver.auth import Connection, Login, Logins, NotYetKnown, Outdated
 from calserver.config import Server, Settings
 from calserver.dav import Refusal
 from calserver.directory import ANONYMOUS, Actor
-from calserver.store import Busy, Full, Stamp, Store, Transaction
+from calserver.store import Busy, Full, Held, Stamp, Store, Transaction
 from calserver.telemetry import Metrics
 from calserver.web.coding import decode_content
 from calserver.web.recall import Home, Key, Recall
@@ -142,7 +142,7 @@ class DavAdapter:
         began = time.perf_counter()
         try:
             response = self.store.glance(turn.glance)
-        except (dav.TakesLong, Outdated):
+        except (dav.TakesLong, Outdated, Held):
             return None
         self.metrics.store_waits.observe(time.perf_counter() - began)
         self._learn(turn, response)
@@ -158,7 +158,15 @@ class DavAdapter:
         further: Sequence[Field],
     ) -> None:
         try:
-            response = await self._respond(request, path, authorization, login, turn)
+            while True:
+                try:
+                    response = await self._respond(request, path, authorization, login, turn)
+                    break
+                except Held:
+                    if request.moving is None:
+                        raise
+                    if not await request.moving():
+                        return
         except Refusal as refusal:
             request.refuse(refusal.status, refusal.reason, *refusal.headers.items())
         except Busy:

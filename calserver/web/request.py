@@ -3,7 +3,7 @@
 import io
 import re
 import time
-from collections.abc import Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from functools import lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -67,6 +67,8 @@ class Request(server.Request):
     request_id = ""
     origin: Client
     vouched: tuple[str, str] | None = None
+    moving: Callable[[], Awaitable[bool]] | None = None
+    """Waits while the calendars are on their way to another node; returns False where that has answered."""
 
     def __init__(self, channel: Any, queued: object = False) -> None:
         super().__init__(channel, queued)

@@ -1,14 +1,14 @@
 """The loop around tasks, in the process that leads."""
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
-from calserver.store import Busy, Store, Task, Transaction
+from calserver.store import Busy, Held, Store, Task, Transaction
 from calserver.telemetry import Metrics
 from calserver.work.backoff import next_try
 
@@ -19,6 +19,8 @@ Work = Callable[[Transaction, Task], None]
 
 SECONDS: Final = 0.1
 """How often is looked whether there may be something to do; that takes some microseconds."""
+HELD: Final = timedelta(seconds=1)
+"""How long to wait for somebody whose calendars are on their way to another node."""
 AT_ONCE: Final = 20
 """The most tasks of a kind that are looked up at a time."""
 
@@ -83,6 +85,8 @@ class Worker:
 
         try:
             await self._store.write(once)
+        except Held:
+            await self._store.write(lambda txn: txn.tasks.postpone(task.id, txn.now + HELD))
         except Busy:
             raise
         except Exception:  # noqa: BLE001 - whatever it is, the task waits for its next try, and others go on

@@ -1,0 +1,333 @@
+"""People move from node to node while they and others go on working, and whatever is killed meanwhile."""
+
+import json
+import re
+import sqlite3
+import subprocess
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import closing
+
+import pytest
+from daemon import CALSERVER, Answer, calserver
+from diaries import status
+from moves import PLACED, Moves
+from murder import Murder
+from organizations import until
+
+EVENTS = 5_000
+EVENT = """\
+BEGIN:VEVENT\r
+UID:{uid}\r
+DTSTAMP:20260301T120000Z\r
+DTSTART:20260302T100000Z\r
+DTEND:20260302T110000Z\r
+SUMMARY:{summary}\r
+END:VEVENT\r
+"""
+CALENDAR = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//test//EN\r\n{}END:VCALENDAR\r\n"
+DEFAULT = "/dav/calendars/user/ann/Default/"
+SYNC = """<sync-collection xmlns="DAV:"><sync-token>{}</sync-token><sync-level>1</sync-level>\
+<prop><getetag/></prop></sync-collection>"""
+
+QUERY = """<C:calendar-query xmlns="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"><prop><C:calendar-data/></prop>\
+<C:filter><C:comp-filter name="VCALENDAR"><C:comp-filter name="VEVENT"><C:prop-filter name="UID">\
+<C:text-match collation="i;octet">{}</C:text-match></C:prop-filter></C:comp-filter></C:comp-filter></C:filter>\
+</C:calendar-query>"""
+
+
+@pytest.fixture(scope="module")
+def murder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Murder]:
+    made = Murder(tmp_path_factory.mktemp("murder"))
+    events = "".join(EVENT.format(uid=f"old-{number}", summary=f"Old {number}") for number in range(EVENTS))
+    table = made.folder / "old.ics"
+    table.write_bytes(CALENDAR.format(events).encode())
+    with made:
+        until(lambda: made.front.connect("ann").request("PROPFIND", DEFAULT, Depth="0").status == 207)
+        calserver("calendar", "import", "ann", "Default", table, "--config", made.nodes["b1"].config)
+        yield made
+
+
+@pytest.fixture(scope="module")
+def moves(murder: Murder) -> Iterator[Moves]:
+    with Moves(murder.front.config) as running:
+        yield running
+
+
+def event(uid: str, summary: str = "Lunch") -> str:
+    return CALENDAR.format(EVENT.format(uid=uid, summary=summary))
+
+
+def where(murder: Murder, who: str = "ann") -> str:
+    """The node of somebody, as the directory knows it."""
+    query = "SELECT node FROM placement JOIN principal ON principal.id = principal_id WHERE uid = ?"
+    with closing(sqlite3.connect(f"file:{murder.directory}?mode=ro", uri=True)) as found:
+        return str(found.execute(query, (who,)).fetchone()[0])
+
+
+def other(node: str) -> str:
+    return "b1" if node == "b2" else "b2"
+
+
+class Client:
+    """Keeps a copy of a calendar by synchronizing, and changes it; comes again where it is told to.
+
+    Args:
+        murder: where.
+    """
+
+    def __init__(self, murder: Murder) -> None:
+        self._connection = murder.front.connect("ann")
+        self.token = ""
+        self.known: dict[str, str] = {}
+        """ETags by path, as the last answers have it."""
+        self.told: list[int] = []
+        """How many changes each answer had."""
+        self.statuses: Counter[int] = Counter()
+        self.changed = 0
+
+    def request(self, method: str, path: str, body: str = "", **fields: str) -> Answer:
+        while True:
+            answer = self._connection.request(method, path, body, **fields)
+            self.statuses[answer.status] += 1
+            if answer.status != 503:
+                return answer
+            assert "Retry-After" in answer.headers
+            time.sleep(0.05)
+
+    def sync(self) -> None:
+        answer = self.request("REPORT", DEFAULT, SYNC.format(self.token))
+        assert answer.status == 207, answer
+        found = re.findall(r"<D:response><D:href>([^<]*)</D:href>(.*?)</D:response>", answer.text, re.S)
+        for path, rest in found:
+            tag = re.search(r"<D:getetag>(.*?)</D:getetag>", rest)
+            if tag is not None:
+                self.known[path] = tag[1].replace("&quot;", '"')
+            else:
+                self.known.pop(path, None)
+        self.known.pop(DEFAULT, None)
+        self.told.append(len(found))
+        token = re.search(r"<D:sync-token>(.*?)</D:sync-token>", answer.text)
+        assert token is not None
+        self.token = token[1]
+
+    def put(self, name: str, text: str) -> None:
+        answer = self.request("PUT", DEFAULT + name, text, Content_Type="text/calendar")
+        assert answer.status in (201, 204), answer
+        self.changed += 1
+
+    def find(self, uid: str) -> tuple[str, str]:
+        """Path and unfolded text of the event with a UID."""
+        answer = self.request("REPORT", DEFAULT, QUERY.format(uid), Depth="1")
+        found = re.search(r"<D:href>(.*?)</D:href>.*?<C:calendar-data>(.*?)</C:calendar-data>", answer.text, re.S)
+        assert found is not None, answer
+        return found[1], found[2].replace("&#13;", "\r").replace("\r\n ", "")
+
+    def listing(self) -> dict[str, str]:
+        answer = self.request(
+            "PROPFIND", DEFAULT, '<propfind xmlns="DAV:"><prop><getetag/></prop></propfind>', Depth="1"
+        )
+        assert answer.status == 207
+        found = re.findall(r"<D:href>([^<]*)</D:href>.*?<D:getetag>(.*?)</D:getetag>", answer.text, re.S)
+        return {path: tag.replace("&quot;", '"') for path, tag in found if path != DEFAULT}
+
+
+class Going(threading.Thread):
+    """Does something again and again, until it is stopped."""
+
+    def __init__(self, act: Callable[[int], None]) -> None:
+        super().__init__(daemon=True)
+        self._act = act
+        self._over = threading.Event()
+        self.times = 0
+        self.problem: BaseException | None = None
+        self.start()
+
+    def run(self) -> None:
+        try:
+            while not self._over.is_set():
+                self._act(self.times)
+                self.times += 1
+        except BaseException as error:  # noqa: BLE001 - the test raises it
+            self.problem = error
+
+    def stop(self) -> None:
+        self._over.set()
+        self.join(60)
+        if self.problem is not None:
+            raise self.problem
+
+
+def test_somebody_moves_back_and_forth_while_all_goes_on(murder: Murder, moves: Moves) -> None:
+    """Nothing is lost, no client has to begin anew, and organizer and attendee agree."""
+    client = Client(murder)
+    client.sync()
+    assert len(client.known) == EVENTS
+    client.told.clear()
+    path = next(iter(client.known))
+    before = client.request("GET", path)
+    kept: set[str] = set()
+
+    def work(number: int) -> None:
+        client.put(f"new-{number}.ics", event(f"new-{number}"))
+        kept.add(f"new-{number}.ics")
+        if number % 3 == 0:
+            client.put(f"new-{number}.ics", event(f"new-{number}", "Dinner"))
+        if number % 5 == 0:
+            assert client.request("DELETE", DEFAULT + f"new-{number}.ics").status == 204
+            client.changed += 1
+            kept.remove(f"new-{number}.ics")
+        client.sync()
+
+    bob = murder.front.connect("bob")
+
+    def invite(number: int) -> None:
+        text = murder.front.meeting(f"meeting-{number}", "bob", [murder.front.mail("ann")])
+        while bob.request("PUT", f"/dav/calendars/user/bob/Default/meeting-{number}.ics", text).status == 503:
+            time.sleep(0.05)
+        time.sleep(0.1)
+
+    working, inviting = Going(work), Going(invite)
+    moved = []
+    node = where(murder)
+    for _ in range(10):
+        node = other(node)
+        moved += moves.move(["ann"], node)
+    working.stop()
+    inviting.stop()
+    assert len(moved) == 10
+    assert working.times > 10
+    assert inviting.times > 10
+    assert set(client.statuses) <= {200, 201, 204, 207, 503}
+    front = murder.front
+    until(lambda: len(client.listing()) == EVENTS + len(kept) + inviting.times, "all meetings arrive")
+    client.sync()
+    assert client.known == client.listing()
+    assert {path.rpartition("/")[2] for path in client.known} >= kept
+    assert sum(client.told) <= client.changed + inviting.times, "somebody told more than what has changed"
+    again = client.request("GET", path)
+    assert (again.body, again.headers["ETag"]) == (before.body, before.headers["ETag"])
+    last = f"meeting-{inviting.times - 1}"
+    place, text = client.find(last)
+    line = f"ATTENDEE;PARTSTAT=ACCEPTED:{front.mail('ann')}\r\n"
+    answer = re.sub(rf"ATTENDEE[^\r\n]*:{front.mail('ann')}\r\n", line, text)
+    assert client.request("PUT", place, answer, Content_Type="text/calendar").status == 204
+    until(lambda: status(front.text("bob", last), front.mail("ann"))["PARTSTAT"] == "ACCEPTED")
+    assert max(each["paused_seconds"] for each in moved) < 5
+
+
+def test_what_waits_to_be_sent_goes_along(murder: Murder, moves: Moves) -> None:
+    front = murder.front
+    moves.move(["ann"], "b1")
+    murder.nodes["b2"].kill()
+    assert front.invite("along", "ann", [front.mail("bob")]).status == 201
+    murder.nodes["b2"].start()
+    moves.move(["ann"], "b2")
+    until(lambda: front.find("bob", "along") is not None, "the letter arrives")
+    assert "SCHEDULE-STATUS=1.2" in front.connect("ann").request("GET", f"{DEFAULT}along.ics").text
+    for node in ("b1", "b2"):
+        assert calserver("federation", "queue", "--json", "--config", murder.nodes[node].config).strip() == "[]"
+
+
+@pytest.mark.parametrize("act", ["hold", "finish", PLACED])
+def test_a_move_whose_mover_is_killed_is_ended_by_the_next(murder: Murder, moves: Moves, act: str) -> None:
+    client, goal = Client(murder), other(where(murder))
+    before = client.listing()
+    with Moves(murder.front.config) as killed:
+        killed.begin(["ann"], goal, act)
+        assert killed.hear() == {"stopped": act}
+    assert [each["node"] for each in moves.move(["ann"], goal)] == ([] if act == PLACED else [goal])
+    client.put(f"{act}-{goal}.ics", event(f"{act}-{goal}"))
+    after = client.listing()
+    assert after.pop(f"{DEFAULT}{act}-{goal}.ics")
+    assert after == before
+    assert where(murder) == goal
+
+
+@pytest.mark.parametrize(("act", "whose"), [("hold", "source"), ("finish", "goal"), (PLACED, "source and goal")])
+def test_nodes_are_killed_while_somebody_moves(murder: Murder, moves: Moves, act: str, whose: str) -> None:
+    client = Client(murder)
+    nodes = {"source": where(murder), "goal": other(where(murder))}
+    client.put(f"killed-{act}.ics", event(f"killed-{act}"))
+    before = client.listing()
+    moves.begin(["ann"], nodes["goal"], act)
+    assert moves.hear() == {"stopped": act}
+    killed = [murder.nodes[nodes[each]] for each in whose.split(" and ")]
+    for node in killed:
+        node.kill()
+    for node in killed:
+        node.start()
+    assert "moved" in moves.end()
+    assert where(murder) == nodes["goal"]
+    client.put(f"killed-{act}-after.ics", event(f"killed-{act}-after"))
+    after = client.listing()
+    assert after.pop(f"{DEFAULT}killed-{act}-after.ics")
+    assert after == before
+
+
+def test_calendars_are_in_use_again_where_nobody_ends_a_move(murder: Murder, moves: Moves) -> None:
+    client, source = Client(murder), where(murder)
+    moves.begin(["ann"], other(source), "finish")
+    assert moves.hear() == {"stopped": "finish"}
+    connection = murder.front.connect("ann")
+    assert connection.request("PUT", f"{DEFAULT}waits.ics", event("waits")).status == 503
+    client.put("waits.ics", event("waits"))
+    assert where(murder) == source
+    assert [each["node"] for each in moves.end()["moved"]] == [other(source)]
+    assert f"{DEFAULT}waits.ics" in client.listing()
+
+
+def test_who_shares_calendars_moves_together(murder: Murder, moves: Moves) -> None:
+    moves.move(["ann"], "b1")
+    config, front = murder.front.config, murder.front
+    shared = share(murder)
+    alone = subprocess.run(
+        [*CALSERVER, "cluster", "move", "ann", "b2", "--config", str(config)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (alone.returncode, "carol" in alone.stderr) == (1, True)
+    calserver("cluster", "move", "ann", "b2", "--together", "--config", config)
+    assert (where(murder, "ann"), where(murder, "carol")) == ("b2", "b2")
+    client = Client(murder)
+    client.put("shared.ics", event("shared"))
+    assert any(each.endswith("/shared.ics") for each in front.names("carol", shared))
+
+
+def share(murder: Murder) -> str:
+    """Let Carol share Ann's calendar; returns what it is called there."""
+    spaces = 'xmlns:D="DAV:" xmlns:CS="http://calendarserver.org/ns/"'
+    ann, carol = murder.front.connect("ann"), murder.front.connect("carol")
+    invitation = "<CS:set><D:href>mailto:carol@example.com</D:href><CS:read-write/></CS:set>"
+    xml = {"Content_Type": "application/xml"}
+    assert ann.request("POST", DEFAULT, f"<CS:share {spaces}>{invitation}</CS:share>", **xml).status == 200
+    (notice,) = murder.front.names("carol", "Notifications")
+    told = carol.request("GET", notice).text
+    uid, calendar = (re.search(pattern, told) for pattern in (r"<CS:uid>(.*?)</", r"<CS:hosturl><D:href>(.*?)</"))
+    assert uid is not None
+    assert calendar is not None
+    reply = f"<CS:invite-accepted/><CS:hosturl><D:href>{calendar[1]}</D:href></CS:hosturl>"
+    reply = f"<D:href>mailto:carol@example.com</D:href>{reply}<CS:in-reply-to>{uid[1]}</CS:in-reply-to>"
+    home = "/dav/calendars/user/carol/"
+    answer = carol.request("POST", home, f"<CS:invite-reply {spaces}>{reply}</CS:invite-reply>", **xml)
+    found = re.search(rf"<D:href>{home}(.*?)</D:href>", answer.text)
+    assert found is not None, answer
+    return found[1].strip("/")
+
+
+def test_a_node_is_drained(murder: Murder) -> None:
+    config, client = murder.front.config, Client(murder)
+    before = client.listing()
+    done = json.loads(calserver("cluster", "drain", "b2", "--json", "--config", config))
+    assert {(each["source"], each["node"]) for each in done} == {("b2", "b1")}
+    told = json.loads(calserver("cluster", "nodes", "--json", "--config", config))
+    assert {each["name"]: (each["principals"], each["drained"]) for each in told} == {
+        "f1": (0, False),
+        "b1": (5, False),
+        "b2": (0, True),
+    }
+    assert client.listing() == before
+    assert murder.front.find("bob", "along") is not None
