@@ -47,7 +47,7 @@ def test_the_verbs_of_the_manual_are_there() -> None:
     delegate list / delegate add / delegate remove / db upgrade / db check / db copy / dns records /
     dns check / keys generate / keys list / keys publish / keys rotate / keys retire / federation peers /
     federation queue / federation show / federation retry / federation drop / mail test / cluster key /
-    cluster begin / cluster nodes / cluster place / cluster status
+    cluster begin / cluster nodes / cluster place / cluster move / cluster drain / cluster status
     """
     assert {" ".join(names) for names, _ in ALL} == {" ".join(each.split()) for each in wanted.split("/")}
 
