@@ -187,6 +187,13 @@ def regroup(txn: Transaction, calendars: Iterable[int]) -> None:
             settle(txn, calendar)
 
 
+def welcome(txn: Transaction, newcomers: Iterable[int]) -> None:
+    """Let principals who have calendars here now share what is shared with their groups."""
+    groups = {group for each in newcomers for group in txn.principals.all_memberships(each)}
+    if groups:
+        regroup(txn, through(txn, groups))
+
+
 def settle(txn: Transaction, calendar: Collection, *, again: frozenset[int] = frozenset()) -> None:
     """Make the shares of people agree with the invitations of a calendar.
 

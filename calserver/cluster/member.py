@@ -121,8 +121,11 @@ class Member:
     def _settle(
         self, txn: Transaction, here: Sequence[Principal], away: Sequence[Principal], groups: Sequence[int]
     ) -> None:
-        for each in self._removal.settled(txn, here, away):
+        before = sharing.are_here(txn, [each.id for each in here])
+        usable = self._removal.settled(txn, here, away)
+        for each in usable:
             calendars.provision(txn, each, self._config.calendars)
+        sharing.welcome(txn, [each.id for each in usable if each.id not in before])
         if groups:
             sharing.regroup(txn, sharing.through(txn, groups))
             meetings.groups_changed(txn, groups)

@@ -450,6 +450,15 @@ def test_of_a_group_those_with_calendars_here_are_sharees(
     assert {each.findtext(CS("common-name")) for each in property_of(ann, work, CS("invite"))} == {"all", "bob"}
     assert len(notices(bob)) == 1
 
+    def come(txn: Transaction) -> None:
+        newcomer = accounts.named(txn, "dan")
+        provide(txn, newcomer)
+        sharing.welcome(txn, [newcomer.id])
+
+    ann.store.write_now(come)
+    assert len(notices(ann.by("dan"))) == 1
+    assert len(notices(bob)) == 1
+
 
 def test_members_come_and_go(ann: Dialogue, bob: Dialogue, cid: Dialogue, work: str, team: Callable[..., None]) -> None:
     share(ann, "all")
