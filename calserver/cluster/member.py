@@ -89,6 +89,10 @@ class Member:
         await self._relay.close()
         self._replays.close()
 
+    def is_ready(self) -> bool:
+        """Whether this node knows who there is."""
+        return self._mirror.ready
+
     def health(self, store: Health) -> Health:
         """Whether this node can answer, given whether its store does: not before it knows who there is.
 

@@ -138,6 +138,8 @@ class Daemon(Service):
         serve_public(self._public, adapter, access_log, pages, None if member is None else member.front)
         for reception in self._receptions.values():
             reception.desk = None if federation is None else federation.desk
+            if member is not None:
+                reception.ready = member.is_ready
             self._stopping.append(_awaited(reception.stop))
         administration = Administration(self._health, self._text)
         administration.serve(self._private, self.config.metrics)

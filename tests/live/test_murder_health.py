@@ -3,11 +3,12 @@
 import json
 import re
 import shutil
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from daemon import Connection, Daemon
+from daemon import Connection, Daemon, free_port
 from diaries import Diaries
 from murder import NODES, Murder, join
 from organizations import until
@@ -95,6 +96,8 @@ def test_a_new_node_answers_nothing_before_it_knows_anybody(murder: Murder, tmp_
     directory = tmp_path / "directory.sqlite"
     directory.mkdir()
     join(node.config, "f2", f"sqlite:///{directory}", NODES | {"f2": "frontend"}, urls, keys)
+    lmtp = free_port()
+    node.set(mail__address="calendar@example.com", mail__lmtp_listen=[f"tcp:{lmtp}:interface=127.0.0.1"])
     try:
         node.start(health=503)
         assert health(node) == (503, {"status": "failing", "store": "ok", "node": "f2", "directory": "never seen"})
@@ -102,12 +105,20 @@ def test_a_new_node_answers_nothing_before_it_knows_anybody(murder: Murder, tmp_
         for method, path in (("PROPFIND", "/dav/principals/user/ann/"), ("GET", "/.well-known/caldav")):
             answer = ann.request(method, path, Depth="0")
             assert (answer.status, answer.headers["Retry-After"]) == (503, "2")
+        assert greeting(lmtp) == b""
         directory.rmdir()
         shutil.copy(murder.directory, directory)
         until(lambda: health(node)[0] == 200)
         assert ann.request("PROPFIND", "/dav/principals/user/ann/", Depth="0").status == 207
+        assert greeting(lmtp).startswith(b"220 ")
     finally:
         node.stop()
+
+
+def greeting(port: int) -> bytes:
+    """What a mail server is greeted with."""
+    with socket.create_connection(("127.0.0.1", port), 10) as connection:
+        return connection.recv(100)
 
 
 def test_a_node_whose_store_is_away_is_not_well(

@@ -200,14 +200,16 @@ class Reception(ServerFactory):
 
     def __init__(self, name: str, protocol: type[Lmtp] = Lmtp, desk: Desk | None = None) -> None:
         self.desk = desk
+        self.ready: Callable[[], bool] = lambda: True
+        """Whether it is known who there is; until then mail servers have to come again."""
         self._name = name
         self._kind = protocol
         self._open = 0
         self._running: set[Deferred[None]] = set()
 
     def buildProtocol(self, addr: Any) -> Any:
-        """A connection, or none where there are too many already."""
-        if self.desk is None or self._open >= MOST_CONNECTIONS:
+        """A connection, or none where there are too many already, or nobody could be found yet."""
+        if self.desk is None or not self.ready() or self._open >= MOST_CONNECTIONS:
             return None
         self._open += 1
         return self._kind(self.desk, self._name, self)
