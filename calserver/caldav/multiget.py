@@ -10,8 +10,8 @@ from typing import cast
 
 import attrs
 
-from calserver.caldav.calendar_data import WHOLE, Data
-from calserver.caldav.query import asked_properties
+from calserver.caldav.calendar_data import Data
+from calserver.caldav.query import asked_properties, quick_names
 from calserver.caldav.resources import CALENDAR_DATA, CalendarObjectResource, CalendarObjects
 from calserver.conditions import ConditionFailed
 from calserver.config import Settings
@@ -51,9 +51,8 @@ class CalendarMultiget:
 
     @property
     def quick(self) -> frozenset[str] | None:
-        """What is asked for besides the whole data; None where more than names or less than data is asked for."""
-        names = self.wanted.names
-        return None if names is None or self.data.spec != WHOLE else names - _DATA
+        """What is asked for besides the whole data; see `quick_names`."""
+        return quick_names(self.wanted, self.data)
 
     @classmethod
     def parse(cls, root: Element) -> "CalendarMultiget":
@@ -106,7 +105,6 @@ Found = str | CalendarObjectResource | Refusal | ConditionFailed
 
 _PLAIN = re.compile(r"[A-Za-z0-9_@~+=,-][A-Za-z0-9._@~+=,-]*")
 """Names that need neither unescaping nor a second look."""
-_DATA = frozenset({CALENDAR_DATA})
 
 
 def _found(resource: Resource, asked: CalendarMultiget) -> Iterator[tuple[str, Found]]:

@@ -5,18 +5,19 @@ where that proves too little - the filter asks for more than type and time, or o
 have matched - the objects that were found are read.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import tzinfo
 
 import attrs
 
 from calserver import ical
 from calserver.caldav import timezone
-from calserver.caldav.calendar_data import Data
-from calserver.caldav.resources import CalendarObjectResource, CalendarObjects, PlainCollection
+from calserver.caldav.calendar_data import WHOLE, Data
+from calserver.caldav.resources import CALENDAR_DATA, CalendarObjectResource, CalendarObjects, PlainCollection
 from calserver.caldav.scope import calendars_below
 from calserver.conditions import ConditionFailed
 from calserver.dav import (
+    MEMBER_START,
     BadRequest,
     Multistatus,
     NumberOfMatchesWithinLimits,
@@ -27,12 +28,15 @@ from calserver.dav import (
     Wanted,
     access,
     applied,
+    quote_segment,
     wanted,
+    xml,
 )
 from calserver.dav.xml import Element
 from calserver.ical import CalendarObject, Filter, ValidFilter
 from calserver.names import C, D
 from calserver.store import Object as ObjectRow
+from calserver.tree import Writer
 
 
 @attrs.frozen(slots=True, kw_only=True)
@@ -87,31 +91,65 @@ def object_query(request: Request, resource: CalendarObjectResource, query: Cale
     return _answer(resource.view, query, [resource] if matches else [])
 
 
-def _answer(view: View, query: CalendarQuery, found: Iterable[CalendarObjectResource]) -> Response:
+def quick_names(asked: Wanted, data: Data) -> frozenset[str] | None:
+    """What is asked for besides whole texts; None where more than names or less than whole texts is asked for."""
+    return None if asked.names is None or data.spec != WHOLE else asked.names - _DATA
+
+
+_DATA = frozenset({CALENDAR_DATA})
+
+Found = str | CalendarObjectResource
+"""A member as markup, or as a resource."""
+
+
+def _answer(view: View, query: CalendarQuery, found: Iterable[Found]) -> Response:
     most = view.settings.query_results
     properties = Properties(view, query.wanted, extra=query.data.getters(query.zone))
     answer = Multistatus()
     for count, each in enumerate(found):
         if count == most:
             raise NumberOfMatchesWithinLimits("more objects match than are answered at a time")
-        answer.add(properties.response(each))
+        answer.add(each if isinstance(each, str) else properties.response(each))
     return answer.answer(*applied(view.request))
 
 
-def _matching(places: Iterable[CalendarObjects], query: CalendarQuery) -> Iterator[CalendarObjectResource]:
+def _matching(places: Iterable[CalendarObjects], query: CalendarQuery) -> Iterator[Found]:
     """The objects that match, zone by zone: for those without a zone the time range is the same everywhere."""
     by_zone: dict[tzinfo, dict[int, CalendarObjects]] = {}
     for place in places:
         by_zone.setdefault(query.zone or place.zone, {})[place.row.id] = place
-    exact = query.filter.exact
+    exact, quick = query.filter.exact, quick_names(query.wanted, query.data)
     for zone, group in by_zone.items():
+        written = {} if quick is None else {id: _written(each, quick) for id, each in group.items()}
         for row, text, certain in _candidates(group, query.filter, zone):
             place = group[row.collection_id]
             place.view.allowance.spend()
             if (exact and certain) or _matches(query.filter, text, zone):
-                found = place.object_with(row, text)
-                if access.READ in found.privileges:
+                write = written.get(row.collection_id)
+                if write is not None:
+                    yield write(row, text)
+                elif access.READ in (found := place.object_with(row, text)).privileges:
                     yield found
+
+
+def _written(place: CalendarObjects, names: frozenset[str]) -> Callable[[ObjectRow, bytes], str] | None:
+    """What writes members as markup, where properties are what rows say, and the actor may read all; None elsewhere."""
+    if not (names <= place.quick and place.open and not place.varied):
+        return None
+    writer, start, tags, spend = (
+        Writer(names),
+        MEMBER_START + place.path,
+        xml.tags(CALENDAR_DATA),
+        place.view.allowance.spend,
+    )
+
+    def write(row: ObjectRow, content: bytes) -> str:
+        ((name, rest),) = writer.with_contents(((row.name, row.etag, row.content_type, content),), tags)
+        text = f"{start}{quote_segment(name)}{rest}"
+        spend(len(text))
+        return text
+
+    return write
 
 
 def _candidates(

@@ -42,7 +42,10 @@ HOMES = Statement(
     .where(_p.kind == bindparam("principal_kind"), _c.kind == bindparam("kind"), _c.parent_id.is_(None))
     .order_by(_p.uid)
 )
-_homes_of = select(_c.id).where(among(_c.principal_id, "principals"), aside.of_kind(_c.kind), _c.parent_id.is_(None))
+_homes_of = select(_c.id).where(
+    among(_c.principal_id, "principals"), aside.of_kind(_c.kind), func.coalesce(_c.parent_id, 0) == 0
+)
+"""Spelled so that nobody looks for what has no parent, which all homes of the site have not, but by principals."""
 IN_HOMES = Statement(
     union_all(
         select(*COLLECTION).where(_c.id.in_(_homes_of)),

@@ -159,6 +159,26 @@ def test_calendar_data_come_as_stored(week: Dialogue) -> None:
     assert answer.properties(f"/dav/{DEFAULT}monday")[D("getetag")].text == stored.headers["ETag"]
 
 
+@pytest.mark.parametrize("whole_home", [True, False])
+def test_what_is_written_from_rows_is_what_resources_say(week: Dialogue, whole_home: bool) -> None:
+    """Whoever asks for more properties than rows have gets the same of those that they have."""
+    fill(
+        week,
+        DEFAULT,
+        **{"50%25%20off%20%26%20more%20%3Cnow%3E": event("odd", "DTSTART:20260105T090000Z", "SUMMARY:a <b> & c")},
+    )
+    few, more = "<D:getetag/><D:getcontenttype/><C:calendar-data/>", "<D:getcontentlength/>"
+    path, filter = (HOME, comp()) if whole_home else (DEFAULT, comp(time_range("20250101T000000Z")))
+    quick, slow = (query(week, filter, path=path, depth="1", props=props) for props in (few, few + more))
+    assert quick.hrefs == slow.hrefs
+    assert len(quick.hrefs) > 3
+    for href in quick.hrefs:
+        one, other = quick.properties(href), slow.properties(href)
+        assert D("getcontentlength") in other
+        for name in (D("getetag"), D("getcontenttype"), C("calendar-data")):
+            assert one[name].text == other[name].text
+
+
 def test_calendar_data_come_in_part_expanded_and_as_jcal(week: Dialogue) -> None:
     """RFC 4791 section 9.6, RFC 7265."""
     part = '<C:calendar-data><C:comp name="VCALENDAR"><C:comp name="VEVENT"><C:prop name="UID"/></C:comp></C:comp>'

@@ -107,3 +107,23 @@ def statements(store: Store, work: Callable[[Transaction], object]) -> int:
 def names_in(store: Store, collection_id: int) -> list[str]:
     """The names of the members of a collection."""
     return store.read_now(lambda txn: [name for name, _, _ in txn.objects.listing(collection_id)])
+
+
+def steps(store: Store, look: Callable[[Transaction], object]) -> int:
+    """How many steps of its virtual machine SQLite takes for what reads: no other load of the machine disturbs that."""
+
+    def count(txn: Any) -> int:
+        counted = [0]
+
+        def step() -> int:
+            counted[0] += 1
+            return 0
+
+        txn.connection.driver.set_progress_handler(step, 1)
+        try:
+            look(txn)
+        finally:
+            txn.connection.driver.set_progress_handler(None, 1)
+        return counted[0]
+
+    return store.read_now(count)

@@ -1,10 +1,12 @@
 """Homes and collections: names, paths, moves, and the numbers that every change takes."""
 
+from collections.abc import Callable
+
 import attrs
 import pytest
-from samples import Clock, Place, draft, furnish, principal, put, revision
+from samples import Clock, Place, draft, furnish, principal, put, revision, sqlite_only, steps
 
-from calserver.store import Collection, Missing, NameTaken, Store
+from calserver.store import Collection, Missing, NameTaken, Store, Transaction
 
 
 def add(store: Store, parent: int, name: str, kind: str = "plain", **more: object) -> Collection:
@@ -251,3 +253,29 @@ def test_the_homes_of_many_and_what_is_in_them_are_one_query(store: Store, place
     found = store.read_now(lambda txn: txn.collections.in_homes(people, "calendar-home", ["calendar", "inbox"]))
     assert {each.id for each in found} == {place.home.id, place.calendar.id, inbox.id, other.home.id, other.calendar.id}
     assert store.read_now(lambda txn: txn.collections.in_homes([], "calendar-home", ["calendar"])) == []
+
+
+LOOKS = {
+    "homes": lambda txn, at: txn.collections.in_homes([at.principal.id], "calendar-home", ["calendar", "inbox"]),
+    "a home": lambda txn, at: txn.collections.home(at.principal.id, "calendar-home"),
+    "a way": lambda txn, at: txn.collections.locate("user", "ann", "calendar-home", ["Default", "a.ics"]),
+    "an address": lambda txn, at: txn.principals.by_addresses(["mailto:ann@example.com"]),
+    "an owner": lambda txn, at: txn.principals.owning([at.home.id]),
+    "groups": lambda txn, at: txn.principals.memberships(at.principal.id),
+    "copies": lambda txn, at: txn.copies.of([at.home.id], "lunch"),
+    "sources": lambda txn, at: txn.shares.sources(at.home.id),
+}
+
+
+@sqlite_only
+@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS.keys())
+def test_what_requests_look_for_takes_steps_that_do_not_grow_with_the_number_of_users(
+    store: Store, place: Place, look: Callable[[Transaction, Place], object]
+) -> None:
+    def settle(first: int, last: int) -> None:
+        store.write_now(lambda txn: [furnish(txn, "x" * number) for number in range(first, last)])
+
+    settle(1, 20)
+    few = steps(store, lambda txn: look(txn, place))
+    settle(20, 220)
+    assert steps(store, lambda txn: look(txn, place)) <= few + 10

@@ -3,10 +3,10 @@
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from samples import DAY, HOUR, Place, draft, furnish, put, sqlite_only
+from samples import DAY, HOUR, Place, draft, furnish, put, sqlite_only, steps
 
 from calserver.ical import Instance
-from calserver.store import Store
+from calserver.store import Store, Transaction
 from calserver.store.instances import LONGEST, band_of
 from calserver.store.schema import MARKED
 
@@ -220,8 +220,6 @@ def test_the_index_finds_what_a_slow_search_finds(
 
 @sqlite_only
 def test_a_week_is_found_by_steps_that_do_not_grow_with_the_calendar(store: Store, place: Place) -> None:
-    """Counted in the virtual machine of the database, which no other load disturbs."""
-
     def add(first: int, count: int):
         def work(txn):
             for number in range(first, first + count):
@@ -232,25 +230,10 @@ def test_a_week_is_found_by_steps_that_do_not_grow_with_the_calendar(store: Stor
 
         return work
 
-    def steps() -> int:
-        def count(txn):
-            counted = [0]
-
-            def step() -> int:
-                counted[0] += 1
-                return 0
-
-            txn.connection.driver.set_progress_handler(step, 1)
-            try:
-                found = txn.objects.in_range([place.calendar.id], 50 * DAY, 57 * DAY)
-            finally:
-                txn.connection.driver.set_progress_handler(None, 1)
-            assert len(found) == 7
-            return counted[0]
-
-        return store.read_now(count)
+    def look(txn: Transaction) -> None:
+        assert len(txn.objects.in_range([place.calendar.id], 50 * DAY, 57 * DAY)) == 7
 
     store.write_now(add(0, 100))
-    few = steps()
+    few = steps(store, look)
     store.write_now(add(100, 2000))
-    assert steps() == few
+    assert steps(store, look) == few
