@@ -127,15 +127,9 @@ class Daemon(Service):
             reactor=self._reactor,
             settled=None if federation is None or identity is None else federation.arrived,
         )
-        pages: list[Pages] = []
-        if federation is not None and federation.answers:
-            pages.append(FederationPages(federation))
-        if federation is not None and identity is not None:
-            pages.append(NodePages(NODE_PATH, federation))
         member = self._node = None if identity is None else self._member(identity, found, adapter)
-        if member is not None:
-            pages.append(member.pages)
-        serve_public(self._public, adapter, access_log, pages, None if member is None else member.front)
+        front = None if member is None else member.front
+        serve_public(self._public, adapter, access_log, _pages(federation, member), front)
         for reception in self._receptions.values():
             reception.desk = None if federation is None else federation.desk
             if member is not None:
@@ -323,3 +317,15 @@ def _in_reactor(reactor: Any, act: Callable[[], None], *_: object) -> None:
 
 def _cannot_reload() -> None:
     log.warn("one process reads its configuration at the start: restart it, or let workers serve (server.workers)")
+
+
+def _pages(federation: Federation | None, member: Member | None) -> list[Pages]:
+    """What is answered besides the DAV root: to other organizations, and to other nodes."""
+    found: list[Pages] = []
+    if federation is not None and federation.answers:
+        found.append(FederationPages(federation))
+    if federation is not None and member is not None:
+        found.append(NodePages(NODE_PATH, federation))
+    if member is not None:
+        found.append(member.pages)
+    return found
