@@ -7,7 +7,7 @@ import pytest
 from samples import Clock, Place, draft, postgres_only, put, sqlite_only
 
 from calserver.dav import TakesLong
-from calserver.store import Store, Transaction, engine, open_store
+from calserver.store import Store, Transaction, engine, open_store, postgres
 
 LONG = 3000
 
@@ -69,6 +69,7 @@ def test_a_glance_that_takes_long_is_given_up(store: Store, place: Place, monkey
 
 def test_looking_what_changed_is_never_given_up(store: Store, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "GLANCE_SECONDS", -1.0)
+    monkeypatch.setattr(postgres, "LOOK_SECONDS", 60.0)
     stamp = store.stamp(place.home.id)
     assert stamp is not None
     for _ in range(300):

@@ -270,7 +270,10 @@ def test_who_hangs_in_a_transaction_does_not_keep_others_out(
 # -- what is current -----------------------------------------------------------------------------------------------
 
 
-def test_no_number_comes_again_when_the_watch_was_lost(url: str, store: Store, place: Place) -> None:
+def test_no_number_comes_again_when_the_watch_was_lost(
+    url: str, store: Store, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_module, "LOOK_SECONDS", 60.0)
     seen = {store.data_version()}
     end_connections(url)
     for _ in range(50):
