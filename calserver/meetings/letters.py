@@ -204,12 +204,12 @@ def _put(txn: Transaction, letter: Letter, message: Message) -> None:
 def _joined(before: Letter, new: Letter, message: Message) -> Letter:
     """One letter of two: what says all makes what was said before needless.
 
-    Who is at another node gets all that one change says, as at the own node: an instance is cancelled, and the rest
-    changes; what says all goes first, since the rest may be about what that makes. Others get what says all.
+    All that one change says is kept: an instance is cancelled, and the rest changes; what says all goes first, since the
+    rest may be about what that makes.
     """
     if new.sender is None:
         new = attrs.evolve(new, sender=before.sender, reason=before.reason)
-    same_change = bool(new.node) and before.latest == new.latest
+    same_change = before.latest == new.latest
     if message.calendar.master is not None and message.method is not Method.ADD:
         texts = (*new.texts, *(before.texts[-before.together :] if same_change else ()))
     else:

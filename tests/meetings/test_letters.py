@@ -126,6 +126,23 @@ def test_single_instances_wait_behind_one_another(open_office: Office) -> None:
     assert open_office.attendee("ann", "m", ZOE, "20990107T090000Z").param("SCHEDULE-STATUS") == "2.0"  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize("steps", [["both"], ["series", "both"], ["cancel", "both"], ["series", "cancel", "both"]])
+def test_a_cancelled_instance_is_told_beside_the_series_that_it_was_in(open_office: Office, steps: list[str]) -> None:
+    """What says all of a series says nothing of an instance that is cancelled, which would seem to take place."""
+    day = "20990107T090000Z"
+    cancelled = vevent("m", *people("ann", ZOE), f"RECURRENCE-ID:{day}", f"DTSTART:{day}", "STATUS:CANCELLED")
+    for step in steps:
+        summary = "new" if step == "both" else "old"
+        master = vevent("m", *people("ann", ZOE), "RRULE:FREQ=DAILY;COUNT=5", f"SUMMARY:{summary}")
+        content = text(master) if step == "series" else text(master, cancelled)
+        assert open_office.put("ann", content).status in (201, 204)
+    (letter,) = waiting(open_office)[ZOE]
+    assert summaries(letter) == ["new"]
+    last = [each for each in letter.texts if f"RECURRENCE-ID:{day}".encode() in each]
+    assert last
+    assert b"STATUS:CANCELLED" in last[-1]
+
+
 def test_who_is_given_up_is_told_so(open_office: Office) -> None:
     open_office.invite("m", "ann", ZOE)
 
