@@ -40,6 +40,9 @@ LUGGAGE: Final = "luggage"
 """A task: what goes along with a principal who arrives."""
 SWEEP: Final = "sweep"
 """A task: homes that have left are to be removed."""
+STALE: Final = "stale copy"
+"""A task: a copy that was begun is to be removed, if nobody goes on with it."""
+STALE_AFTER: Final = timedelta(days=1)
 _NEVER: Final = timedelta(days=36500)
 
 
@@ -171,7 +174,7 @@ class Removal:
     async def _fetch(self, asked: Mapping[str, Any]) -> Mapping[str, Any]:
         """Fetch what is missing, for some seconds; tells whether little is left, and how much is here."""
         ids, source = asked["principals"], asked["source"]
-        await self._store.read(lambda txn: self._check_absent(txn, ids))
+        await self._store.write(lambda txn: self._expect(txn, ids))
         deadline = self._reactor.seconds() + FETCH_SECONDS
         nearly = False
         if await self._swept(ids, deadline):
@@ -193,12 +196,15 @@ class Removal:
                 return None
         return carried
 
-    def _check_absent(self, txn: Transaction, ids: Sequence[int]) -> None:
-        """See that there is nothing that a copy would stand against."""
+    def _expect(self, txn: Transaction, ids: Sequence[int]) -> None:
+        """See that there is nothing that a copy would stand against; and that the copy goes if nobody wants it."""
         if self._policy.node in txn.placements.of(ids).values():
             raise Declined("they are at this node")
         if any("" in each or "held" in each for each in txn.moves.states(ids).values()):
             raise Declined("there are calendars of theirs at this node, which are not in use")
+        for each in ids:
+            _forget(txn, STALE, each)
+            txn.tasks.put(STALE, str(each), due=txn.now + STALE_AFTER)
 
     async def _swept(self, ids: Sequence[int], deadline: float) -> bool:
         """Remove what is here since they left the last time; returns whether all of it is gone."""
@@ -281,6 +287,7 @@ class Removal:
             return False
         content = json.loads(task.payload)
         txn.tasks.remove(task.id)
+        _forget(txn, STALE, who.id)
         txn.moves.arrive((who.id,))
         txn.moves.forget((who.id,), self._paths(who))
         txn.moves.have(content["rows"])
@@ -292,8 +299,8 @@ class Removal:
 
 
 def sweep(txn: Transaction, task: Task) -> None:
-    """Remove some of what has left (`calserver.work.Work`)."""
-    if txn.moves.sweep(int(task.key), "left", SWEPT_AT_ONCE):
+    """Remove some of what has left, or of a copy that nobody wants (`calserver.work.Work`)."""
+    if txn.moves.sweep(int(task.key), "left" if task.kind == SWEEP else "arriving", SWEPT_AT_ONCE):
         txn.tasks.postpone(task.id, txn.now)
     else:
         txn.tasks.remove(task.id)
@@ -323,5 +330,5 @@ def _stay(txn: Transaction, node: str, revisions: Mapping[int, int]) -> frozense
     return frozenset(each for each, there in where.items() if there != node)
 
 
-WORKS: Final = {SWEEP: sweep}
+WORKS: Final = {SWEEP: sweep, STALE: sweep}
 """What does the tasks that moving leaves behind."""

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from calserver.cli import run
+from calserver.directory import drain
 from calserver.store import open_store
 
 Verb = Callable[..., Any]
@@ -60,7 +61,28 @@ def test_who_is_placed_stays_where_the_calendars_are(verb: Verb, node: Path) -> 
     assert "no calendars" in verb("cluster", "place", "group/staff", "b1", "--config", node).err
 
 
-@pytest.mark.parametrize("words", [("nodes",), ("status",), ("place", "ann", "b1")])
+def test_a_node_that_was_drained_takes_people_again(tmp_path: Path, verb: Verb, node: Path) -> None:
+    directory = open_store(f"sqlite:///{tmp_path}/directory.sqlite", reactor=None)
+    directory.write_now(lambda txn: drain(txn, ["b1"]))
+    directory.close()
+    verb("user", "add", "ann", "--no-password", "--config", node)
+    told = verb("cluster", "nodes", "--json", "--config", node).json
+    assert {each["name"]: (each["principals"], each["drained"]) for each in told} == {
+        "b1": (0, True),
+        "b2": (1, False),
+        "f1": (0, False),
+    }
+    assert "drained" in verb("cluster", "nodes", "--config", node).out
+    assert verb("cluster", "drain", "b1", "--end", "--config", node).status == 0
+    assert verb("cluster", "drain", "f1", "--end", "--config", node).status == 1
+    verb("user", "add", "bob", "--no-password", "--config", node)
+    told = verb("cluster", "nodes", "--json", "--config", node).json
+    assert {each["name"]: each["principals"] for each in told} == {"b1": 1, "b2": 1, "f1": 0}
+
+
+@pytest.mark.parametrize(
+    "words", [("nodes",), ("status",), ("place", "ann", "b1"), ("move", "ann", "b1"), ("drain", "b1")]
+)
 def test_a_server_alone_is_no_cluster(tmp_path: Path, words: tuple[str, ...]) -> None:
     path = tmp_path / "alone.toml"
     path.write_text("")

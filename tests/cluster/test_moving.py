@@ -2,7 +2,8 @@
 
 import json
 import shutil
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from calserver.cluster.calls import Caller
 from calserver.cluster.mirror import Mirror
 from calserver.cluster.mover import Mover
 from calserver.cluster.relay import NodeAway
-from calserver.cluster.removal import HOLD, Removal
+from calserver.cluster.removal import HOLD, STALE, WORKS, Removal
 from calserver.config import Calendars, Config, Scheduling
 from calserver.meetings import Policy
 from calserver.store import Draft, Held, Principal, Store, Transaction, open_store
@@ -133,11 +134,23 @@ class Town:
         return self.directory.read_now(lambda txn: txn.placements.node("user", "ann"))
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def urls(request: pytest.FixtureRequest, tmp_path: Path, empty_database: Path) -> Iterator[Mapping[str, str]]:
+    """Empty stores of each engine, by what they are for."""
+    with ExitStack() as stack:
+        found = {}
+        for name in ("directory", *NODES):
+            if request.param == "sqlite":
+                shutil.copy(empty_database, tmp_path / f"{name}.sqlite")
+                found[name] = f"sqlite:///{tmp_path}/{name}.sqlite"
+            else:
+                found[name] = stack.enter_context(request.getfixturevalue("postgres").copy_of(empty_database))
+        yield found
+
+
 @pytest_twisted.async_yield_fixture()
-async def town(tmp_path: Path, empty_database: Path) -> AsyncIterator[Town]:
-    for name in ("directory", *NODES):
-        shutil.copy(empty_database, tmp_path / f"{name}.sqlite")
-    url = f"sqlite:///{tmp_path}/directory.sqlite"
+async def town(tmp_path: Path, urls: Mapping[str, str]) -> AsyncIterator[Town]:
+    url = urls["directory"]
     key = "A" * 43 + "="
     lines = ["[cluster]", 'node = "b1"', f'directory = "{url}"']
     for name in NODES:
@@ -154,7 +167,7 @@ async def town(tmp_path: Path, empty_database: Path) -> AsyncIterator[Town]:
     directory.write_now(add)
     wire = Wire()
     for name in NODES:
-        store = open_store(f"sqlite:///{tmp_path}/{name}.sqlite", reactor=global_reactor)  # type: ignore[arg-type]
+        store = open_store(urls[name], reactor=global_reactor)  # type: ignore[arg-type]
         wire.nodes[name] = Node(name, store, url, wire)
         await wire.nodes[name].mirror.catch_up()
     yield Town(Config.load(tmp_path / "node.toml"), directory, wire, *wire.nodes.values())
@@ -171,7 +184,7 @@ async def test_wherever_it_fails_ann_is_at_one_node_with_all_that_was_written(to
     await town.mover().move(["ann"], "b2", together=False)
     acts, source = len(wire.asked), "b2"
     assert acts > 10
-    for number in range(acts):
+    for number in range(0, acts, 1 if "sqlite" in str(town.config.cluster.directory) else 4):
         goal = "b1" if source == "b2" else "b2"
         wire.asked.clear()
         wire.fails_at, wire.how = number, how
@@ -246,6 +259,26 @@ async def test_calendars_that_are_not_complete_are_not_taken_into_use(town: Town
 async def test_what_cannot_be_moved_is_refused(town: Town, name: str, node: str, why: str) -> None:
     with pytest.raises(Refused, match=why):
         await town.mover().move([name], node, together=False)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_copy_that_nobody_goes_on_with_is_removed_and_may_be_begun_again(town: Town) -> None:
+    def sweep(txn: Transaction) -> int:
+        tasks = txn.tasks.of(STALE)
+        for each in tasks:
+            WORKS[STALE](txn, each)
+        return len(tasks)
+
+    ann = town.directory.read_now(lambda txn: txn.principals.by_uid("user", "ann"))
+    assert ann is not None
+    await town.wire.ask("b2", "fetch", principals=[ann.id], source="b1")
+    assert town.b2.store.read_now(lambda txn: txn.moves.states([ann.id])) == {ann.id: {"arriving"}}
+    while town.b2.store.write_now(sweep):
+        pass
+    assert town.b2.store.read_now(lambda txn: txn.moves.states([ann.id])) == {}
+    await town.mover().move(["ann"], "b2", together=False)
+    assert town.b2.names().keys() == town.wire.written
+    assert town.b2.store.read_now(lambda txn: txn.tasks.of(STALE)) == []
 
 
 @pytest_twisted.ensureDeferred

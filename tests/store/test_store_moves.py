@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import threading
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from functools import partial
@@ -283,6 +284,33 @@ def test_nobody_reads_or_writes_what_is_held(store: Store, place: Place) -> None
             store.write_now(change)
     store.write_now(lambda txn: txn.moves.thaw(ids))
     store.write_now(lambda txn: txn.objects.put(place.calendar.id, draft("new.ics")))
+
+
+def test_what_was_written_before_a_home_is_held_is_all_that_was(store: Store, place: Place) -> None:
+    """Whoever writes at the same time has written before, or is told to come again."""
+    ids, written, threads = [place.principal.id], list[str](), 4
+    begun = threading.Barrier(threads + 1)
+
+    def write(number: int) -> None:
+        for each in range(10_000):
+            name = f"{number}-{each}.ics"
+            try:
+                store.write_now(lambda txn, name=name: txn.objects.put(place.calendar.id, draft(name)))  # type: ignore[misc]
+            except Held:
+                return
+            written.append(name)
+            if each == 2:
+                begun.wait()
+
+    writing = [threading.Thread(target=write, args=(number,)) for number in range(threads)]
+    for thread in writing:
+        thread.start()
+    begun.wait()
+    store.write_now(lambda txn: txn.moves.hold(ids))
+    _, members = store.read_now(lambda txn: txn.moves.members(place.calendar.id, 0, 100_000))
+    for thread in writing:
+        thread.join()
+    assert sorted(row[3] for row in members["object"]) == sorted(written)
 
 
 def test_what_was_remembered_of_a_home_is_known_to_be_old_when_it_is_held(store: Store, place: Place) -> None:
