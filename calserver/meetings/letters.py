@@ -204,8 +204,8 @@ def _put(txn: Transaction, letter: Letter, message: Message) -> None:
 def _joined(before: Letter, new: Letter, message: Message) -> Letter:
     """One letter of two: what says all makes what was said before needless.
 
-    All that one change says is kept: an instance is cancelled, and the rest changes; what says all goes first, since the
-    rest may be about what that makes.
+    All that one change says is kept: an instance is cancelled, and the rest changes. What says all goes first, since
+    the rest may be about what that makes.
     """
     if new.sender is None:
         new = attrs.evolve(new, sender=before.sender, reason=before.reason)
