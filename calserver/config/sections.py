@@ -96,10 +96,10 @@ class Store:
         5.0, "how long a request waits for the database before it is told to come again", at_least(0.1)
     )
     cache_bytes: int = option(
-        MIB,
-        "how much of an SQLite file each connection keeps in memory, of which a process has two more than readers;"
-        " the system keeps the rest",
-        at_least(64 * KIB),
+        4 * MIB,
+        "how much of an SQLite file is kept in memory for short reads, and as much for writes; each reader keeps a"
+        " quarter of that; the system keeps the rest",
+        at_least(256 * KIB),
     )
     paths: int = option(
         2_000, "most collections whose place and rights a process remembers; about 3 KiB each", at_least(1)

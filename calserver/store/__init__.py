@@ -134,7 +134,7 @@ def open_store(
     readers: int = 4,
     writers: int = 1,
     busy_timeout: float = 10.0,
-    cache_bytes: int = 2**20,
+    cache_bytes: int = 2**22,
     paths: int = 2000,
     now: Callable[[], datetime] = utc_now,
 ) -> SqlStore:
@@ -146,7 +146,7 @@ def open_store(
         readers: how many reads run at the same time.
         writers: how many groups of writes run at the same time, where the database takes more than one.
         busy_timeout: seconds that a write waits for others before `Busy`, and both for a database that is away.
-        cache_bytes: how much of a file of SQLite each connection keeps in memory.
+        cache_bytes: see `calserver.store.sqlite.SQLite`.
         paths: how many ways to collections are remembered.
         now: the clock.
 

@@ -53,8 +53,9 @@ class SQLite:
     path: Path
     busy_timeout: float
     """Seconds that a writer waits for another process."""
-    cache_bytes: int = 2**20
-    """How much of the file each connection keeps in memory."""
+    cache_bytes: int = 2**22
+    """How much of the file is kept in memory by the connection that looks, and by the one that writes; readers, of
+    which there are more and which are asked less, keep a quarter of that."""
 
     name: ClassVar = "sqlite"
     compiler: ClassVar = sqlite.dialect(paramstyle="named")
@@ -64,9 +65,10 @@ class SQLite:
 
     def connect(self, *, writable: bool) -> sqlite3.Connection:
         """A new driver."""
-        return self._connect(writable=writable, wait_seconds=self.busy_timeout)
+        cache_bytes = self.cache_bytes if writable else self.cache_bytes // 4
+        return self._connect(writable=writable, wait_seconds=self.busy_timeout, cache_bytes=cache_bytes)
 
-    def _connect(self, *, writable: bool, wait_seconds: float) -> sqlite3.Connection:
+    def _connect(self, *, writable: bool, wait_seconds: float, cache_bytes: int) -> sqlite3.Connection:
         connection = sqlite3.connect(
             self.path,
             timeout=self.busy_timeout,  # while it is opened: somebody may be recovering what a crash has left
@@ -78,7 +80,7 @@ class SQLite:
             "journal_mode=WAL",
             "synchronous=FULL",
             "foreign_keys=ON",
-            f"cache_size=-{self.cache_bytes // 1024}",
+            f"cache_size=-{cache_bytes // 1024}",
             "journal_size_limit=67108864",
             f"query_only={'OFF' if writable else 'ON'}",
             f"busy_timeout={round(wait_seconds * 1000)}",
@@ -88,7 +90,7 @@ class SQLite:
 
     def connect_watch(self, enough: Callable[[], bool]) -> sqlite3.Connection:
         """A driver that asks `enough` now and then, after `STEPS` of a statement, and fails if it is so."""
-        connection = self._connect(writable=False, wait_seconds=0)
+        connection = self._connect(writable=False, wait_seconds=0, cache_bytes=self.cache_bytes)
         connection.set_progress_handler(enough, STEPS)
         return connection
 

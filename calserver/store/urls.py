@@ -11,7 +11,7 @@ from calserver.store.sqlite import SQLite
 from calserver.store.values import Unusable
 
 
-def dialect_of(url: str, *, busy_timeout: float = 10.0, writers: int = 1, cache_bytes: int = 2**20) -> Dialect:
+def dialect_of(url: str, *, busy_timeout: float = 10.0, writers: int = 1, cache_bytes: int = 2**22) -> Dialect:
     """The dialect for the URL of a database.
 
     Args:
