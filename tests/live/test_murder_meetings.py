@@ -157,7 +157,9 @@ def test_what_is_for_a_dead_node_waits_and_arrives_once(murder: Murder, front: D
     config = str(murder.nodes["b1"].config)
     waiting = json.loads(calserver("federation", "queue", "--json", "--config", config))
     assert [each["domain"] for each in waiting] == ["node:b2"]
-    assert "1" in calserver("federation", "retry", "node:b2", "--config", config)
+    lane = json.loads(calserver("federation", "show", "node:b2", "--json", "--config", config))
+    assert [each["uid"] for each in lane["letters"]].count("wait") == 1, "edits before it could be sent became one"
+    assert "to be tried now" in calserver("federation", "retry", "node:b2", "--config", config)
     murder.nodes["b1"].kill()
     murder.nodes["b1"].start()
     murder.nodes["b2"].start()
