@@ -111,7 +111,7 @@ class Mover:
             if source == node:
                 await self._tell(node)
                 continue
-            group = await self._patiently([each.uid], lambda each=each, source=source: self._together(each.id, source))  # type: ignore[misc]
+            group = await self._patiently([each.uid], self._together, each.id, source)
             others = [one.uid for one in group if one.id not in wanted]
             if others and not together:
                 raise Refused(
@@ -141,7 +141,7 @@ class Mover:
                 counts = self._accounts.read_now(lambda txn: txn.placements.counts())
                 target = directory.least_used(open_ones, counts)
                 assert target is not None, "there is one"
-                group = await self._patiently([each.uid], lambda each=each: self._together(each.id, node))  # type: ignore[misc]
+                group = await self._patiently([each.uid], self._together, each.id, node)
                 done.append(await self._move(group, node, target))
         await self._tell(*self._config.cluster.nodes)
         return done
@@ -159,7 +159,7 @@ class Mover:
         began = self._reactor.seconds()
         who = [each.uid for each in group]
         ids = [each.id for each in group]
-        members = await self._patiently(who, lambda: self._copy(who, ids, source, node))
+        members = await self._patiently(who, self._copy, who, ids, source, node)
         for _ in range(ATTEMPTS):
             try:
                 paused = await self._switch(ids, source, node)
@@ -169,7 +169,7 @@ class Mover:
                     paused = 0.0
                     break
                 await self._let_go(ids, source)
-                members = await self._patiently(who, lambda: self._copy(who, ids, source, node))
+                members = await self._patiently(who, self._copy, who, ids, source, node)
             else:
                 break
         else:
@@ -230,12 +230,12 @@ class Mover:
 
     # -- patience ------------------------------------------------------------------------------------------------------
 
-    async def _patiently(self, who: Sequence[str], step: Callable[[], Any]) -> Any:
+    async def _patiently(self, who: Sequence[str], step: Callable[..., Any], *arguments: Any) -> Any:
         """Do a step, again if a node is away."""
         deadline = self._reactor.seconds() + PATIENCE_SECONDS
         while True:
             try:
-                return await step()
+                return await step(*arguments)
             except (NodeAway, NodeSilent) as error:
                 if self._reactor.seconds() > deadline:
                     raise Refused(f"{', '.join(who)}: a node is away ({error}); ask again to go on") from None

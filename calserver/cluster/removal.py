@@ -12,6 +12,7 @@ Each node changes the state of homes in the transaction in which it learns where
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any, Final
 
 from twisted.logger import Logger
@@ -214,7 +215,7 @@ class Removal:
             while more:
                 if self._reactor.seconds() > deadline:
                     return False
-                more = await self._store.write(lambda txn, each=each: _swept(txn, each))  # type: ignore[misc]
+                more = await self._store.write(partial(_swept, principal_id=each))
         return True
 
     async def _take(self, source: str, wanted: Wanted) -> int:

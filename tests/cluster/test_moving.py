@@ -167,7 +167,7 @@ async def town(tmp_path: Path, urls: Mapping[str, str]) -> AsyncIterator[Town]:
     directory.write_now(add)
     wire = Wire()
     for name in NODES:
-        store = open_store(urls[name], reactor=global_reactor)  # type: ignore[arg-type]
+        store = open_store(urls[name], reactor=global_reactor)  # type: ignore[arg-type] # what is used of it is there
         wire.nodes[name] = Node(name, store, url, wire)
         await wire.nodes[name].mirror.catch_up()
     yield Town(Config.load(tmp_path / "node.toml"), directory, wire, *wire.nodes.values())

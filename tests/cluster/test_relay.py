@@ -72,7 +72,7 @@ def test_nothing_is_read_before_somebody_takes_it() -> None:
     body.data(b"one")
     assert not wire.reads
     consumer = Consumer()
-    Body(body, Lateness(1, Clock())).startProducing(consumer)  # type: ignore[arg-type]
+    Body(body, Lateness(1, Clock())).startProducing(consumer)  # type: ignore[arg-type] # what is used of it is there
     assert (wire.reads, consumer.taken) == (True, [b"one"])
 
 
@@ -81,7 +81,7 @@ def test_a_slow_node_makes_the_client_wait_and_order_is_kept() -> None:
     consumer = Consumer()
     producer = Body(body, Lateness(1, Clock()))
     consumer.after = producer.pauseProducing
-    done = producer.startProducing(consumer)  # type: ignore[arg-type]
+    done = producer.startProducing(consumer)  # type: ignore[arg-type] # what is used of it is there
     for part in (b"1", b"2", b"3"):
         body.data(part)
         assert not wire.reads
@@ -96,7 +96,7 @@ def test_a_slow_node_makes_the_client_wait_and_order_is_kept() -> None:
 
 def test_a_client_that_goes_does_not_end_the_body() -> None:
     _, body = intake()
-    done = Body(body, Lateness(1, Clock())).startProducing(Consumer())  # type: ignore[arg-type]
+    done = Body(body, Lateness(1, Clock())).startProducing(Consumer())  # type: ignore[arg-type] # what is used of it is there
     body.data(b"half")
     body.lost()
     assert body.gone
@@ -107,7 +107,7 @@ def test_what_a_node_does_not_take_is_thrown_away() -> None:
     wire, body = intake()
     consumer = Consumer()
     producer = Body(body, Lateness(1, Clock()))
-    producer.startProducing(consumer)  # type: ignore[arg-type]
+    producer.startProducing(consumer)  # type: ignore[arg-type] # what is used of it is there
     producer.pauseProducing()
     producer.stopProducing()
     body.data(b"more")
@@ -126,7 +126,7 @@ def test_a_node_that_takes_nothing_is_given_up() -> None:
     late.waiting.addErrback(lambda _: None)
     _, body = intake()
     producer = Body(body, late)
-    producer.startProducing(Consumer())  # type: ignore[arg-type]
+    producer.startProducing(Consumer())  # type: ignore[arg-type] # what is used of it is there
     producer.pauseProducing()
     clock.advance(4)
     producer.resumeProducing()

@@ -107,8 +107,8 @@ def stopping(mover: Mover, acts: Sequence[str]) -> None:
             stop(PLACED)
         return done
 
-    mover._caller.ask = asked  # type: ignore[method-assign]
-    mover._accounts.write_now = placed  # type: ignore[method-assign]
+    mover._caller.ask = asked  # type: ignore[method-assign] # the test is told of each step
+    mover._accounts.write_now = placed  # type: ignore[method-assign] # the test is told of each step
 
 
 async def serve(config: Config, reactor: Any) -> None:

@@ -305,7 +305,7 @@ class Load:
     def are_refused(self, names: Iterable[str]) -> None:
         """Wait until each of some clients has been told to come again once more."""
         before = {name: self.clients[name].roamer.refused for name in names}
-        refused = lambda: all(self.clients[name].roamer.refused > number for name, number in before.items())  # noqa: E731
+        refused = lambda: all(self.clients[name].roamer.refused > number for name, number in before.items())  # noqa: E731 - as short as it is read
         self.until(refused, self._how)
 
     def _how(self) -> str:

@@ -48,6 +48,8 @@ _numbers: Final = count(1)
 def site(
     program: Callable[[str], str], postgres: Cluster, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Spread]:
+    for each in ("ip", "unshare"):
+        program(each)
     skip_where_there_are_none()
     with ExitStack() as stack:
         folders = [stack.enter_context(tempfile.TemporaryDirectory(prefix=PREFIX)) for _ in range(2)]

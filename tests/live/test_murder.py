@@ -278,7 +278,7 @@ def said(murder: Murder, target: str, method: str = "GET", key: Ed25519PrivateKe
         assert isinstance(found, Ed25519PrivateKey)
         key = found
     facts = {"node": "f1", "audience": "b1", "kind": "user", "uid": "ann"} | more
-    return signed(Assertion(at=int(time.time()), **facts), key, method=method, target=target)  # type: ignore[arg-type]
+    return signed(Assertion(at=int(time.time()), **facts), key, method=method, target=target)  # type: ignore[arg-type] # what is used of it is there
 
 
 def test_a_node_believes_the_front_end_once_and_nobody_else(murder: Murder) -> None:

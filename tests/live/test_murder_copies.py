@@ -292,7 +292,7 @@ def test_whichever_node_dies_while_things_are_moved_nothing_is_lost(cluster: Mur
     worker = Thread(target=move_all)
     worker.start()
     for number, node in enumerate(("b1", "b2", "f1"), 1):
-        until(lambda number=number: len(statuses) >= 8 * number, "it goes on")  # type: ignore[misc]
+        until(lambda number=number: len(statuses) >= 8 * number, "it goes on")  # type: ignore[misc] # bound at once
         cluster.nodes[node].kill()
         cluster.nodes[node].start()
     worker.join()

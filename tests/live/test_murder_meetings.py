@@ -210,7 +210,7 @@ def said(murder: Murder, *fields: tuple[str, str], signer: str = "b1", selector:
     message = Message.compose(
         originator=originator, recipients=(bob,), component="VEVENT", method="REQUEST", body=body, message_id="1"
     )
-    signing = SigningKey(domain=f"{signer}.node.internal", selector=selector, private=key)  # type: ignore[arg-type]
+    signing = SigningKey(domain=f"{signer}.node.internal", selector=selector, private=key)  # type: ignore[arg-type] # what is used of it is there
     signature = sign(message.fields, body, signing, now=time.time(), methods=("private-exchange",))
     sent = dict((*message.fields, ("DKIM-Signature", signature), *fields))
     where = str(how.get("where", NODE_PATH))
@@ -275,7 +275,7 @@ def test_a_front_end_takes_what_other_organizations_bring(internet: Internet) ->
     assert front.find("ann", "visit") is not None
     for who in ("ann", "bob"):
         assert front.answers(who, "visit", "ACCEPTED").status == 204
-        until(lambda who=who: status(south.text("ann", "visit"), front.mail(who))["PARTSTAT"] == "ACCEPTED")  # type: ignore[misc]
+        until(lambda who=who: status(south.text("ann", "visit"), front.mail(who))["PARTSTAT"] == "ACCEPTED")  # type: ignore[misc] # bound at once
     assert (
         south.invite("visit", "ann", [ann, bob], "SUMMARY:Moved", "SEQUENCE:1", start="20990107T090000Z").status == 204
     )

@@ -47,7 +47,7 @@ class Node:
         carried = []
         for task, letter in self.office.store.read_now(lambda txn: letters.waiting(txn, lane)):
             status = other.take(letter)
-            self.office.write(lambda txn: letters.sent(txn, self.policy, task, {letter.recipient: status}))  # noqa: B023
+            self.office.write(lambda txn: letters.sent(txn, self.policy, task, {letter.recipient: status}))  # noqa: B023 - called before the next one
             carried.append(letter)
         return carried
 

@@ -70,9 +70,9 @@ def steps(store: Store, other: Store, ids: Sequence[int], most: int = 500) -> It
         if not wanted:
             return
         for each in wanted:
-            upto, members = store.read_now(lambda txn, each=each: txn.moves.members(each.source, each.since, most))  # type: ignore[misc]
+            upto, members = store.read_now(lambda txn, each=each: txn.moves.members(each.source, each.since, most))  # type: ignore[misc] # bound at once
             rows = wired(members)
-            assert other.write_now(lambda txn, each=each, upto=upto, rows=rows: txn.moves.take(each, upto, rows))  # type: ignore[misc]
+            assert other.write_now(lambda txn, each=each, upto=upto, rows=rows: txn.moves.take(each, upto, rows))  # type: ignore[misc] # bound at once
             yield len(rows["object"])
 
 
@@ -295,7 +295,7 @@ def test_what_was_written_before_a_home_is_held_is_all_that_was(store: Store, pl
         for each in range(10_000):
             name = f"{number}-{each}.ics"
             try:
-                store.write_now(lambda txn, name=name: txn.objects.put(place.calendar.id, draft(name)))  # type: ignore[misc]
+                store.write_now(lambda txn, name=name: txn.objects.put(place.calendar.id, draft(name)))  # type: ignore[misc] # bound at once
             except Held:
                 return
             written.append(name)
@@ -407,12 +407,12 @@ def test_who_shares_calendars_goes_together(store: Store, other: Store, place: P
                 each.id
                 for each in txn.collections.below(txn.collections.home(ids[1], "calendar-home").id)
                 if each.source_id
-            )  # type: ignore[union-attr]
+            )  # type: ignore[union-attr] # there is one
         )
     )
     assert len(seen) == 3
     for each in ids:
-        while store.write_now(lambda txn, each=each: txn.moves.sweep(each, "left", 10)):  # type: ignore[misc]
+        while store.write_now(lambda txn, each=each: txn.moves.sweep(each, "left", 10)):  # type: ignore[misc] # bound at once
             pass
     go(other, store, *ids)
     assert [everything(store, each) for each in ids] == before
