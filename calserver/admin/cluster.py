@@ -37,15 +37,6 @@ class Placed:
     node: str | None
 
 
-@attrs.frozen(kw_only=True)
-class Standing:
-    """How far a node follows the directory."""
-
-    node: str
-    directory_revision: int
-    revision: int
-
-
 def key(config: Config) -> str:
     """The public key of this node; its private key is made where there is none.
 

@@ -46,11 +46,6 @@ class Verdict:
     code: int
     text: str
 
-    @property
-    def is_taken(self) -> bool:
-        """Whether the mail server needs not keep it."""
-        return self.code < 300
-
 
 _DONE: Final = Verdict(250, "2.0.0 done")
 _IGNORED: Final = Verdict(250, "2.0.0 taken, and there is nothing to do")
