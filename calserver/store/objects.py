@@ -39,7 +39,7 @@ BY_ID = Statement(select(*OBJECT).where(_o.id == bindparam("id")))
 TEXT = Statement(select(_x.text).where(_x.object_id == bindparam("id")))
 TEXTS = Statement(select(_x.object_id, _x.text).where(among(_x.object_id, "ids")))
 TEXTS_AS_SEEN = Statement(seen.members((_o.id, _x.text), lambda query: query.where(among(_o.id, "ids"))))
-ALL = Statement(seen.members(OBJECT, seen.every, order=_o.name))
+ALL = Statement(seen.members(OBJECT, seen.every, order=_o.revision))
 LISTING = Statement(seen.members((_o.name, _o.etag, _o.content_type), seen.every, order=_o.name))
 NAMED = Statement(seen.members(_TEXTS, lambda query: query.where(among(_o.name, "names"))))
 CONTENTS = Statement(
@@ -217,8 +217,8 @@ class SqlObjects:
         return dict(self._connection.all(TEXTS_AS_SEEN, ids=values, collection_id=seen_in))
 
     def in_collection(self, collection_id: int) -> Sequence[Object]:
-        """All members, by name."""
-        return [object_from(row) for row in self._connection.all(ALL, collection_id=collection_id)]
+        """All members, the latest change first."""
+        return [object_from(row) for row in reversed(self._connection.all(ALL, collection_id=collection_id))]
 
     def listing(self, collection_id: int) -> Sequence[tuple[str, str, str]]:
         """Name, ETag and content type of all members, by name: rows as the driver gives them, from an index alone."""

@@ -185,7 +185,7 @@ class StoredCollection(Collection):
         return self.object_class(self.view, self.href.child(row.name), row, self)
 
     def members(self, wanted: frozenset[str] | None = None) -> Iterator[Resource]:
-        """Member collections that the actor may see, then members with content, both by name."""
+        """Member collections that the actor may see by name, then members with content, the latest change first."""
         self.consider()
         for row in self.view.txn.collections.children(self.row.id):
             member = self.collection_of(row)

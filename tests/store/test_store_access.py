@@ -139,7 +139,7 @@ def test_lists_are_loaded_with_the_rows(store: Store, place: Place, clock: Clock
     lunch = put(store, place.calendar.id)
     store.write_now(lambda txn: txn.objects.set_acl(lunch.id, LIST))
     found = store.read_now(lambda txn: txn.objects.in_collection(place.calendar.id))
-    assert [each.acl for each in found] == [None, LIST]
+    assert [each.acl for each in found] == [LIST, None]
     named = store.read_now(lambda txn: txn.objects.named(place.calendar.id, ["lunch.ics"]))
     assert named["lunch.ics"][0].acl == LIST
     changed = store.read_now(lambda txn: txn.changes.objects(place.calendar.id, 0))

@@ -226,7 +226,6 @@ def three(store: Store, place: Place) -> list[Object]:
 def test_members_come_by_name(store: Store, place: Place, three: list[Object]) -> None:
     def check(txn):
         objects, at = txn.objects, place.calendar.id
-        assert objects.in_collection(at) == three
         assert [*objects.listing(at)] == [(each.name, each.etag, each.content_type) for each in three]
         assert [*objects.iterate(at)] == [(each, each.name.encode()) for each in three]
         assert [*objects.iterate(at, component="VTODO")] == []
@@ -236,6 +235,12 @@ def test_members_come_by_name(store: Store, place: Place, three: list[Object]) -
         assert [*objects.listing(4711)] == []
 
     store.read_now(check)
+
+
+def test_whole_members_come_with_the_latest_change_first(store: Store, place: Place, three: list[Object]) -> None:
+    changed = put(store, place.calendar.id, three[1].name, b"changed", uid=three[1].uid)
+    others = sorted((three[0], three[2]), key=lambda each: each.revision, reverse=True)
+    assert store.read_now(lambda txn: txn.objects.in_collection(place.calendar.id)) == [changed, *others]
 
 
 def test_many_are_read_by_name_or_id(store: Store, place: Place, three: list[Object]) -> None:

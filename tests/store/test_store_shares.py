@@ -122,7 +122,7 @@ def test_what_is_bound_has_the_members_of_its_source_as_its_own(store: Store, sh
         assert source is not None
         seen = attrs.evolve(source, collection_id=bound.id, home_id=shared.bob.home.id)
         assert txn.objects.get(bound.id, "lunch.ics") == seen
-        assert [each.name for each in txn.objects.in_collection(bound.id)] == ["before.ics", "lunch.ics"]
+        assert [each.name for each in txn.objects.in_collection(bound.id)] == ["lunch.ics", "before.ics"]
         assert txn.objects.listing(bound.id) == txn.objects.listing(shared.ann.calendar.id)
         assert txn.objects.named(bound.id, ["lunch.ics", "x"]) == {"lunch.ics": (seen, b"lunch")}
         assert [text for _, text in txn.objects.iterate(bound.id)] == [b"before", b"lunch"]
