@@ -37,6 +37,11 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, Any, Any]
             test.inner_test = inner
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put first what takes long, tests with servers: the short files at the end share the processors evenly."""
+    items.sort(key=lambda item: item.path.parent.name != "live")
+
+
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """Call a long text by its parameter: it might hold a key that is new in each process, and nobody reads it."""
     return argname if isinstance(val, str | bytes) and len(val) > 40 else None
