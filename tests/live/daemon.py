@@ -3,6 +3,7 @@
 import atexit
 import base64
 import http.client
+import io
 import json
 import os
 import re
@@ -14,10 +15,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from contextlib import redirect_stdout
 from functools import cache
 from http.client import HTTPResponse
 from pathlib import Path
 from typing import NamedTuple, Self
+
+from calserver.cli import run
 
 CALSERVER = (sys.executable, "-m", "calserver.cli")
 ACCOUNTS = """\
@@ -89,14 +93,23 @@ def calserver(*arguments: str | Path, stdin: str = "") -> str:
     return done.stdout
 
 
+def prepare(*arguments: str | Path) -> str:
+    """The same without a process, for what tests need before they begin: it would compile and read everything first."""
+    printed = io.StringIO()
+    with redirect_stdout(printed):
+        status = run(list(map(str, arguments)))
+    assert status == 0, f"calserver {' '.join(map(str, arguments))}: status {status}"
+    return printed.getvalue()
+
+
 def made(folder: Path, accounts: str, port: int, admin_port: int, *more: str) -> Path:
     """Have the command line make a directory with accounts."""
     local = "tcp:{}:interface=127.0.0.1"
-    calserver("init", folder, "--listen", local.format(port), "--admin-listen", local.format(admin_port), *more)
+    prepare("init", folder, "--listen", local.format(port), "--admin-listen", local.format(admin_port), *more)
     if accounts:
         table = folder.with_name(folder.name + ".csv")
         table.write_text(accounts, encoding="utf-8")
-        calserver("principals", "import", table, "--config", folder / "calserver.toml")
+        prepare("principals", "import", table, "--config", folder / "calserver.toml")
     return folder
 
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from certificates import Authority
-from daemon import Answer, Connection, Daemon, calserver, free_port
+from daemon import Answer, Connection, Daemon, free_port, prepare
 
 
 class Diaries(Daemon):
@@ -68,7 +68,7 @@ class Diaries(Daemon):
             str(self.config),
         ]
         return [
-            line for line in calserver("dns", "records", self.domain, *place).splitlines() if not line.startswith("$")
+            line for line in prepare("dns", "records", self.domain, *place).splitlines() if not line.startswith("$")
         ]
 
     # -- people ----------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Self
 
 from certificates import Authority
-from daemon import calserver
+from daemon import prepare
 from diaries import Diaries
 
 PEOPLE = """\
@@ -61,7 +61,7 @@ class Murder:
         self.folder = folder
         self.nodes = {name: Diaries(folder / name, "") for name in roles}
         self.directory = folder / "directory.sqlite"
-        keys = {name: calserver("cluster", "key", "--config", each.config).strip() for name, each in self.nodes.items()}
+        keys = {name: prepare("cluster", "key", "--config", each.config).strip() for name, each in self.nodes.items()}
         urls, more = {name: f"http://127.0.0.1:{each.port}" for name, each in self.nodes.items()}, []
         if authority is not None:
             for each in self.nodes.values():
@@ -73,7 +73,7 @@ class Murder:
             join(each.config, name, f"sqlite:///{self.directory}", roles, urls, keys, *more)
         table = folder / "people.csv"
         table.write_text(accounts, encoding="utf-8")
-        calserver("principals", "import", table, "--config", self.front.config)
+        prepare("principals", "import", table, "--config", self.front.config)
 
     @property
     def front(self) -> Diaries:

@@ -20,7 +20,7 @@ from calserver.calendars import CALENDAR_HOME
 from calserver.ical import CalendarObject, Component
 from calserver.store import Transaction, open_store
 
-ROUNDS = 50
+ROUNDS = 20
 GUESTS = tuple(f"guest{number}" for number in range(50))
 FEW = GUESTS[:4]
 RACES = 10
@@ -294,7 +294,7 @@ def test_organizer_and_attendees_agree_after_every_crash(make_daemon: Callable[.
     print("seed", seed)  # pytest shows it with a failure
     chance = random.Random(seed)
     daemon = make_daemon(accounts(*FEW), store_url)
-    rounds = ROUNDS // 5 if store_url else ROUNDS
+    rounds = ROUNDS // 2 if store_url else ROUNDS
     organizers = [Organizer(daemon, who) for who in ("ann", "bob")]
     moment = threading.Event()
     for _ in range(rounds):

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 
 import pytest
-from daemon import CALSERVER, Answer, calserver
+from daemon import CALSERVER, Answer, calserver, prepare
 from diaries import status
 from moves import PLACED, Moves
 from murder import Murder
@@ -46,7 +46,7 @@ def murder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Murder]:
     table.write_bytes(CALENDAR.format(events).encode())
     with made:
         until(lambda: made.front.connect("ann").request("PROPFIND", DEFAULT, Depth="0").status == 207)
-        calserver("calendar", "import", "ann", "Default", table, "--config", made.nodes["b1"].config)
+        prepare("calendar", "import", "ann", "Default", table, "--config", made.nodes["b1"].config)
         yield made
 
 
