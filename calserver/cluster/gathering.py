@@ -5,7 +5,7 @@ sees those of all nodes, everybody else the own one. What expand-property leads 
 of a node that is away are reported by 503 where they belong, and the others are answered.
 """
 
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -15,11 +15,12 @@ from twisted.logger import Logger
 
 from calserver.auth import Login
 from calserver.cluster import parts
-from calserver.cluster.envoy import Envoy, Heard
+from calserver.cluster.envoy import Envoy, Fields, Heard
 from calserver.cluster.relay import NodeAway, NodeSilent, request_fields
 from calserver.dav import Depth, Element, Href, NumberOfMatchesWithinLimits, depth
 from calserver.dav import Request as Asked
 from calserver.names import D
+from calserver.tree import Row, page_of
 from calserver.web import Request
 
 log = Logger()
@@ -28,8 +29,12 @@ Part = Heard | NodeAway | NodeSilent
 """What a node says, or why it says nothing."""
 AT_ONCE: Final = 8
 """How many questions of one request are asked at a time."""
-_LEFT_OUT: Final = (b"accept-encoding",)
+PAGES: Final = ("GET", "HEAD")
+"""Methods with which a browser asks."""
+_LEFT_OUT: Final = (b"accept-encoding", b"range")
 _KEPT: Final = frozenset({"preference-applied", "vary"})
+_NAMES: Final = b'<propfind xmlns="DAV:"><prop><displayname/></prop></propfind>'
+_NAMES_FIELDS: Final = {b"depth": [b"1"], b"content-type": [b"application/xml"]}
 
 
 def is_listing(asked: Asked, mounts: Mapping[str, Sequence[str]]) -> bool:
@@ -37,6 +42,8 @@ def is_listing(asked: Asked, mounts: Mapping[str, Sequence[str]]) -> bool:
     segments = asked.href.segments
     if len(segments) > 2 or (segments and segments[0] not in mounts):
         return False
+    if asked.method in PAGES:
+        return len(segments) == 2 and segments[1] in mounts[segments[0]]
     if asked.method == "PROPFIND":
         level = asked.parsed(depth)
         return level in (None, Depth.INFINITY) or (level is Depth.ONE and len(segments) == 2)
@@ -93,6 +100,38 @@ class Gathering:
         response = listing.answer(*kept)
         self.request.respond(response.status, response.headers, response.body)
 
+    async def page(self, homes: Mapping[str, Sequence[Href]]) -> None:
+        """Answer a browser with the homes that are at the nodes.
+
+        Args:
+            homes: those that the asker may see, by node.
+
+        Raises:
+            NodeAway, NodeSilent: this node cannot ask itself.
+        """
+        place = str(self.asked.href)
+        mine, *heard = await self._all(
+            [
+                self._hear(self.envoy.identity.name, place, b"", "GET"),
+                *(self._hear(node, place, _NAMES, "PROPFIND", _NAMES_FIELDS) for node in homes),
+            ]
+        )
+        if isinstance(mine, Exception):
+            raise mine
+        if mine.status == HTTPStatus.OK:
+            rows = [row for node, each in zip(homes, heard, strict=True) for row in self._rows(homes[node], each)]
+            page = page_of(self.asked.href, sorted(rows, key=lambda each: each.name))
+            mine = attrs.evolve(mine, body=page)
+        self._respond(mine)
+
+    def _rows(self, homes: Iterable[Href], part: Part) -> Iterator[Row]:
+        """Those of the homes at a node."""
+        if not isinstance(part, Heard) or part.status != _FOUND:
+            yield from (Row(each.name, True, "away") for each in homes)
+            return
+        names = parts.names(parts.read(part.body), self.asked.prefix)
+        yield from (Row(each.name, True, names[each.segments]) for each in homes if each.segments in names)
+
     # -- DAV:expand-property -------------------------------------------------------------------------------------------
 
     async def expand(self, node: str, root: Element, most: int) -> None:
@@ -136,10 +175,14 @@ class Gathering:
 
     # -- both ----------------------------------------------------------------------------------------------------------
 
-    async def _hear(self, node: str, path: str, body: bytes) -> Part:
-        fields = {name: values for name, values in request_fields(self.request).items() if name not in _LEFT_OUT}
+    async def _hear(
+        self, node: str, path: str, body: bytes, method: str | None = None, fields: Fields | None = None
+    ) -> Part:
+        """What a node says to a request: one with method and fields of the client's, unless told."""
+        if fields is None:
+            fields = {name: values for name, values in request_fields(self.request).items() if name not in _LEFT_OUT}
         try:
-            return await self.envoy.hear(node, self.request, self.login, path, body, fields)
+            return await self.envoy.hear(node, self.request, self.login, path, body, fields, method)
         except (NodeAway, NodeSilent) as error:
             log.warn("{node} does not answer for its part: {error}", node=node, error=error)
             return error

@@ -71,6 +71,13 @@ class Listing:
         return Multistatus(self.responses[each] for each in sorted(self.responses)).answer(*fields)
 
 
+def names(root: Element, prefix: str) -> Mapping[tuple[str, ...], str]:
+    """What the resources in a multistatus are called, by the segments of their paths."""
+    found = ((path_of(each, prefix), each) for each in root.iterchildren(D("response")))
+    named = f"{D('propstat')}/{D('prop')}/{D('displayname')}"
+    return {href.segments: each.findtext(named, "") for href, each in found if href is not None}
+
+
 # -- DAV:expand-property -----------------------------------------------------------------------------------------------
 
 

@@ -15,7 +15,7 @@ from calserver.auth import Login
 from calserver.cluster.carriage import Carriage, Place
 from calserver.cluster.conditions import decided, placed
 from calserver.cluster.envoy import Envoy
-from calserver.cluster.gathering import Gathering, is_listing
+from calserver.cluster.gathering import PAGES, Gathering, is_listing
 from calserver.cluster.parts import homes_of
 from calserver.cluster.relay import give
 from calserver.dav import Href, Refusal
@@ -27,7 +27,7 @@ from calserver.web import DavAdapter, Handler, Intake, Request, Running
 IN_MEMORY: Final = 8
 """How many requests at a time may have what other nodes send in memory; others wait."""
 _TWO_PLACES: Final = frozenset({b"COPY", b"MOVE"})
-_GATHERED: Final = frozenset({b"PROPFIND", b"REPORT"})
+_GATHERED: Final = frozenset({b"PROPFIND", b"REPORT", *(each.encode() for each in PAGES)})
 
 Asking = Callable[[Login], Coroutine[Any, Any, None]]
 """Answers a request for somebody who has authenticated."""
@@ -104,7 +104,8 @@ class Spanning:
 
         async def gather(login: Login) -> None:
             homes = await self.adapter.store.read(lambda txn: self._homes(txn, asked.href, login.actor))
-            await self._gathering(request, login, asked).list(self.mounts, homes)
+            gathering = self._gathering(request, login, asked)
+            await (gathering.page(homes) if asked.method in PAGES else gathering.list(self.mounts, homes))
 
         await self.ask(request, path, request.body, self._in_turn(gather))
 

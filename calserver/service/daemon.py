@@ -201,9 +201,9 @@ class Daemon(Service):
         """Go on in new log files, where the old ones were moved away."""
         reopen(self.reopening)
 
-    async def tell(self) -> tuple[bool, str]:
-        """Whether it is well, and its metrics in Prometheus' format."""
-        return (await self._health()).healthy, (await self._text()).decode()
+    async def tell(self) -> tuple[Health, str]:
+        """How it is, and its metrics in Prometheus' format."""
+        return await self._health(), (await self._text()).decode()
 
     async def _health(self) -> Health:
         assert self._store is not None

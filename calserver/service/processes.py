@@ -15,6 +15,7 @@ from twisted.python.failure import Failure
 
 from calserver.service.orders import HEARS, SAYS, Lines, Message, Order, packed
 from calserver.service.plan import Plan, environment
+from calserver.web import Health
 
 log = Logger()
 
@@ -29,7 +30,7 @@ TELL_SECONDS: Final = 5.0
 class Told:
     """How a worker is."""
 
-    healthy: bool
+    health: Health
     metrics: str
 
 
@@ -153,7 +154,7 @@ class WorkerProcess(ProcessProtocol):
             case "told":
                 answer = self._asked.pop(message["id"], None)
                 if answer is not None:
-                    answer.callback(Told(message["healthy"], message["metrics"]))
+                    answer.callback(Told(Health(message["healthy"], message["facts"]), message["metrics"]))
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:
         """It has said something."""

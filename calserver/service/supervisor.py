@@ -227,11 +227,10 @@ class Supervisor(Service):
         return {str(each.number): told for each, told in zip(self.workers, asked, strict=True) if told is not None}
 
     async def health(self) -> Health:
-        """Whether there is a worker that is well."""
-        told = await self._ask()
-        healthy = sum(each.healthy for each in told.values())
-        facts = {"workers": self._plan.workers, "ready": len(told), "store": "ok" if healthy else "unreachable"}
-        return Health(healthy > 0, facts)
+        """That of the worker that is best: there need be one only that is well."""
+        told = [each.health for each in (await self._ask()).values()]
+        best = max(told, key=lambda each: each.healthy, default=Health(False, {"store": "unreachable"}))
+        return Health(best.healthy, {"workers": self._plan.workers, "ready": len(told), **best.facts})
 
     async def metrics(self) -> bytes:
         """The metrics of all."""

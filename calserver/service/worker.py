@@ -71,8 +71,8 @@ class Channel(Protocol):
                 self._stop()
 
     async def _tell(self, number: int) -> None:
-        healthy, metrics = await self._daemon.tell()
-        self.say(said="told", id=number, healthy=healthy, metrics=metrics)
+        health, metrics = await self._daemon.tell()
+        self.say(said="told", id=number, healthy=health.healthy, facts=health.facts, metrics=metrics)
 
 
 def main() -> None:

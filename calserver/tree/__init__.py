@@ -18,6 +18,7 @@ from calserver.tree.ctag import caldav_ctag
 from calserver.tree.estate import Estate, Kinds
 from calserver.tree.folders import Folder
 from calserver.tree.home import Home
+from calserver.tree.listing import Row, page_of
 from calserver.tree.markup import QUICK, Writer
 from calserver.tree.mounts import Homes, Mount, Mounts
 from calserver.tree.objects import StoredObject, content_etag
@@ -32,10 +33,12 @@ __all__ = [
     "Kinds",
     "Mount",
     "Mounts",
+    "Row",
     "StoredCollection",
     "StoredObject",
     "Token",
     "Writer",
     "caldav_ctag",
     "content_etag",
+    "page_of",
 ]

@@ -13,7 +13,7 @@ from pathlib import Path
 import caldav
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from daemon import Answer, calserver
+from daemon import Answer, Connection, calserver
 from murder import Murder
 
 from calserver.cluster.assertion import Assertion, signed
@@ -307,6 +307,16 @@ def test_of_all_workers_of_a_node_one_believes_an_assertion_and_none_after_a_res
     node.stop()
     node.configure(workers=2)
     node.start()
+    with Connection(node.admin_port, None) as nobody:  # all workers together are one node
+        facts = json.loads(nobody.request("GET", "/health").body)
+    assert facts | {"ready": 2} == {
+        "status": "ok",
+        "workers": 2,
+        "ready": 2,
+        "store": "ok",
+        "node": "b1",
+        "directory": "ok",
+    }
     field = said(murder, path, "PROPFIND")
 
     def ask() -> int:

@@ -56,6 +56,16 @@ def test_what_is_above_homes_is_the_same_as_at_one_server(cluster: Murder, singl
             assert set(found) == {found[-1]}, (method, place)
 
 
+@pytest.mark.parametrize("who", ["bob", "admin", None])
+def test_a_browser_gets_the_same_page_as_at_one_server(cluster: Murder, single: Diaries, who: str | None) -> None:
+    for place in ("/dav/calendars/", "/dav/calendars/user/", "/dav/drive/user", "/dav/calendars/nothing/"):
+        for method in ("GET", "HEAD"):
+            answers = [each.connect(who).request(method, place) for each in (cluster.front, single)]
+            told = ("Content-Type", "Content-Length", "WWW-Authenticate", "Vary")
+            found = [(each.status, each.body, *map(each.headers.get, told)) for each in answers]
+            assert found[0] == found[1], (method, place)
+
+
 def test_the_homes_of_all_nodes_are_listed_to_any_depth(cluster: Murder, single: Diaries) -> None:
     for server in (cluster.front, single):
         assert server.by("ann").request("MKCOL", "/dav/drive/user/ann/deep/").status in (201, 405)
@@ -102,6 +112,9 @@ def test_of_a_node_that_is_away_only_its_part_is(cluster: Murder) -> None:
         away = re.findall(r"<D:href>([^<]*)</D:href><D:status>HTTP/1.1 503 ", listing.text)
         assert away == ["/dav/calendars/user/ann/", "/dav/calendars/user/carol/"]
         assert "/dav/calendars/user/bob/" in listing.text
+        page = admin.request("GET", "/dav/calendars/user/").text
+        rows = re.findall(r'href="\./(\w+)/">\1/</a>(.*)', page)
+        assert rows == [("admin", ""), ("ann", " (away)"), ("bob", ""), ("carol", " (away)")]
         expanded = admin.request("REPORT", "/dav/principals/user/ann/", EXPAND, Depth="0")
         assert (expanded.status, expanded.text.count(" 503 ")) == (207, 2)
         assert " 503 " not in admin.request("REPORT", "/dav/principals/user/bob/", EXPAND, Depth="0").text
