@@ -66,7 +66,8 @@ def lock(request: Request, resource: Resource) -> Response:
         raise BadRequest("LOCK takes Depth 0 or infinity")
     deep = level is not Depth.ZERO
     if members := _refuse_conflicts(resource, info, deep):
-        return blocked(members, status_response(resource.path, HTTPStatus.FAILED_DEPENDENCY))
+        failed = status_response(resource.path, HTTPStatus.FAILED_DEPENDENCY)
+        return blocked(members, failed, condition=NoConflictingLock)
     view = resource.view
     if view.txn.locks.count(principal_id) >= view.settings.locks:
         raise Forbidden("you hold as many locks as this server gives to one principal")

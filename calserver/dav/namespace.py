@@ -2,6 +2,7 @@
 
 from http import HTTPStatus
 
+from calserver.conditions import ConditionFailed
 from calserver.dav import xml
 from calserver.dav.access import demand, lacking_to_overwrite, lacking_to_replace
 from calserver.dav.errors import BadRequest, Conflict, Forbidden, PreconditionFailed
@@ -22,9 +23,9 @@ def delete(request: Request, resource: Resource) -> Response:
     return Response(HTTPStatus.NO_CONTENT)
 
 
-def blocked(paths: list[str], *also: str) -> Response:
+def blocked(paths: list[str], *also: str, condition: type[ConditionFailed] = LockTokenSubmitted) -> Response:
     """A multistatus that names locked members (RFC 4918 sections 9.6.2 and 11.3), and `also` responses."""
-    error = xml.element(LockTokenSubmitted.name)
+    error = xml.element(condition.name)
     answer = Multistatus(status_response(each, HTTPStatus.LOCKED, error=error) for each in paths)
     answer.extend(also)
     return answer.answer()

@@ -81,7 +81,8 @@ def sync_collection(request: Request, collection: Collection, asked: SyncCollect
     """What changed since a token (section 3.2).
 
     The Depth header is to be 0; but where there is no sync-level it says what that would (an older draft, which some
-    clients still speak). An initial report begins with the collection itself, as clients know it from other servers.
+    clients still speak). An initial report begins with the collection itself, as clients know it from other servers,
+    unless the collection has to say that there is more: an href is there once (RFC 4918 section 14.24).
     """
     collection.require(READ)
     level = request.parsed(depth)
@@ -94,7 +95,7 @@ def sync_collection(request: Request, collection: Collection, asked: SyncCollect
         changes = collection.changes(asked.token, deep=deep, limit=limit)
     properties = Properties(collection.view, asked.wanted)
     answer = Multistatus()
-    if asked.token is None:
+    if asked.token is None and not changes.truncated:
         answer.add(properties.response(collection))
     for each in changes.changes:
         if each.resource is None:

@@ -60,6 +60,8 @@ class Search:
     impossible: bool = False
     """Whether a term cannot be true of anybody."""
     kinds: tuple[str, ...] = KINDS
+    by_kind: bool = False
+    """Whether the kind alone is enough: of rooms, resources and groups, but nobody lists all people."""
     limit: int | None = None
     everywhere: bool = True
     """Whether all principals are searched, not only those in the collection that is asked."""
@@ -74,7 +76,7 @@ class Search:
             raise BadRequest("unknown attribute in the search")
         kinds: tuple[str, ...] = KINDS if kind is None else (USER_TYPES[kind.upper()],)
         terms: list[Term] = []
-        impossible = False
+        impossible = by_kind = False
         for search in root.iterchildren(D("property-search")):
             match = search.find(D("match"))
             if match is None or search.find(D("prop")) is None:
@@ -86,6 +88,7 @@ class Search:
                 if name == C("calendar-user-type"):
                     only = _kinds(match.text or "", how)
                     kinds = tuple(each for each in kinds if each in only)
+                    by_kind = True
                 elif name in SEARCHABLE:
                     terms.append(_term(name, how, match.text or ""))
                 else:
@@ -97,6 +100,7 @@ class Search:
             any_of=test == "anyof",
             impossible=impossible and test == "allof",
             kinds=kinds,
+            by_kind=by_kind and "user" not in kinds,
             limit=_limit(root),
             everywhere=root.find(D("apply-to-principal-collection-set")) is not None,
             wanted=_wanted(root),
@@ -124,6 +128,8 @@ class Search:
             candidates = MOST_CANDIDATES if others else limit
             found = txn.principals.search(terms, any_of=True, kinds=wanted, limit=candidates)
             return [each for each in found if _has(each, others)][:limit]
+        if self.by_kind and not self.terms:
+            return [found for kind in wanted for found in txn.principals.list(kind)][:limit]
         return txn.principals.search(self.terms, any_of=self.any_of, kinds=wanted, limit=limit)
 
 

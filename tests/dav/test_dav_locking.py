@@ -196,6 +196,7 @@ def test_a_lock_below_is_in_the_way_of_a_deep_one(server: Server) -> None:
     answer = server.ask("LOCK", "/dav/both/", lock_body())
     assert answer.status == 207
     assert answer.statuses() == {"/dav/both/b/deep.txt": 423, "/dav/both/": 424}
+    assert [each[0].tag for each in answer.xml.iter(D("error"))] == [D("no-conflicting-lock")]
     assert len(server.disk.locks) == 1
     assert server.ask("LOCK", "/dav/both/", lock_body(), depth="0").status == 200
 
