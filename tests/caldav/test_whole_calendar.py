@@ -42,6 +42,49 @@ def test_odd_texts_are_cut_right() -> None:
     assert b"\n" not in webcal.whole([bare]).replace(b"\r\n", b"")
 
 
+def customized(uid: str, offset: str, tzid: str = "tzone://Microsoft/Custom") -> bytes:
+    """An event at nine o'clock in a zone that only its VTIMEZONE defines."""
+    zone = [
+        f"TZID:{ical.escape(tzid)}" if each.startswith("TZID") else each.replace("+0100", offset) for each in BERLIN
+    ]
+    start = f'DTSTART;TZID="{tzid}":20260105T090000'
+    return ics(*zone, "BEGIN:VEVENT", f"UID:{uid}", "DTSTAMP:20260101T000000Z", start, "END:VEVENT")
+
+
+def starts(text: bytes) -> dict[str | None, int]:
+    """When events start, by UID."""
+    calendar = ical.parse(text)
+    found = {}
+    for each in calendar.children("VEVENT"):
+        start = each.first("DTSTART")
+        assert start is not None
+        found[each.value("UID")] = ical.when(start, ical.Zones(calendar, strict=True)).epoch()
+    return found
+
+
+def test_zones_of_one_name_stay_apart_where_only_their_definitions_say_what_they_are() -> None:
+    """Outlook calls all zones that it cannot name alike."""
+    texts = [
+        customized("1", "+0200"),
+        customized("2", "-0500"),
+        customized("3", "+0200"),
+        customized("4", "-0500").replace(b"\r\n", b"\n"),
+        customized("5", "+0300", "tzone://Microsoft/Custom 2"),
+        customized("6", "+0900"),
+        customized("7", "+0100", "Office, upstairs"),
+        customized("8", "+0200", "Office, upstairs"),
+        event("9"),
+    ]
+    whole = webcal.whole(texts)
+    assert starts(whole) == {key: at for text in texts for key, at in starts(text).items()}
+    assert len(ical.parse(whole).children("VTIMEZONE")) == 6
+
+
+def test_zones_that_everybody_knows_are_not_told_apart() -> None:
+    texts = [zoned("1"), zoned("2").replace(b"+0100", b"+0200")]
+    assert len(ical.parse(webcal.whole(texts)).children("VTIMEZONE")) == 1
+
+
 def test_an_empty_calendar_is_an_empty_vcalendar(ann: Dialogue) -> None:
     answer = ann("GET", DEFAULT)
     assert (answer.status, answer.headers["Content-Type"]) == (200, CALENDAR)
