@@ -7,6 +7,7 @@ import click
 
 from calserver.cli.options import config_file_option, config_option, json_option
 from calserver.cli.output import print_json
+from calserver.cluster import Identity
 from calserver.config import Config, ConfigError
 
 
@@ -19,10 +20,16 @@ def command() -> None:
 @config_file_option
 @json_option
 def check(config_file: Path, as_json: bool) -> int:
-    """Read the configuration, and see that its files are there; every mistake is a line with the option's path."""
+    """Read the configuration, and see that its files are there, and the keys of nodes right.
+
+    Every mistake is a line with the option's path.
+    """
     try:
-        if unreadable := Config.load(config_file).unreadable():
+        config = Config.load(config_file)
+        if unreadable := config.unreadable():
             raise ConfigError(*unreadable)
+        if config.cluster.node:
+            Identity.of(config)
     except ConfigError as error:
         if not as_json:
             raise

@@ -6,7 +6,7 @@ from base64 import b64decode
 import attrs
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from calserver.config import Cluster, Config, ConfigError
+from calserver.config import Config, ConfigError
 from ischedule.dkim import load_private_key
 
 
@@ -29,7 +29,7 @@ class Identity:
         """Read the keys.
 
         Raises:
-            ConfigError: one of them is none, or this node has another one than the others believe.
+            ConfigError: some of them are none, or this node has another one than the others believe.
         """
         cluster = config.cluster
         try:
@@ -38,14 +38,18 @@ class Identity:
             raise ConfigError(f"cluster.key_file: {error} (calserver cluster key makes one)") from None
         if not isinstance(key, Ed25519PrivateKey):
             raise ConfigError("cluster.key_file: the key is not one of Ed25519")
-        known = {name: _public(name, cluster) for name in cluster.nodes}
-        if known.pop(cluster.node) != key.public_key():
-            raise ConfigError(f"cluster.nodes.{cluster.node}.key: this is not the key in cluster.key_file")
+        found = {name: _public(each.key) for name, each in cluster.nodes.items()}
+        known = {name: each for name, each in found.items() if each is not None}
+        wrong = [f"cluster.nodes.{name}.key: this is not a public key of Ed25519" for name in found.keys() - known]
+        if known.pop(cluster.node, key.public_key()) != key.public_key():
+            wrong.append(f"cluster.nodes.{cluster.node}.key: this is not the key in cluster.key_file")
+        if wrong:
+            raise ConfigError(*sorted(wrong))
         return cls(name=cluster.node, key=key, others=known)
 
 
-def _public(name: str, cluster: Cluster) -> Ed25519PublicKey:
+def _public(text: str) -> Ed25519PublicKey | None:
     try:
-        return Ed25519PublicKey.from_public_bytes(b64decode(cluster.nodes[name].key, validate=True))
+        return Ed25519PublicKey.from_public_bytes(b64decode(text, validate=True))
     except (binascii.Error, ValueError):
-        raise ConfigError(f"cluster.nodes.{name}.key: this is not a public key of Ed25519") from None
+        return None
