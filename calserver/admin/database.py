@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Final
 
 import attrs
 
@@ -10,10 +11,17 @@ from calserver.admin.refused import Refused
 from calserver.config import Config
 from calserver.store import Busy, Full, Health, SchemaMismatch, Store, Unusable
 
+UPGRADE: Final = "calserver db upgrade"
+
 
 @contextmanager
-def opened(config: Config) -> Iterator[Store]:
+def opened(config: Config, whose: str = "the database", upgrade: str = UPGRADE) -> Iterator[Store]:
     """The store of a configuration for ``read_now`` and ``write_now``; a daemon may run over it at the same time.
+
+    Args:
+        config: of the server.
+        whose: what it is called where it is refused.
+        upgrade: the command that upgrades it.
 
     Raises:
         Refused: it cannot be opened, its tables are of another version, it stayed locked longer than
@@ -22,7 +30,7 @@ def opened(config: Config) -> Iterator[Store]:
     try:
         found = store.open_store(config.store_url, reactor=None, busy_timeout=config.store.busy_timeout_seconds)
     except SchemaMismatch as error:
-        raise Refused(f"{error} (calserver db upgrade)") from None
+        raise Refused(told(SchemaMismatch(error.found, whose), upgrade)) from None
     except (Busy, Unusable) as error:
         raise _refused(error) from None
     try:
@@ -40,9 +48,19 @@ def directory(config: Config) -> Iterator[Store]:
         with opened(config) as found:
             yield found
         return
-    elsewhere = attrs.evolve(config, store=attrs.evolve(config.store, url=config.directory_url))
-    with opened(elsewhere) as found:
+    with opened(of_directory(config), "the directory", f"{UPGRADE} --directory") as found:
         yield found
+
+
+def of_directory(config: Config) -> Config:
+    """A configuration whose store is the directory of the cluster.
+
+    Raises:
+        Refused: it is none of a cluster.
+    """
+    if not config.cluster.node:
+        raise Refused("this server is no node of a cluster, and has no directory")
+    return attrs.evolve(config, store=attrs.evolve(config.store, url=config.directory_url))
 
 
 def upgrade(config: Config) -> Health:
@@ -53,6 +71,8 @@ def upgrade(config: Config) -> Health:
     """
     try:
         store.upgrade(config.store_url)
+    except SchemaMismatch as error:
+        raise Refused(str(error)) from None
     except (Busy, Full, Unusable) as error:
         raise _refused(error) from None
     return check(config)
@@ -91,6 +111,11 @@ def copy(source: str, target: str, progress: Callable[[str, int, int], object]) 
         raise Refused(str(error)) from None
     except (Busy, Full, Unusable) as error:
         raise _refused(error) from None
+
+
+def told(error: SchemaMismatch, upgrade: str = UPGRADE) -> str:
+    """What is wrong with tables, and the command that mends it, where there is one."""
+    return f"{error} ({upgrade})" if error.is_older else str(error)
 
 
 def _refused(error: Busy | Full | Unusable) -> Refused:

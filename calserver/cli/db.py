@@ -8,9 +8,14 @@ from calserver.admin import Refused, database
 from calserver.cli.options import config_option, json_option
 from calserver.cli.output import print_json
 from calserver.config import Config
+from calserver.store import SchemaMismatch
 
 TABLE = 16
 """Columns for the name of a table."""
+
+directory_option = click.option(
+    "--directory", is_flag=True, help="The directory of the cluster, in the place of the server's own database."
+)
 
 
 @click.group("db")
@@ -19,10 +24,15 @@ def command() -> None:
 
 
 @command.command("upgrade")
+@directory_option
 @config_option
 @json_option
-def upgrade(config: Config, as_json: bool) -> None:
-    """Make the tables, or bring them to what this version of calserver needs. Stop the server before, and back up."""
+def upgrade(directory: bool, config: Config, as_json: bool) -> None:
+    """Make the tables, or bring them to what this version of calserver needs.
+
+    Stop the server before, and back up. Nodes may go on while the directory is upgraded (docs/cluster.md).
+    """
+    config = database.of_directory(config) if directory else config
     before, after = database.check(config).found, database.upgrade(config).found
     if as_json:
         print_json({"before": before, "after": after})
@@ -33,11 +43,12 @@ def upgrade(config: Config, as_json: bool) -> None:
 
 
 @command.command("check")
+@directory_option
 @config_option
 @json_option
-def check(config: Config, as_json: bool) -> int:
+def check(directory: bool, config: Config, as_json: bool) -> int:
     """Look for damage, and whether the tables are those that this version of calserver needs."""
-    health = database.check(config)
+    health = database.check(database.of_directory(config) if directory else config)
     sound = health.current and not health.problems
     if as_json:
         print_json({"found": health.found, "wanted": health.wanted, "problems": health.problems, "sound": sound})
@@ -45,7 +56,7 @@ def check(config: Config, as_json: bool) -> int:
     if health.found is None:
         raise Refused("there are no tables (calserver db upgrade makes them)")
     if not health.current:
-        raise Refused(f"the tables have revision {health.found}, wanted is {health.wanted} (calserver db upgrade)")
+        raise Refused(database.told(SchemaMismatch(health.found)))
     if health.problems:
         raise Refused(*health.problems)
     click.echo(f"sound, revision {health.found}")

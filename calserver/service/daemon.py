@@ -13,6 +13,7 @@ from twisted.logger import ILogObserver, Logger
 from twisted.python.components import Componentized
 
 from calserver import cluster, dav, store
+from calserver.admin import database
 from calserver.auth import Logins
 from calserver.cluster import Identity, Member
 from calserver.config import Config, ConfigError, Mail
@@ -269,7 +270,7 @@ def open_store(config: Config, reactor: Any) -> Store:
             paths=config.store.paths,
         )
     except SchemaMismatch as error:
-        raise SystemExit(f"calserver: {error} (calserver db upgrade)") from error
+        raise SystemExit(f"calserver: {database.told(error)}") from error
     except Busy as error:
         raise SystemExit("calserver: another process keeps the database") from error
     except Unusable as error:

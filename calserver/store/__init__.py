@@ -164,7 +164,9 @@ def upgrade(url: str) -> None:
     """Bring the tables of a database to the revision that this program works with; a missing one is made.
 
     Raises:
-        Busy: another process keeps the database.
+        Busy: another process keeps the database, or a server is running over tables that are to be changed.
+        SchemaMismatch: a newer program has made the tables.
+        Unusable: it cannot be opened.
     """
     # Alembic takes a fifth of a second to load, which a server that starts need not pay.
     importlib.import_module("calserver.store.migrations").upgrade(url)

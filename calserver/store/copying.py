@@ -17,12 +17,10 @@ from sqlalchemy import Connection, Table, delete, func, insert, literal, select,
 
 from calserver.store.dialects import Dialect
 from calserver.store.schema import REVISION, alembic_version, metadata
-from calserver.store.tables import SchemaMismatch, make, revision_of
+from calserver.store.tables import COPYING, SchemaMismatch, make, revision_of
 from calserver.store.urls import dialect_of
 from calserver.store.values import Unusable
 
-COPYING: Final = "copying"
-"""The revision of a database that is not complete."""
 ROWS: Final = 2000
 """Rows in a transaction."""
 
@@ -59,8 +57,10 @@ def copy(source: str, target: str, progress: Progress) -> Sequence[Copied]:
     new.prepare()
     with old.tables() as read:
         found = revision_of(read)
+        if found is None:
+            raise Unusable("there is nothing to copy")
         if found != REVISION:
-            raise SchemaMismatch(f"the source has revision {found}, this program needs {REVISION}: upgrade it")
+            raise SchemaMismatch(found, "the source")
         old.keep_out_writers(read)
         _begin(new)
         for table in metadata.sorted_tables:

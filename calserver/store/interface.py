@@ -569,6 +569,13 @@ class Journal(Protocol):
 class Meta(Protocol):
     """Small facts about the store itself, by key."""
 
+    def see_tables(self) -> None:
+        """See that the tables are still those that the store was opened with.
+
+        Raises:
+            SchemaMismatch: a newer program has upgraded them meanwhile.
+        """
+
     def get(self, key: str) -> str | None:
         """A value."""
 

@@ -8,9 +8,13 @@ not about data: whatever is written is guarded by its transaction.
 import fcntl
 import os
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Protocol
+
+from calserver.store.values import Busy
 
 LEADING: Final = 0x63616C74
 """The advisory lock of who leads."""
@@ -20,6 +24,8 @@ SILENT_SECONDS: Final = 15.0
 """After which the database takes the lease from a process that is not heard of: its host may be cut off or gone."""
 FAREWELL_SECONDS: Final = 5.0
 """How long a server may take that is told that the lease is given up."""
+PATIENCE_SECONDS: Final = 2.0
+"""How long a process waits for the lease that begins nothing without it."""
 
 
 class Lease(Protocol):
@@ -30,6 +36,24 @@ class Lease(Protocol):
 
     def close(self) -> None:
         """Give it up for good."""
+
+
+@contextmanager
+def leading(lease: Lease) -> Iterator[None]:
+    """Have a lease for a while, which nobody else has then.
+
+    Raises:
+        Busy: another process has it.
+    """
+    try:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not lease.held():
+            if time.monotonic() > deadline:
+                raise Busy("a server is running over it, which has to be stopped first")
+            time.sleep(LOOK_SECONDS / 10)
+        yield
+    finally:
+        lease.close()
 
 
 class FileLease:

@@ -2,11 +2,13 @@
 
 from sqlalchemy import bindparam, select, update
 
-from calserver.store.schema import meta
+from calserver.store.schema import REVISION, alembic_version, meta
 from calserver.store.statements import Connection, Statement, inserting
+from calserver.store.tables import SchemaMismatch
 
 _m = meta.c
 
+TABLES = Statement(select(alembic_version.c.version_num))
 GET = Statement(select(_m.value).where(_m.key == bindparam("key")))
 UPDATE = Statement(update(meta).values(value=bindparam("value")).where(_m.key == bindparam("which")))
 INSERT = Statement(inserting(meta))
@@ -17,6 +19,12 @@ class SqlMeta:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+
+    def see_tables(self) -> None:
+        """Raise `SchemaMismatch` where the tables are not those that the store was opened with."""
+        found = self._connection.value(TABLES)
+        if found != REVISION:
+            raise SchemaMismatch(str(found))
 
     def get(self, key: str) -> str | None:
         """A value."""

@@ -1,5 +1,7 @@
 """Which tables a database has, and making them in an empty one."""
 
+from typing import Final
+
 import attrs
 from sqlalchemy import Connection, insert, inspect, select
 
@@ -7,9 +9,22 @@ from calserver.store.dialects import Dialect
 from calserver.store.schema import COUNTERS, REVISION, alembic_version, counter, metadata
 from calserver.store.urls import dialect_of
 
+COPYING: Final = "copying"
+"""The revision of a database that is not complete (`calserver.store.copying`)."""
+
 
 class SchemaMismatch(Exception):
     """The tables are not those that this version of the program works with."""
+
+    def __init__(self, found: str, whose: str = "the database") -> None:
+        self.found = found
+        self.is_older = found != COPYING and found < REVISION
+        """Whether they can be brought to what the program works with."""
+        if found == COPYING:
+            what = "a copy into it was not brought to its end"
+        else:
+            what = "upgrade it" if self.is_older else "a newer program has upgraded it"
+        super().__init__(f"{whose} has revision {found}, this program needs {REVISION}: {what}")
 
 
 @attrs.frozen(slots=True, kw_only=True)
@@ -58,7 +73,7 @@ def ensure(dialect: Dialect) -> None:
         if found is None:
             make(connection)
         elif found != REVISION:
-            raise SchemaMismatch(f"the database has revision {found}, this program needs {REVISION}: upgrade it")
+            raise SchemaMismatch(found)
 
 
 def check(url: str) -> Health:

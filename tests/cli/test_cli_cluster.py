@@ -1,7 +1,11 @@
 """``calserver cluster``: the key of a node, who is placed where, and accounts that are made in the directory."""
 
+import re
+import sqlite3
 import stat
+from base64 import b64encode
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +14,7 @@ import pytest
 from calserver.cli import run
 from calserver.directory import drain
 from calserver.store import open_store
+from ischedule.dkim import generate
 
 Verb = Callable[..., Any]
 
@@ -33,6 +38,38 @@ def test_a_key_is_made_once_and_only_its_owner_reads_it(tmp_path: Path, verb: Ve
     assert stat.S_IMODE((tmp_path / "node.pem").stat().st_mode) == 0o600
     (tmp_path / "node.pem").write_text("no key")
     assert verb("cluster", "key", "--config", node).status == 1
+
+
+def test_a_check_of_the_configuration_finds_what_is_wrong_with_keys(tmp_path: Path, verb: Verb, node: Path) -> None:
+    good = node.read_text()
+    assert verb("config", "check", "--config", node).status == 0
+    other = generate("ed25519").public_key().public_bytes_raw()
+    before, this, after = good.partition("[cluster.nodes.b1]")
+    after = re.sub('key = ".*"', f'key = "{b64encode(other).decode()}"', after, count=1)
+    node.write_text(before.replace('key = "', 'key = "x', 1) + this + after)
+    assert verb("config", "check", "--config", node).err.splitlines() == [
+        "calserver: cluster.nodes.b1.key: this is not the key in cluster.key_file",
+        "calserver: cluster.nodes.f1.key: this is not a public key of Ed25519",
+    ]
+    node.write_text(good)
+    (tmp_path / "node.pem").unlink()
+    problems = verb("config", "check", "--json", "--config", node).json["problems"]
+    assert [each.partition(":")[0] for each in problems] == ["cluster.key_file"]
+
+
+def test_another_directory_is_looked_at_and_upgraded_where_that_is_wanted(
+    tmp_path: Path, verb: Verb, node: Path
+) -> None:
+    """A newer one is left alone."""
+    upgrade, check = ("db", "upgrade", "--directory"), ("db", "check", "--directory")
+    assert verb(*upgrade, "--config", node).status == 0
+    assert verb(*check, "--json", "--config", node).json["sound"]
+    assert not verb("db", "check", "--json", "--config", node).json["sound"], "the own store has no tables"
+    with closing(sqlite3.connect(tmp_path / "directory.sqlite")) as other, other:
+        other.execute("UPDATE alembic_version SET version_num = '9999'")
+    for words in (upgrade, check, ("cluster", "nodes"), ("user", "list")):
+        refused = verb(*words, "--config", node)
+        assert (refused.status, "a newer program has upgraded it" in refused.err) == (1, True), words
 
 
 def test_new_people_are_placed_in_the_directory_and_get_nothing_yet(tmp_path: Path, verb: Verb, node: Path) -> None:

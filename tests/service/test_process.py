@@ -18,6 +18,8 @@ from pathlib import Path
 import attrs
 import pytest
 
+from calserver.store.schema import REVISION
+
 TWISTD = [
     sys.executable,
     "-c",
@@ -176,8 +178,12 @@ def test_an_endpoint_that_is_none_is_told(site, endpoint):
     assert f"calserver: cannot listen on {endpoint}" in site.refused("", "--listen", endpoint)
 
 
-def test_a_database_of_another_version_is_told(site):
+@pytest.mark.parametrize(
+    ("revision", "what"), [("0001", "(calserver db upgrade)"), ("9999", "a newer program has upgraded it\n")]
+)
+def test_a_database_of_another_version_is_told(site, revision, what):
     with closing(sqlite3.connect(site.folder / "calserver.sqlite", isolation_level=None)) as database:
-        database.execute("UPDATE alembic_version SET version_num = 'v9999'")
+        database.execute("UPDATE alembic_version SET version_num = ?", (revision,))
     said = site.refused(listening(0, 0))
-    assert "calserver db upgrade" in said
+    assert f"the database has revision {revision}, this program needs {REVISION}: " in said
+    assert what in said

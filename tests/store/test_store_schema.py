@@ -19,7 +19,9 @@ from sqlalchemy import Connection, create_engine, inspect, text
 import calserver
 from calserver.store import Busy, Health, SchemaMismatch, Unusable, check, open_store, upgrade
 from calserver.store.migrations import newest
+from calserver.store.migrations import upgrade as to_revision
 from calserver.store.schema import COUNTERS, REVISION
+from calserver.store.urls import dialect_of
 
 
 def tables(path: Path) -> dict[str, object]:
@@ -159,6 +161,42 @@ def test_tables_of_another_revision_are_refused(path: Path, address: str) -> Non
     with pytest.raises(SchemaMismatch, match="9999"):
         open_store(address, reactor=None)
     assert not check(address).current
+
+
+def test_an_open_store_notices_that_its_tables_are_upgraded(path: Path, address: str) -> None:
+    store = open_store(address, reactor=None)
+    store.read_now(lambda txn: txn.meta.see_tables())
+    give_revision(path, "9999")
+    with pytest.raises(SchemaMismatch, match=r"9999.* a newer program has upgraded it"):
+        store.read_now(lambda txn: txn.meta.see_tables())
+    store.close()
+
+
+def test_tables_that_are_newer_than_the_program_are_not_upgraded(path: Path, address: str) -> None:
+    upgrade(address)
+    give_revision(path, "9999")
+    with pytest.raises(SchemaMismatch, match=r"9999.* a newer program has upgraded it"):
+        upgrade(address)
+
+
+def test_tables_are_not_upgraded_under_a_server(path: Path, address: str) -> None:
+    """Nothing is to be done where they have the revision; else it would write rows that the upgrade does not see."""
+    to_revision(address, "0003")
+    with closing(dialect_of(address).lease()) as server:
+        assert server.held()
+        to_revision(address, "0003")
+        with pytest.raises(Busy, match="a server is running"):
+            upgrade(address)
+        with pytest.raises(SchemaMismatch, match=r"0003.*: upgrade it"):
+            open_store(address, reactor=None)
+    upgrade(address)
+    open_store(address, reactor=None).close()
+
+
+def give_revision(path: Path, revision: str) -> None:
+    """Do as if another program had upgraded the tables."""
+    with closing(sqlite3.connect(path)) as other, other:
+        other.execute("UPDATE alembic_version SET version_num = ?", (revision,))
 
 
 def test_what_is_no_database_is_refused_in_one_sentence(path: Path, address: str, tmp_path: Path) -> None:

@@ -11,6 +11,8 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
+from calserver.store.leases import leading
+from calserver.store.tables import SchemaMismatch, revision_of
 from calserver.store.urls import dialect_of
 
 
@@ -31,13 +33,23 @@ def newest() -> str:
 def upgrade(url: str, revision: str = "head") -> None:
     """Bring the tables of a database to a revision; an empty or missing one gets all.
 
+    Nothing is done, though servers may be running, where they have that revision.
+
     Raises:
-        Busy: another process keeps the lock for too long.
+        Busy: another process keeps the lock for too long, or a server is running over tables that are to be changed.
+        SchemaMismatch: a newer program has made the tables.
         Unusable: it cannot be opened.
     """
     dialect = dialect_of(url)
     dialect.prepare()
-    config = configuration()
     with dialect.tables() as connection:
+        found = revision_of(connection)
+    wanted = newest() if revision == "head" else revision
+    if found == wanted:
+        return
+    if found is not None and found > wanted:
+        raise SchemaMismatch(found)
+    config = configuration()
+    with leading(dialect.lease()), dialect.tables() as connection:
         config.attributes["connection"] = connection
-        command.upgrade(config, revision)
+        command.upgrade(config, wanted)
