@@ -1,10 +1,12 @@
 """Scheduling: who was sent what and why, and whether the copies of organizers and attendees agree."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 from urllib.parse import unquote
 
 import attrs
+from cattrs.preconf.json import make_converter
 
 from calserver import ical, itip
 from calserver.admin.accounts import named
@@ -18,6 +20,8 @@ from calserver.itip import Role
 from calserver.meetings import People, Policy, agreement
 from calserver.meetings.agreement import Disagreement
 from calserver.store import Collection, Copy, Entry, Object, Principal, Store, Transaction
+
+_converter = make_converter()
 
 _HOMES = f"{CALENDAR_HOME.removesuffix('-home')}s/"
 
@@ -70,13 +74,14 @@ def policy_of(config: Config) -> Policy:
 # -- explaining
 
 
-def explain(txn: Transaction, what: str, config: Config) -> Explanation:
+def explain(txn: Transaction, what: str, config: Config, people: Iterable[str] = ()) -> Explanation:
     """Say who was sent what of a meeting and why, and how each copy stands.
 
     Args:
         txn: a reading transaction.
         what: the URL of a copy, its path, ``owner/calendar/name``, or the UID of a meeting that may be gone.
         config: of the server.
+        people: addresses of some who take part, as far as that is known.
 
     Raises:
         Refused: there is no such object, or nothing is known of the UID.
@@ -86,15 +91,49 @@ def explain(txn: Transaction, what: str, config: Config) -> Explanation:
     if uid is None:
         raise Refused(f"{what} has no UID")
     sent = tuple(txn.journal.about(uid))
-    if found is None and not sent:
-        raise Refused(f"nothing is known of a meeting with the UID {uid}")
     policy = policy_of(config)
     around = _Around(txn, policy, uid)
     if found is not None:
         around.take([found.home_id])
-    around.meet({who for each in sent for who in (each.originator, *each.recipients)})
+    around.meet({who for each in sent for who in (each.originator, *each.recipients)}.union(people))
+    if not around.copies and not sent:
+        raise Refused(f"nothing is known of a meeting with the UID {uid}")
     around.meet(around.named())
     return Explanation(uid=uid, participants=tuple(around.participants()), sent=sent, wrong=around.wrong(policy))
+
+
+def together(parts: Sequence[Explanation]) -> Explanation:
+    """What the nodes of a cluster know of one meeting: each has the copies and the journal of its people."""
+    first = sorted(
+        parts, key=lambda part: not any(each.role == "organizer" and each.copy for each in part.participants)
+    )
+    found: dict[tuple[str, str], Participant] = {}
+    for each in (participant for part in first for participant in part.participants):
+        key = each.role, each.address
+        found[key] = _filled(found[key], each) if key in found else each
+    return Explanation(
+        uid=parts[0].uid,
+        participants=tuple(found[key] for key in sorted(found, key=lambda key: (key[0] != "organizer", key[1]))),
+        sent=tuple(sorted({each: None for part in parts for each in part.sent}, key=lambda each: each.at)),
+        wrong=tuple({each: None for part in first for each in part.wrong}),
+    )
+
+
+def _filled(known: Participant, other: Participant) -> Participant:
+    """What is known of somebody, and what else another node knows."""
+    more = {name: value for name, value in attrs.asdict(other).items() if getattr(known, name) in ("", None)}
+    return attrs.evolve(known, **more)
+
+
+def packed(explanation: Explanation) -> Mapping[str, Any]:
+    """As it goes from node to node, in JSON."""
+    plain: Mapping[str, Any] = _converter.unstructure(explanation)
+    return plain
+
+
+def unpacked(plain: Mapping[str, Any]) -> Explanation:
+    """What `packed` made."""
+    return _converter.structure(plain, Explanation)
 
 
 def _object(txn: Transaction, what: str, prefix: str) -> Object:

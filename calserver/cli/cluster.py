@@ -9,7 +9,7 @@ from calserver.admin import Refused, cluster, database
 from calserver.cli.options import config_option, json_option
 from calserver.cli.output import print_json, print_table
 from calserver.cli.reactor import run_async
-from calserver.cluster import Moved, Mover, Progress, mover_of
+from calserver.cluster import Moved, Mover, Progress, Status, caller_of, mover_of, statuses
 from calserver.config import Config
 
 
@@ -83,18 +83,38 @@ def place(name: str, node: str, config: Config, as_json: bool) -> None:
 @command.command("status")
 @config_option
 @json_option
-def status(config: Config, as_json: bool) -> None:
-    """Say where everybody is, and how far this node follows the directory."""
+def status(config: Config, as_json: bool) -> int:
+    """Say how the nodes are, how far they follow the directory, and where everybody is.
+
+    The exit status is 1 where something is wrong.
+    """
     _see_that_there_is_one(config)
-    with database.directory(config) as directory, database.opened(config) as store:
-        there = directory.read_now(lambda txn: txn.principals.revision())
-        here = store.read_now(lambda txn: txn.principals.revision())
-        placed = directory.read_now(cluster.placed)
+
+    async def ask(reactor: Any) -> Sequence[Status]:
+        return await statuses(config, caller_of(config, reactor))
+
+    revision, placed, directory_is = _directory(config)
+    nodes = run_async(ask)
     if as_json:
-        print_json({"node": config.cluster.node, "directory_revision": there, "revision": here, "placed": placed})
-        return
-    click.echo(f"{config.cluster.node} has revision {here} of {there}.")
-    print_table(("Type", "Name", "Node"), [(each.kind, each.uid, each.node or "none") for each in placed])
+        told = {"directory": directory_is, "directory_revision": revision, "nodes": nodes, "placed": placed}
+        print_json({"node": config.cluster.node, **told})
+    else:
+        click.echo(f"The directory has revision {revision}.\n" if directory_is == "ok" else f"{directory_is}\n")
+        rows = [(each.node, each.state, each.revision, each.version, each.tables) for each in nodes]
+        print_table(("Node", "State", "Revision", "Version", "Tables"), rows)
+        click.echo()
+        print_table(("Type", "Name", "Node"), [(each.kind, each.uid, each.node or "none") for each in placed])
+    return 0 if directory_is == "ok" and all(each.state == "ok" for each in nodes) else 1
+
+
+def _directory(config: Config) -> tuple[int | None, Sequence[cluster.Placed], str]:
+    """The revision of the directory, and who is placed where; how it is, in words."""
+    try:
+        with database.directory(config) as directory:
+            revision = directory.read_now(lambda txn: txn.principals.revision())
+            return revision, directory.read_now(cluster.placed), "ok"
+    except Refused as error:
+        return None, (), str(error)
 
 
 @command.command("move")

@@ -7,6 +7,8 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from calserver.admin import database, schedule
 from calserver.cli.options import config_option, json_option
 from calserver.cli.output import print_json, print_table
+from calserver.cli.reactor import run_async
+from calserver.cluster import caller_of, explained
 from calserver.config import Config
 from calserver.meetings.agreement import Disagreement
 
@@ -21,12 +23,17 @@ def command() -> None:
 @config_option
 @json_option
 def explain(what: str, config: Config, as_json: bool) -> None:
-    """Say who was sent what and why, and how each copy stands.
+    """Say who was sent what and why, and how each copy stands; in a cluster all nodes are asked.
 
     WHAT is the URL of a calendar object, OWNER/CALENDAR/NAME, or the UID of a meeting that may be gone.
     """
     with database.opened(config) as store:
-        found = store.read_now(lambda txn: schedule.explain(txn, what, config))
+        if config.cluster.node:
+            found, away = run_async(lambda reactor: explained(store, config, caller_of(config, reactor), what))
+        else:
+            found, away = store.read_now(lambda txn: schedule.explain(txn, what, config)), {}
+    for node, why in away.items():
+        click.echo(f"what {node} knows is missing: {why}", err=True)
     if as_json:
         print_json(found)
         return

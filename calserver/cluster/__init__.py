@@ -15,9 +15,24 @@ A node believes assertions of the nodes in its configuration (`identity`), each 
 has handed on is never handed on again.
 """
 
+from calserver.cluster.calls import caller_of
+from calserver.cluster.explaining import explained
 from calserver.cluster.identity import Identity
 from calserver.cluster.member import Member
 from calserver.cluster.mover import Moved, Mover, Progress, mover_of
 from calserver.cluster.removal import WORKS
+from calserver.cluster.statuses import Status, statuses
 
-__all__ = ["WORKS", "Identity", "Member", "Moved", "Mover", "Progress", "mover_of"]
+__all__ = [
+    "WORKS",
+    "Identity",
+    "Member",
+    "Moved",
+    "Mover",
+    "Progress",
+    "Status",
+    "caller_of",
+    "explained",
+    "mover_of",
+    "statuses",
+]

@@ -10,13 +10,17 @@ from calserver.cluster.assertion import Assertion, NotBelieved, signed
 from calserver.cluster.believing import Doorkeeper
 from calserver.cluster.identity import Identity
 from calserver.cluster.relay import AGAIN_SECONDS, NodeAway, Parcel, Relay
-from calserver.store import Busy, Missing
+from calserver.config import Config
+from calserver.scheduling import authorities
+from calserver.store import REVISION, Busy, Missing
 from calserver.web import Handler, Request, Running
 
 PATH: Final = "/calserver-node/"
 """Below this nodes answer nodes."""
 MOST_BYTES: Final = 256 * 1024 * 1024
 """Of an answer: one file may be as large as nodes take them."""
+TABLES: Final = "tables"
+"""What is asked says of which revision the tables are that are worked with there."""
 _JSON: Final = ("Content-Type", "application/json")
 
 Act = Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
@@ -25,6 +29,11 @@ Act = Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
 
 class Declined(Exception):
     """A node does not do what it is asked; the text says why."""
+
+    def __init__(self, text: str, reason: str = "") -> None:
+        super().__init__(text)
+        self.reason = reason or text
+        """The same in the words of the node alone."""
 
 
 class Caller:
@@ -39,8 +48,14 @@ class Caller:
         self._identity = identity
         self._relay = relay
 
-    async def ask(self, node: str, act: str, **asked: Any) -> Mapping[str, Any]:
+    async def ask(self, node: str, act: str, *, seconds: float | None = None, **asked: Any) -> Mapping[str, Any]:
         """Have a node do something.
+
+        Args:
+            node: which one.
+            act: what it is to do.
+            seconds: how long its answer may take to begin, if less than usual.
+            asked: what belongs to that.
 
         Raises:
             NodeAway, NodeSilent: see there; it may have been done all the same.
@@ -50,16 +65,38 @@ class Caller:
         said = Assertion(node=self._identity.name, audience=node, at=int(time.time()))
         field = signed(said, self._identity.key, method="POST", target=target.decode("ascii"))
         fields = {b"authorization": [field.encode()], b"content-type": [b"application/json"]}
-        body = json.dumps(asked, ensure_ascii=False).encode()
-        answer = await self._relay.send(url, Parcel(method=b"POST", fields=fields, body=body))
+        body = json.dumps({**asked, TABLES: REVISION}, ensure_ascii=False).encode()
+        answer = await self._relay.send(url, Parcel(method=b"POST", fields=fields, body=body), seconds)
         text = await self._relay.whole(answer, MOST_BYTES)
         if answer.code == HTTPStatus.SERVICE_UNAVAILABLE:
             raise NodeAway("it is busy")
         if answer.code != HTTPStatus.OK:
             reason = text.decode("utf-8", "replace").strip().partition("\n")[0]
-            raise Declined(f"{node} answers {answer.code}: {reason}")
+            raise Declined(f"{node} answers {answer.code}: {reason}", reason)
         found: Mapping[str, Any] = json.loads(text)
         return found
+
+
+def caller_of(config: Config, reactor: Any) -> Caller:
+    """What asks nodes for the command line of any node.
+
+    Raises:
+        ConfigError: a key or a certificate is not usable.
+    """
+    cluster = config.cluster
+    relay = Relay(cluster, authorities(config, "cluster.authorities_file", cluster.authorities_file), reactor)
+    return Caller(Identity.of(config), relay)
+
+
+def alike(act: Act) -> Act:
+    """An act in which rows go from store to store as they are: only for who has tables of the same revision."""
+
+    async def checked(asked: Mapping[str, Any]) -> Mapping[str, Any]:
+        if asked.get(TABLES) != REVISION:
+            raise Declined(f"tables of revision {asked.get(TABLES)} are not those of {REVISION}, which are here")
+        return await act(asked)
+
+    return checked
 
 
 class NodeActs:

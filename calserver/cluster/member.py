@@ -9,8 +9,10 @@ import attrs
 from calserver import calendars, meetings
 from calserver.calendars import sharing
 from calserver.cluster.believing import Doorkeeper
-from calserver.cluster.calls import Caller, NodeActs
+from calserver.cluster.bounces import RETURNED, Bounces
+from calserver.cluster.calls import Caller, NodeActs, alike
 from calserver.cluster.counts import Counts
+from calserver.cluster.explaining import EXPLAIN, explaining
 from calserver.cluster.front import Front
 from calserver.cluster.holds import Holds
 from calserver.cluster.identity import Identity
@@ -18,10 +20,12 @@ from calserver.cluster.mirror import Mirror
 from calserver.cluster.relay import Relay
 from calserver.cluster.removal import Removal
 from calserver.cluster.replays import Replays
+from calserver.cluster.statuses import STATUS, told
 from calserver.config import Config, ConfigError
 from calserver.scheduling import authorities
+from calserver.scheduling.mail import Desk
 from calserver.store import Principal, Store, Transaction
-from calserver.web import DavAdapter, Health, Recall
+from calserver.web import DavAdapter, Health, Recall, store_health
 
 
 class Member:
@@ -48,7 +52,7 @@ class Member:
         mounts: Mapping[str, Sequence[str]],
         reactor: Any,
     ) -> None:
-        self._config = config
+        self._config, self._store, self._reactor = config, store, reactor
         cluster = config.cluster
         self._adapter = adapter
         self._accounts: DavAdapter | None = None
@@ -74,7 +78,12 @@ class Member:
         caller = Caller(identity, self._relay)
         self._removal = Removal(store, self._mirror, caller, policy, mounts, reactor)
         self._holds = Holds(store, self._removal, reactor)
-        self.pages = NodeActs(doorkeeper, self._removal.acts)
+        of_rows = {name: alike(act) for name, act in self._removal.acts.items()}
+        self._bounces = Bounces(store, policy, caller)
+        self.pages = NodeActs(
+            doorkeeper,
+            {**of_rows, STATUS: self._status, RETURNED: self._bounces.take, EXPLAIN: explaining(store, config)},
+        )
         """Where other nodes ask this one."""
 
     def start(self) -> None:
@@ -89,6 +98,10 @@ class Member:
         await self._relay.close()
         self._replays.close()
 
+    def at_desk(self, desk: Desk | None) -> Desk | None:
+        """What takes mail, with the other nodes at hand."""
+        return None if desk is None else attrs.evolve(desk, pass_on=self._bounces.pass_on)
+
     def is_ready(self) -> bool:
         """Whether this node knows who there is."""
         return self._mirror.ready
@@ -98,9 +111,13 @@ class Member:
 
         It does not need the directory for that.
         """
-        told = "ok" if self._mirror.well else "away"
-        facts = {"node": self._config.cluster.node, "directory": told if self._mirror.ready else "never seen"}
+        facts = {"node": self._config.cluster.node, "directory": self._mirror.state}
         return Health(store.healthy and self._mirror.ready, {**store.facts, **facts})
+
+    async def _status(self, _: Mapping[str, Any]) -> Mapping[str, Any]:
+        """How this node is, for whoever asks all of them."""
+        health = self.health(await store_health(self._store, self._reactor))
+        return told(health, self._mirror.revision)
 
     async def accounts(self) -> DavAdapter | None:
         """What answers changes of accounts: the same as everything else, over the directory; None where that is away.

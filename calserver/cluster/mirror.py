@@ -13,7 +13,7 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 
 from calserver import store
-from calserver.store import Held, Principal, Store, StrangeDirectory, Transaction
+from calserver.store import Held, Principal, SchemaMismatch, Store, StrangeDirectory, Transaction
 
 log = Logger()
 
@@ -21,6 +21,7 @@ PATIENCE_SECONDS: Final = 5.0
 """How long a transaction of the directory waits for others, or for a database that is away."""
 AGAIN_SECONDS: Final = 5.0
 """When a directory that could not be opened is tried again."""
+AWAY: Final = "away"
 
 Settle = Callable[[Transaction, Sequence[Principal], Sequence[Principal], Sequence[int]], object]
 """Does what follows for this node, in the same transaction: given who has changed and is placed here,
@@ -56,7 +57,8 @@ class Mirror:
         self._seen: int | None = None
         self._tried = -AGAIN_SECONDS
         self._patient_until = 0.0
-        self._well = True
+        self._problem = ""
+        """`AWAY`, or why it is not followed, in words; empty while it is."""
         self._one = DeferredLock()
         self._call = LoopingCall(lambda: Deferred.fromCoroutine(self._look()))
         self._call.clock = reactor
@@ -68,9 +70,13 @@ class Mirror:
         return None if self._current_at is None else self._reactor.seconds() - self._current_at
 
     @property
-    def well(self) -> bool:
-        """Whether the directory was there when it was looked for last, and is followed."""
-        return self._well and self.directory is not None
+    def state(self) -> str:
+        """How it is with the directory: ``ok`` if it was there when it was looked for last, and is followed."""
+        if self._problem not in ("", AWAY):
+            return self._problem
+        if not self.ready:
+            return "never seen"
+        return "ok" if self.directory is not None and not self._problem else AWAY
 
     def start(self) -> None:
         """Begin to follow."""
@@ -97,7 +103,7 @@ class Mirror:
         try:
             await self.catch_up()
         except Exception as error:  # noqa: BLE001 - whatever it is, it cannot be changed now
-            self._tell("the directory is away: {error}", error=error)
+            self._tell(error)
             return False
         return self.directory is not None
 
@@ -111,21 +117,22 @@ class Mirror:
             await self.catch_up()
         except Held:
             return  # in a moment it is done
-        except StrangeDirectory as error:
-            self._tell("the directory is not followed: {error}", error=error)
         except Exception as error:  # noqa: BLE001 - whatever it is, the node goes on with what it knows
-            self._tell("the directory is away: {error}", error=error)
+            self._tell(error)
         else:
             if self.directory is None:
                 return  # it is not time to try again
-            if not self._well:
+            if self._problem:
                 log.info("the directory is followed again")
-            self._well = True
+            self._problem = ""
 
-    def _tell(self, text: str, **facts: object) -> None:
-        if self._well:
-            log.error(text, **facts)
-        self._well = False
+    def _tell(self, error: Exception) -> None:
+        """Say why it is not followed: the first time, and when it is because of something else."""
+        how = "not followed" if isinstance(error, (SchemaMismatch, StrangeDirectory)) else AWAY
+        problem = AWAY if how == AWAY else f"{how}: {error}"
+        if self._problem != problem:
+            log.error("the directory is {how}: {error}", how=how, error=error)
+        self._problem = problem
 
     async def _follow(self) -> None:
         if not self.ready:
@@ -139,9 +146,9 @@ class Mirror:
         version = self.directory.data_version()
         if version != self._seen:
             known = await self._mine.read(lambda txn: txn.principals.revision())
-            there = await self.directory.read(lambda txn: txn.principals.revision())
+            there = await self.directory.read(_revision)
             if there != known:
-                roll = await self.directory.read(lambda txn: txn.rolls.since(min(known, there)))
+                roll = await self.directory.read(lambda txn: _roll(txn, min(known, there)))
                 await self._mine.write(lambda txn: self._take_over(txn, roll, known))
             self._seen, self.revision = version, there
         self.ready, self._current_at = True, began
@@ -162,7 +169,21 @@ class Mirror:
         if self._reactor.seconds() - self._tried < AGAIN_SECONDS:
             return
         self._tried = self._reactor.seconds()
-        await deferToThreadPool(self._reactor, self._reactor.getThreadPool(), store.check, self._url)
+        found = await deferToThreadPool(self._reactor, self._reactor.getThreadPool(), store.check, self._url)
+        if found.found is not None and not found.current:
+            raise SchemaMismatch(found.found, "the directory")
         self.directory = store.open_store(
             self._url, reactor=self._reactor, readers=1, writers=1, busy_timeout=PATIENCE_SECONDS
         )
+
+
+def _revision(txn: Transaction) -> int:
+    """Of all principals of a directory; refuses one that a newer program has upgraded meanwhile."""
+    txn.meta.see_tables()
+    return txn.principals.revision()
+
+
+def _roll(txn: Transaction, since: int) -> store.Roll:
+    """What has changed in a directory; the same."""
+    txn.meta.see_tables()
+    return txn.rolls.since(since)

@@ -16,11 +16,9 @@ from calserver import directory
 from calserver.admin import Refused
 from calserver.admin import accounts as principals
 from calserver.admin import cluster as nodes
-from calserver.cluster.calls import Caller, Declined
-from calserver.cluster.identity import Identity
-from calserver.cluster.relay import NodeAway, NodeSilent, Relay
+from calserver.cluster.calls import Caller, Declined, caller_of
+from calserver.cluster.relay import NodeAway, NodeSilent
 from calserver.config import Config
-from calserver.scheduling import authorities
 from calserver.store import Principal, Store, Transaction
 
 PATIENCE_SECONDS: Final = 60.0
@@ -254,9 +252,7 @@ def mover_of(config: Config, accounts: Store, progress: Callable[[Progress], obj
     Raises:
         ConfigError: a key or a certificate is not usable.
     """
-    cluster = config.cluster
-    relay = Relay(cluster, authorities(config, "cluster.authorities_file", cluster.authorities_file), reactor)
-    return Mover(config, accounts, Caller(Identity.of(config), relay), progress, reactor)
+    return Mover(config, accounts, caller_of(config, reactor), progress, reactor)
 
 
 def _place(txn: Transaction, revisions: Mapping[int, int], source: str, node: str) -> bool:

@@ -134,7 +134,7 @@ class Daemon(Service):
         for reception in self._receptions.values():
             reception.desk = None if federation is None else federation.desk
             if member is not None:
-                reception.ready = member.is_ready
+                reception.ready, reception.desk = member.is_ready, member.at_desk(reception.desk)
             self._stopping.append(_awaited(reception.stop))
         administration = Administration(self._health, self._text)
         administration.serve(self._private, self.config.metrics)

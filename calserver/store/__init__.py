@@ -37,6 +37,7 @@ from calserver.store.interface import (
 )
 from calserver.store.links import Uncertain
 from calserver.store.raw import Content
+from calserver.store.schema import REVISION
 from calserver.store.tables import Health, SchemaMismatch, check, ensure
 from calserver.store.urls import dialect_of
 from calserver.store.values import (
@@ -70,6 +71,7 @@ from calserver.store.values import (
 )
 
 __all__ = [
+    "REVISION",
     "AddressTaken",
     "Busy",
     "ChangeLog",

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from calserver.config import Metrics as MetricsSection
-from calserver.store import Store
+from calserver.store import SchemaMismatch, Store
 from calserver.web.request import Request
 from calserver.web.site import Site
 
@@ -57,11 +57,14 @@ class Administration:
 
 
 async def store_health(store: Store, reactor: Any) -> Health:
-    """Whether the store answers in time."""
+    """Whether the store answers in time, and has the tables that it was opened with."""
     try:
         asked = Deferred.fromCoroutine(_ask(store))
         asked.addTimeout(HEALTH_SECONDS, reactor)
         await asked
+    except SchemaMismatch as error:
+        log.error("the store is of no use any more: {error}", error=error)
+        return Health(False, {"store": str(error)})
     except Exception:  # noqa: BLE001 - whatever it is, the answer is that the store does not answer
         log.failure("the store does not answer")
         return Health(False, {"store": "unreachable"})
@@ -69,4 +72,4 @@ async def store_health(store: Store, reactor: Any) -> Health:
 
 
 async def _ask(store: Store) -> None:
-    await store.read(lambda txn: txn.meta.get("health"))
+    await store.read(lambda txn: txn.meta.see_tables())

@@ -4,11 +4,14 @@ import json
 import re
 import shutil
 import socket
+import sqlite3
+import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
-from daemon import Connection, Daemon, free_port
+from daemon import CALSERVER, Connection, Daemon, free_port
 from diaries import Diaries
 from murder import NODES, Murder, join
 from organizations import until
@@ -16,7 +19,13 @@ from postgresql import Cluster
 
 from calserver.admin.cluster import key
 from calserver.config import Config
-from calserver.store import open_store
+from calserver.store import REVISION, open_store
+
+DELEGATE = """
+<propertyupdate xmlns="DAV:"><set><prop>
+  <calendar-proxy-write-for xmlns="http://calendarserver.org/ns/"/>
+</prop></set></propertyupdate>
+"""
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +93,47 @@ def test_a_node_without_the_directory_is_well_and_says_how_far_it_is_behind(murd
         aside.rename(murder.directory)
     until(lambda: health(node)[1]["directory"] == "ok")
     assert (metric(node, "calserver_directory_behind_seconds") or 9) < 1
+
+
+def test_a_node_leaves_alone_what_a_newer_program_has_upgraded_and_says_so(murder: Murder) -> None:
+    node, newer = murder.nodes["b1"], "the database has revision 9999, this program needs "
+    with upgraded(murder.directory):
+        until(lambda: str(health(node)[1]["directory"]).startswith(f"not followed: {newer}"))
+        assert health(node)[0] == 200
+        ann = murder.front.connect("ann")
+        assert ann.request("PROPFIND", "/dav/calendars/user/ann/", Depth="0").status == 207
+        assert ann.request("PROPPATCH", "/dav/principals/user/ann/", DELEGATE).status == 503
+        done = status(murder)
+        assert done.returncode == 1
+        assert "the directory has revision 9999" in done.stdout
+        assert re.search(f"(?m)^b1 +directory not followed: {newer}", done.stdout)
+        assert f"the directory is not followed: {newer}" in node.log.read_text()
+    until(lambda: health(node)[1]["directory"] == "ok")
+    with upgraded(node.folder / "calserver.sqlite"):
+        code, facts = health(node)
+        assert (code, str(facts["store"]).partition(",")[0]) == (503, newer.partition(",")[0])
+    until(lambda: status(murder).returncode == 0)
+    assert re.search(r"(?m)^b1 +ok +\d+ +\d+\.\d+\.\d+ +\d{4}$", status(murder).stdout)
+
+
+@contextmanager
+def upgraded(database: Path) -> Iterator[None]:
+    """What a newer program does, as far as it is seen."""
+
+    def give(revision: str) -> None:
+        with closing(sqlite3.connect(database, timeout=10)) as other, other:
+            other.execute("UPDATE alembic_version SET version_num = ?", (revision,))
+
+    give("9999")
+    try:
+        yield
+    finally:
+        give(REVISION)
+
+
+def status(murder: Murder) -> subprocess.CompletedProcess[str]:
+    command = (*CALSERVER, "cluster", "status", "--config", str(murder.front.config))
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
 def test_a_new_node_answers_nothing_before_it_knows_anybody(murder: Murder, tmp_path: Path) -> None:

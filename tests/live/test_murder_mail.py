@@ -1,5 +1,6 @@
 """Mail that a front end takes reaches whose meeting it is about, at whichever node."""
 
+import json
 import secrets
 import smtplib
 import sqlite3
@@ -7,7 +8,7 @@ from collections.abc import Iterator
 from email.message import EmailMessage
 
 import pytest
-from daemon import free_port
+from daemon import calserver, free_port
 from diaries import status
 from murder import Murder
 from organizations import until
@@ -58,3 +59,51 @@ def test_an_answer_by_mail_reaches_the_organizer(mailing: Murder, lmtp: int, org
     with smtplib.LMTP("127.0.0.1", lmtp) as sending:
         sending.sendmail(BO.removeprefix("mailto:"), [address], answer.as_bytes())
     until(lambda: status(front.text(organizer, uid), BO)["PARTSTAT"] == "ACCEPTED", "the answer arrives")
+
+
+BOUNCE = """\
+Received: from mx.example.com
+From: MAILER-DAEMON@mx.example.com
+MIME-Version: 1.0
+Content-Type: multipart/report; report-type=delivery-status; boundary="r"
+
+--r
+Content-Type: message/delivery-status
+
+Reporting-MTA: dns; mx.example.com
+
+Final-Recipient: rfc822; bo@west.example
+Action: failed
+Status: 5.1.1
+--r
+Content-Type: text/rfc822-headers
+
+From: calendar@example.com
+To: Bo <bo@west.example>
+X-Calendar-UID: {uid}
+
+--r--
+"""
+
+
+def test_what_came_back_is_noted_at_the_node_of_who_had_it_sent(mailing: Murder, lmtp: int) -> None:
+    front, b2, uid = mailing.front, mailing.nodes["b2"], "came-back"
+    assert front.invite(uid, "bob", [BO]).status == 201
+    secret = bytes.fromhex((front.folder / "mail-token.key").read_text())
+    address = Tokens(ADDRESS, secret).address_for(principal(mailing, "bob"), BO, uid)
+
+    def comes_back() -> None:
+        with smtplib.LMTP("127.0.0.1", lmtp) as sending:
+            sending.sendmail("", [address], BOUNCE.format(uid=uid).replace("\n", "\r\n"))
+
+    b2.kill()
+    try:  # the mail server keeps it until the node is there
+        with pytest.raises(smtplib.SMTPDataError) as refused:
+            comes_back()
+        assert refused.value.smtp_code == 451
+    finally:
+        b2.start()
+    comes_back()
+    assert status(front.text("bob", uid), BO)["SCHEDULE-STATUS"] == "5.1"
+    explained = json.loads(calserver("schedule", "explain", uid, "--json", "--config", front.config))
+    assert (explained["sent"][-1]["recipients"], explained["sent"][-1]["outcome"]) == ([BO], "it came back")

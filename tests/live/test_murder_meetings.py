@@ -31,7 +31,12 @@ def front(murder: Murder) -> Diaries:
     return murder.front
 
 
-def test_a_meeting_across_nodes(front: Diaries) -> None:
+def explain(murder: Murder, node: str, what: str) -> str:
+    """What a node is told of a meeting by all."""
+    return calserver("schedule", "explain", what, "--json", "--config", murder.nodes[node].config)
+
+
+def test_a_meeting_across_nodes(murder: Murder, front: Diaries) -> None:
     bob, carol = front.mail("bob"), front.mail("carol")
     assert front.invite("lunch", "ann", [bob, carol]).status == 201
     for who in (bob, carol):  # who is elsewhere has got it before the organizer gets the answer
@@ -43,6 +48,13 @@ def test_a_meeting_across_nodes(front: Diaries) -> None:
     until(lambda: status(front.text("ann", "lunch"), bob)["PARTSTAT"] == "ACCEPTED", "the answer arrives")
     until(lambda: status(front.text("bob", "lunch"), front.mail("ann")).get("SCHEDULE-STATUS") == "1.2")
     until(lambda: status(front.text("carol", "lunch"), bob)["PARTSTAT"] == "ACCEPTED", "others are told")
+
+    path = re.findall("copy[^,]*(user/bob/[^,]+)", explain(murder, "b2", "user/ann/Default/lunch.ics"))[0]
+    explained = json.loads(explain(murder, "f1", path.rstrip('"')))
+    copies = [(each["principal"], each["own_answer"], each["copy"] != "") for each in explained["participants"]]
+    assert copies == [("ann", "", True), ("bob", "ACCEPTED", True), ("carol", "NEEDS-ACTION", True)]
+    told = {(each["method"], each["originator"], *each["recipients"]) for each in explained["sent"]}
+    assert {("REQUEST", front.mail("ann"), bob), ("REPLY", bob, front.mail("ann"))} <= told
 
     moved = "20990106T100000Z"
     assert front.invite("lunch", "ann", [bob, carol], "SUMMARY:Later", "SEQUENCE:1", start=moved).status == 204

@@ -28,7 +28,7 @@ messages, in one transaction, and mail that comes twice does nothing twice.
     reception.desk = Desk.of(config, store, resolver, policy, audit)
 """
 
-from calserver.scheduling.mail.desk import Desk, Verdict
+from calserver.scheduling.mail.desk import Desk, Returned, Verdict
 from calserver.scheduling.mail.mailer import Mailer, tokens
 from calserver.scheduling.mail.outgoing import SENT, UNDELIVERABLE, Outcome, Outgoing
 from calserver.scheduling.mail.reception import Lmtp, Reception, Smtp
@@ -46,6 +46,7 @@ __all__ = [
     "Outgoing",
     "Reception",
     "Rehearsal",
+    "Returned",
     "Smtp",
     "Token",
     "Tokens",

@@ -10,7 +10,7 @@ sender hears of it, and is written down.
 Everything may come twice: applying a message twice is applying it once (`calserver.itip`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import attrs
@@ -60,6 +60,26 @@ class Refused(Exception):
 
 
 @attrs.frozen(kw_only=True)
+class Returned:
+    """A mail of somebody that came back."""
+
+    uid: str
+    """Of the meeting."""
+    principal: int
+    """The id of who had it sent."""
+    invitee: str
+    """The normalized address that it was for."""
+
+    def noted(self, txn: Transaction, policy: meetings.Policy) -> bool:
+        """Note it in the copy of who had it sent; returns whether there is one."""
+        return meetings.returned(txn, policy, self.uid, self.principal, self.invitee, UNDELIVERABLE)
+
+
+PassOn = Callable[[str, Returned], Awaitable[bool]]
+"""Has a node note that a mail came back; returns whether it could be. Raises `Busy` where it has to be tried again."""
+
+
+@attrs.frozen(kw_only=True)
 class Desk:
     """Takes mail.
 
@@ -74,6 +94,7 @@ class Desk:
         store: where meetings are.
         policy: of the site.
         audit: where is written down what became of mail.
+        pass_on: tells other nodes of a cluster what came back of the mail of their people.
     """
 
     config: Mail
@@ -86,6 +107,7 @@ class Desk:
     store: Store
     policy: meetings.Policy
     audit: Audit
+    pass_on: PassOn | None = None
 
     @classmethod
     def of(cls, config: Config, store: Store, lookup: Lookup, policy: meetings.Policy, audit: Audit) -> "Desk":
@@ -157,7 +179,7 @@ class Desk:
             log.info("mail for {recipient} has to wait: {error}", recipient=clean(recipient, _LONGEST), error=error)
             return Verdict(451, "4.7.5 it is not known at the moment who has sent it")
         except Busy:
-            return Verdict(451, "4.3.0 the database is busy")
+            return Verdict(451, "4.3.0 the calendars are busy, or away for a moment")
 
     # -- scheduling messages
 
@@ -239,12 +261,23 @@ class Desk:
         invitee = ical.address(f"mailto:{bounce.recipient}")
         if not self.tokens.proves(token, invitee, bounce.uid):
             raise Refused(550, "5.7.1 this is about no mail from here")
-        noted = await self.store.write(
-            lambda txn: meetings.returned(txn, self.policy, bounce.uid, token.principal, invitee, UNDELIVERABLE)
-        )
+        noted = await self._noted(Returned(uid=bounce.uid, principal=token.principal, invitee=invitee))
         detail = clean(bounce.detail, _LONGEST)
         self.audit.note("returned", "", uid=bounce.uid, recipients=[invitee], by="mail", detail=detail, noted=noted)
         return _DONE
+
+    async def _noted(self, returned: Returned) -> bool:
+        """Note that a mail came back, at the node of who had it sent; returns whether it could be noted."""
+        node = None
+        if self.pass_on is not None:
+            node = await self.store.read(lambda txn: self._node_of(txn, returned.principal))
+        if self.pass_on is None or node is None:
+            return await self.store.write(lambda txn: returned.noted(txn, self.policy))
+        return await self.pass_on(node, returned)
+
+    def _node_of(self, txn: Transaction, principal_id: int) -> str | None:
+        who = txn.principals.get(principal_id)
+        return None if who is None else meetings.People(txn, self.policy).node_of(who)
 
     def _refused(self, sender: str, recipient: str, refusal: Refused) -> Verdict:
         reason = refusal.verdict.text
