@@ -288,19 +288,23 @@ class Objects(Protocol):
     def listing(self, collection_id: int) -> Sequence[tuple[str, str, str]]:
         """Name, ETag and content type of all members, by name: what most listings ask, at a tenth of the cost."""
 
-    def joined(
-        self, collection_id: int, template: Sequence[str | Part], most: int | None = None
-    ) -> Sequence[bytes] | None:
+    def joined(self, collection_id: int, template: Sequence[str | Part]) -> Sequence[bytes] | None:
         """All members, by name, written as text by the database: what long listings ask, at a fiftieth of the cost.
 
         Args:
             collection_id: where.
             template: what is written for each; it begins and ends with a text.
-            most: how many members may be written.
 
         Returns:
-            Pieces of one text. None where there are more members, and where a name or media type would have to be
-            escaped in a path or in XML.
+            Pieces of one text. None where a name or media type would have to be escaped in a path or in XML.
+        """
+
+    def joined_some(
+        self, collection_id: int, template: Sequence[str | Part], most: int
+    ) -> tuple[Sequence[bytes], int | None] | None:
+        """The same with None, or, where there are more than `most` members, of those that were changed first.
+
+        Then by revision, and with the revision of the last one.
         """
 
     def named(self, collection_id: int, names: Iterable[str]) -> Mapping[str, tuple[Object, bytes]]:

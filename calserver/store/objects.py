@@ -224,11 +224,15 @@ class SqlObjects:
         """Name, ETag and content type of all members, by name: rows as the driver gives them, from an index alone."""
         return self._connection.all(LISTING, collection_id=collection_id)
 
-    def joined(
-        self, collection_id: int, template: Sequence[str | Part], most: int | None = None
-    ) -> Sequence[bytes] | None:
+    def joined(self, collection_id: int, template: Sequence[str | Part]) -> Sequence[bytes] | None:
         """All members, by name, written as text by the database."""
-        return joined.write(self._connection, collection_id, template, most)
+        return joined.write(self._connection, collection_id, template)
+
+    def joined_some(
+        self, collection_id: int, template: Sequence[str | Part], most: int
+    ) -> tuple[Sequence[bytes], int | None] | None:
+        """The same of those that were changed first, and the revision of the last, where there are more."""
+        return joined.write_some(self._connection, collection_id, template, most)
 
     def named(self, collection_id: int, names: Iterable[str]) -> Mapping[str, tuple[Object, bytes]]:
         """The members with these names and their contents, in one query (multiget)."""

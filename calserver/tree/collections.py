@@ -215,13 +215,23 @@ class StoredCollection(Collection):
         else:
             yield from joined
 
-    def joined(self, writer: Writer, most: int | None = None) -> Sequence[bytes] | None:
+    def joined(self, writer: Writer) -> Sequence[bytes] | None:
         """All members with content as markup, where the actor may read all and the store can write it."""
         self.consider()
         if not self.open:
             return None
-        pieces: Sequence[bytes] | None = self.view.txn.objects.joined(self.row.id, writer.template(self.path), most)
+        pieces: Sequence[bytes] | None = self.view.txn.objects.joined(self.row.id, writer.template(self.path))
         return pieces
+
+    def joined_some(self, writer: Writer, most: int) -> tuple[Sequence[bytes], int | None] | None:
+        """The same with None, or of those of too many that were changed first, with the revision of the last."""
+        self.consider()
+        if not self.open:
+            return None
+        found: tuple[Sequence[bytes], int | None] | None = self.view.txn.objects.joined_some(
+            self.row.id, writer.template(self.path), most
+        )
+        return found
 
     def shown(self, rows: Sequence[Any]) -> Sequence[Any]:
         """Those of the rows, which begin with the name of a member, that the actor may read."""

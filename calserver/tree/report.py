@@ -39,8 +39,10 @@ def rendered(
     if not all(names <= each.quick and not each.varied for each in places.values()):
         return None
     writer = Writer(names)
-    if since is None and len(places) == 1 and (everything := _everything(collection, writer, limit)) is not None:
-        return Changes(token=str(sync.Token.of(collection.row)), rendered=everything)
+    if since is None and limit is not None and len(places) == 1:
+        first = _first(collection, writer, limit)
+        if first is not None:
+            return first
     found = _since(collection, places, since, limit=limit, brief=True)
     told: list[str] = []
     for id, lines in groupby(found.lines, key=lambda line: line[2].id):
@@ -48,13 +50,16 @@ def rendered(
     return Changes(token=str(found.token), rendered=told, truncated=found.truncated)
 
 
-def _everything(collection: "StoredCollection", writer: Writer, limit: int | None) -> list[str | bytes] | None:
-    """All members as the store writes them; None where it does not, or where there are more than the limit."""
+def _first(collection: "StoredCollection", writer: Writer, limit: int) -> Changes | None:
+    """A first report, cut short or not, as the store writes it; None where it does not."""
     rows = collection.view.txn.collections.children(collection.row.id)
-    if limit is not None and len(rows) > limit:
+    found = collection.joined_some(writer, limit - len(rows)) if len(rows) <= limit else None
+    if found is None or (rows and found[1] is not None):
         return None
-    joined = collection.joined(writer, None if limit is None else limit - len(rows))
-    return None if joined is None else [*_written(collection, rows, writer, first=True), *joined]
+    members, revision = found
+    token = sync.Token.of(collection.row) if revision is None else sync.Token.first(collection.row).cut(revision)
+    rendered: list[str | bytes] = [*_written(collection, rows, writer, first=True), *members]
+    return Changes(token=str(token), rendered=rendered, truncated=revision is not None)
 
 
 def _since(

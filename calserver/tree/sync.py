@@ -43,6 +43,15 @@ class Token:
         """The token of a collection as it is now."""
         return cls(row.resource_id, row.revision)
 
+    @classmethod
+    def first(cls, row: Collection) -> "Token":
+        """The token of whom nothing of a collection was told."""
+        return cls(row.resource_id, 0, row.revision)
+
+    def cut(self, revision: int) -> "Token":
+        """The token after an answer that goes on from this one, and was cut short at a revision."""
+        return Token(self.resource_id, revision, self.begun if self.begun > revision else None)
+
     @property
     def begun(self) -> int:
         """The revision before which removals are no news."""
@@ -99,7 +108,7 @@ def since(
         ValidSyncToken: the token is not one of this collection, or too old.
         NumberOfMatchesWithinLimits: the limit is too small for the first change (a member with its collections).
     """
-    token = Token(row.resource_id, 0, row.revision) if text is None else Token.parse(text)
+    token = Token.first(row) if text is None else Token.parse(text)
     places = list(places)
     token.check(row, max(settled, *(each.floor for each in places if each.source_id is not None), 0))
     most = None if limit is None else limit + 1
@@ -113,10 +122,7 @@ def since(
     told = [line for line in lines[:limit] if line[0] < beyond]
     if not told:
         raise NumberOfMatchesWithinLimits("one change is more than the limit allows")
-    revision = told[-1][0]
-    return Report(
-        Token(row.resource_id, revision, token.begun if token.begun > revision else None), told, truncated=True
-    )
+    return Report(token.cut(told[-1][0]), told, truncated=True)
 
 
 _revision = itemgetter(0)

@@ -13,9 +13,14 @@ from calserver.store import joined as module
 TEMPLATE = ("<", Part.NAME, "|", Part.ETAG, "|", Part.TYPE, ">")
 
 
-def written(store: Store, place: Place, most: int | None = None) -> str | None:
-    pieces = store.read_now(lambda txn: txn.objects.joined(place.calendar.id, TEMPLATE, most))
+def written(store: Store, place: Place) -> str | None:
+    pieces = store.read_now(lambda txn: txn.objects.joined(place.calendar.id, TEMPLATE))
     return None if pieces is None else b"".join(pieces).decode()
+
+
+def some(store: Store, place: Place, most: int) -> tuple[str, int | None] | None:
+    found = store.read_now(lambda txn: txn.objects.joined_some(place.calendar.id, TEMPLATE, most))
+    return None if found is None else (b"".join(found[0]).decode(), found[1])
 
 
 def from_rows(store: Store, place: Place) -> str:
@@ -35,8 +40,26 @@ def test_members_are_written_by_name_page_by_page(
     for number in range(count):
         put(store, place.calendar.id, f"{number * 7 % 11:02}.ics", b"x" * number)
     assert written(store, place) == from_rows(store, place)
-    assert written(store, place, most=count) is not None
-    assert written(store, place, most=count - 1) is None
+    assert some(store, place, count) == (written(store, place), None)
+
+
+@pytest.mark.parametrize("most", [1, 4, 5, 6, 10, 11])
+def test_some_members_are_those_that_were_changed_first(
+    store: Store, place: Place, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "ROWS", 5)
+    for number in range(12):
+        put(store, place.calendar.id, f"{number * 7 % 12:02}.ics", b"x" * number)
+    put(store, place.calendar.id, "07.ics", b"changed")
+    rows = store.read_now(lambda txn: txn.changes.listing(place.calendar.id, 0, most))
+    text = "".join(f"<{name}|{etag}|{content_type}>" for name, etag, content_type, _ in rows)
+    assert some(store, place, most) == (text, rows[-1][3])
+
+
+def test_some_members_are_not_written_where_one_has_to_be_escaped(store: Store, place: Place) -> None:
+    put(store, place.calendar.id, "plain")
+    put(store, place.calendar.id, "not plain")
+    assert some(store, place, 1) is None
 
 
 def test_a_page_is_two_statements_and_the_look_for_what_is_escaped_another(store: Store, place: Place) -> None:
@@ -104,6 +127,7 @@ def test_what_is_bound_to_another_collection_is_written_as_its_sharee_sees_it(st
     for who, bound in ((bob, to_bob), (cid, to_cid)):
         at = attrs.evolve(who, calendar=attrs.evolve(who.calendar, id=bound))
         assert written(store, at) == from_rows(store, at)
+        assert len({*(some(store, at, 8) or ("",))[0].split("<")} - {*from_rows(store, at).split("<")}) == 0
         assert ("own 5.ics" in (written(store, at) or "")) is (who is bob)
     assert store.read_now(lambda txn: txn.objects.listing(to_bob)) != store.read_now(
         lambda txn: txn.objects.listing(to_cid)

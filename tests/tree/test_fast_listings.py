@@ -86,6 +86,28 @@ def test_a_first_report_that_the_store_writes_is_the_same(plain: Dialogue, level
     assert report(QUICK) == report((*QUICK, "creationdate"))
 
 
+def test_a_first_report_that_is_cut_short_goes_on_where_it_ended(plain: Dialogue) -> None:
+    """The store writes the first part, the others come from rows; together they tell all that there is by then."""
+
+    def report(token: str, asked: tuple[str, ...], limit: int) -> tuple[dict[str, Any], str]:
+        answer = plain(
+            "REPORT",
+            PLAIN,
+            f'<D:sync-collection xmlns:D="DAV:"><D:sync-token>{token}</D:sync-token><D:sync-level>1</D:sync-level>'
+            f"<D:limit><D:nresults>{limit}</D:nresults></D:limit>{ask(asked)}</D:sync-collection>",
+        )
+        return told(answer.body, QUICK), answer.xml.findtext(D("sync-token"))
+
+    plain("DELETE", PLAIN + "in/")
+    part, token = report("", QUICK, 5)
+    assert (part, token) == report("", (*QUICK, "creationdate"), 5)
+    assert [name for name in part if name != f"/dav/{PLAIN}"] == [f"/dav/{PLAIN}{name}" for name in "hgfed"]
+    plain("DELETE", PLAIN + "h")
+    plain("PUT", PLAIN + "g", b"changed")
+    rest, _ = report(token, QUICK, 100)
+    assert sorted(rest) == [f"/dav/{PLAIN}{name}" for name in (*"abcgh", "in/")]
+
+
 @pytest.mark.parametrize("names", [QUICK[:1], QUICK[1:2], QUICK[2:], QUICK[:2], QUICK])
 def test_listings_say_the_same_on_both_ways(files: Dialogue, names: tuple[str, ...]) -> None:
     def listed(asked: tuple[str, ...]) -> dict[str, Any]:
