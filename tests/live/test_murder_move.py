@@ -2,10 +2,12 @@
 
 import json
 import re
+import socket
 import sqlite3
 import subprocess
 import threading
 import time
+from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -277,6 +279,25 @@ def test_calendars_are_in_use_again_where_nobody_ends_a_move(murder: Murder, mov
     assert where(murder) == source
     assert [each["node"] for each in moves.end()["moved"]] == [other(source)]
     assert f"{DEFAULT}waits.ics" in client.listing()
+
+
+def test_a_body_that_is_on_its_way_meanwhile_is_to_be_sent_again(murder: Murder, moves: Moves) -> None:
+    """Only the client has all of it: nothing is stored, and the next try is for the new node."""
+    text, path = event("large", "Lunch" * 20_000).encode(), f"{DEFAULT}large.ics"
+    head = f"PUT {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic {b64encode(b'ann:ann').decode()}\r\n"
+    head += f"Content-Type: text/calendar\r\nContent-Length: {len(text)}\r\nExpect: 100-continue\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", murder.front.port), 30) as line, line.makefile("rb") as answer:
+        line.sendall(head.encode())
+        assert answer.readline().startswith(b"HTTP/1.1 100 ")  # it is streamed from here on, to where ann is
+        line.sendall(text[:80_000])
+        moves.move(["ann"], other(where(murder)))
+        line.sendall(text[80_000:])
+        assert answer.readline() == b"\r\n"
+        assert answer.readline().startswith(b"HTTP/1.1 503 ")
+        assert b"Retry-After: 2\r\n" in iter(answer.readline, b"\r\n")
+    client = murder.front.connect("ann")
+    assert client.request("GET", path).status == 404
+    assert client.request("PUT", path, text, Content_Type="text/calendar").status == 201
 
 
 def test_who_shares_calendars_moves_together(murder: Murder, moves: Moves) -> None:
