@@ -95,6 +95,9 @@ class Envoy:
         if answer.code == HTTPStatus.MISDIRECTED_REQUEST:
             await self.relay.whole(answer, MOST_BYTES)
             raise Misdirected(f"{node} does not have the principal")
+        if answer.code == HTTPStatus.UNAUTHORIZED and login.actor.href is not None:
+            await self.relay.whole(answer, MOST_BYTES)
+            raise NodeAway(f"{node} does not believe this node: its key, its clock or its version is another one there")
         return answer
 
     async def hear(

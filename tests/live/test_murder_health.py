@@ -73,6 +73,25 @@ def test_requests_that_are_handed_on_are_counted_by_node_and_result(murder: Murd
     assert metric(murder.nodes["b1"], "calserver_letters_total", domain="node:b2", outcome="delivered") == 1
 
 
+def test_a_node_that_does_not_believe_another_one_is_away_for_it(murder: Murder) -> None:
+    """Clients would ask people for their passwords."""
+    node, front = murder.nodes["b2"], murder.front
+    good = node.config.read_text()
+    keys = {name: key(Config.load(each.config)) for name, each in murder.nodes.items()}
+    node.stop()
+    node.config.write_text(good.replace(keys["f1"], keys["b1"]))
+    node.start()
+    try:
+        answer = front.connect("bob").request("PROPFIND", "/dav/calendars/user/bob/", Depth="0")
+        assert (answer.status, answer.headers["Retry-After"]) == (503, "2")
+        assert front.connect("bob", "wrong").request("PROPFIND", "/dav/calendars/user/bob/").status == 401
+        assert "b2 does not believe this node" in front.log.read_text()
+    finally:
+        node.stop()
+        node.config.write_text(good)
+        node.start()
+
+
 def test_a_node_without_the_directory_is_well_and_says_how_far_it_is_behind(murder: Murder, tmp_path: Path) -> None:
     node, aside = murder.nodes["b1"], tmp_path / "aside"
     revision = metric(node, "calserver_directory_revision")
