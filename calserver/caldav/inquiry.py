@@ -99,7 +99,10 @@ def _one(component: Component, name: str) -> Property:
 
 
 def _instant(prop: Property) -> int:
-    at = ical.when(prop, ical.Zones(Component("VCALENDAR")))
+    try:
+        at = ical.when(prop, ical.Zones(Component("VCALENDAR")))
+    except ValueError as problem:
+        raise ValidCalendarData(f"VFREEBUSY: {prop.name}: {problem}") from None
     if not at.is_utc:
         raise ValidCalendarData(f"VFREEBUSY: {prop.name} is in UTC")
     return at.epoch()

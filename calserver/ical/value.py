@@ -24,6 +24,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
 from typing import Protocol
+from urllib.parse import unquote
 
 import attrs
 
@@ -299,11 +300,16 @@ def texts(raw: str, separator: str = ",") -> tuple[str, ...]:
     return tuple(unescape(part) for part in re.findall(rf"(?:^|{separator})((?:[^\\{separator}]|\\.|\\$)*)", raw, re.S))
 
 
+_PLAIN_MAIL = re.compile(r"[\w.!#$&'*+/=?^`{|}~-]+@[\w.-]+")
+"""A mail address that needs no quotes in fields of messages (RFC 5322 section 3.2.3, RFC 6532)."""
+
+
 @lru_cache(maxsize=16_384)
 def address(text: str) -> str:
     """A calendar user address in the form in which addresses are compared (RFC 6638 section 2.4.1).
 
     Mail addresses and ``urn:uuid:`` are compared without case; of other URIs only the scheme and the host are.
+    Mail addresses are compared decoded, without header fields (RFC 6068 section 2), where they are plain then.
     A bare mail address counts as ``mailto:``, and a path stays one; no slash stands at the end.
     """
     text = text.strip()
@@ -313,6 +319,9 @@ def address(text: str) -> str:
     if not colon:
         return f"mailto:{text.lower()}" if "@" in text else text
     scheme = scheme.lower()
+    if scheme == "mailto" and ("%" in rest or "?" in rest):
+        found = unquote(rest.partition("?")[0])
+        rest = found if _PLAIN_MAIL.fullmatch(found) else rest
     if scheme in ("mailto", "urn"):
         return f"{scheme}:{rest.lower()}"
     if rest.startswith("//"):

@@ -7,7 +7,7 @@ import attrs
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.logger import Logger
 
-from calserver import caldav, calendars, dav, ical, meetings
+from calserver import caldav, calendars, dav, directory, ical, meetings
 from calserver.conditions import ConditionFailed
 from calserver.config import Settings
 from calserver.directory import Actor
@@ -187,10 +187,13 @@ class Office:
         def look(txn: Transaction) -> Sequence[Response]:
             view = dav.View(txn, request, self.tree, self.spoken, self.settings)
             told = caldav.told(view, delivery.body, delivery.recipients, types=allowed == "types", owner=owner)
-            found = {ical.address(each.attendee.value): each for each in told}
+            found = {directory.normalize(each.attendee.value): each for each in told}
             answers = []
             for recipient in delivery.recipients:
-                each = found[ical.address(recipient)]
+                each = found.get(directory.normalize(recipient))
+                if each is None:  # it is the attendee's address spelled as nobody here has it
+                    answers.append(Response(recipient=recipient, status=INVALID_USER))
+                    continue
                 data = None if each.data is None else ical.serialize(each.data)
                 answers.append(Response(recipient=recipient, status=Status.read(each.status), calendar_data=data))
             return answers

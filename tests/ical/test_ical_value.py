@@ -295,6 +295,12 @@ def test_what_is_not_an_integer_is_refused(text: str) -> None:
     "spellings",
     [
         ("mailto:Ann@Example.COM", "MAILTO:ann@example.com", "ann@example.com", " mailto:ann@example.com"),
+        (
+            "mailto:o'neil+cal@example.com",
+            "mailto:o%27neil%2bcal@Example.com",
+            "mailto:o'neil%2Bcal@example.com?subject=x",
+        ),
+        ("mailto:zoë@example.com", "mailto:ZO%C3%8B@example.com"),
         ("urn:uuid:5A985493-EE2C-4665-94CF-4DFEA3A89500", "URN:UUID:5a985493-ee2c-4665-94cf-4dfea3a89500"),
         ("http://EXAMPLE.com/principals/Ann/", "HTTP://example.com/principals/Ann"),
         ("/principals/user/Ann@x/", "/principals/user/Ann@x"),
@@ -302,6 +308,14 @@ def test_what_is_not_an_integer_is_refused(text: str) -> None:
 )
 def test_addresses_that_name_the_same_are_equal(spellings: tuple[str, ...]) -> None:
     assert len({address(each) for each in spellings}) == 1
+
+
+@pytest.mark.parametrize(
+    "raw", ["a%0D%0Ab@c", "a%00@c", "a%20b@c", "a%3Cb%3E@c", "a%2Cb@c", "a%ff@c", "a%zz@c", "%22a%22@c"]
+)
+def test_what_is_no_plain_mail_address_is_not_decoded(raw: str) -> None:
+    """It goes into fields of messages."""
+    assert address(f"mailto:{raw}") == f"mailto:{raw.lower()}"
 
 
 def test_addresses_that_differ_stay_different() -> None:

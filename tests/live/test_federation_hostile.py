@@ -120,6 +120,12 @@ def asked(by: str, organizer: str, *attendees: str) -> Message:
     return letter(body, originator=by, recipients=attendees, component="VFREEBUSY")
 
 
+def asked_from(start: str) -> Message:
+    """A question of Eve with another start."""
+    body = question().replace(ANNA.encode(), EVE.encode()).replace(b"DTSTART:20260201T000000Z", start.encode())
+    return letter(body, originator=EVE, recipients=(BO,), component="VFREEBUSY")
+
+
 RULES, DENIED, DATA = "invalid-scheduling-message", "originator-denied", "invalid-calendar-data"
 LATER = ("SEQUENCE:9",)
 SENDER = "sender.example"
@@ -191,6 +197,8 @@ LIES = [
     # free-busy time
     Lie("a question in the name of somebody else", asked(EVE, ANNA, BO), RULES),
     Lie("a question in the name of one of ours", asked(CY, CY, BO), DENIED),
+    Lie("a question from a day", asked_from("DTSTART;VALUE=DATE:20260201T000000Z"), DATA),
+    Lie("a question from a second that there is not", asked_from("DTSTART:20260201T000061Z"), DATA),
     Lie("a question about nobody", asked(EVE, EVE, "mailto:nobody@receiver.example"), ["3.7"]),
 ]
 
@@ -203,6 +211,26 @@ def test_what_is_rightly_signed_and_a_lie_changes_nothing(here: Organization, li
     error = xml.read_error(found.body)
     assert (error[0] if error else statuses(found.body)) == lie.told
     assert stored(here, BOOKKEEPING) == before
+
+
+@pytest.mark.parametrize(
+    ("recipient", "attendee"), [(BO, "mailto:b%6F@Receiver.example"), ("MAILTO:b%6F@receiver.example", BO)]
+)
+def test_who_is_asked_about_may_be_spelled_in_two_ways(here: Organization, recipient: str, attendee: str) -> None:
+    message = letter(question(attendees=(attendee,)), recipients=(recipient,), component="VFREEBUSY")
+    (found,) = xml.read_schedule_response(post(here, message))
+    assert (found.recipient, found.status.code) == (recipient, "2.0")
+    assert attendee.encode() in (found.calendar_data or b"")
+
+
+def test_who_is_invited_may_be_spelled_in_two_ways(here: Organization) -> None:
+    body = event(uid="spelled", attendees=("mailto:b%6F@Receiver.example",))
+    assert statuses(post(here, letter(body, recipients=(BO,)))) == ["2.0"]
+    assert here.text("bo", "spelled")
+    assert statuses(
+        post(here, letter(event(uid="spelled2", attendees=(BO,)), recipients=("mailto:%62o@receiver.example",)))
+    ) == ["2.0"]
+    assert here.text("bo", "spelled2")
 
 
 def test_an_answer_says_nothing_but_who_comes(here: Organization) -> None:
