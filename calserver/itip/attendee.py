@@ -232,18 +232,22 @@ class _Change:
         return changed
 
     def _still_declined(self, changed: Mapping[Key, Component]) -> dict[Key, Component]:
-        """The instances that were removed while the series was declined, where it is accepted now."""
+        """The instances that were removed, where the series is accepted now and they have no answer of their own.
+
+        They have none if the series was declined when they were removed, or if their answer is to an earlier revision:
+        then the answer to the series would count for them (`calserver.itip.replies`).
+        """
         found: dict[Key, Component] = {}
         for key in own_exclusions(self.memory, self.before):
             series, gone = changed.get(self.after.follows(key)), self.before.like_series(key)
-            if (
-                series is not None
-                and gone is not None
-                and ("", key) not in self.memory.answers
-                and self._attends(series)
-            ):
+            if series is not None and gone is not None and self._attends(series) and not self._said_lately(key, series):
                 found[key] = self._declined(gone)
         return found
+
+    def _said_lately(self, key: int, series: Component) -> bool:
+        """Whether the owner has answered for an instance in the present revision."""
+        answer = self.memory.answers.get(("", key))
+        return answer is not None and answer.sequence >= sequence_of(series)
 
     def _answer_changed(self, key: Key, new: Component) -> bool:
         base = self.before.governing(key)

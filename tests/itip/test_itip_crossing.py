@@ -66,6 +66,19 @@ def test_an_instance_that_was_removed_stays_declined_when_the_series_is_accepted
     assert answers(game, A) == dict.fromkeys((2, 3, 4, 5), "ACCEPTED")
 
 
+def test_an_instance_that_was_removed_stays_declined_when_a_later_revision_is_accepted(game: Game) -> None:
+    game.edit(Edit(excluded=frozenset({3})), False)
+    game.deliver_all()
+    game.take_away(A, 2)
+    game.deliver_all()
+    game.edit(Edit(), False)
+    game.deliver_all()
+    assert answers(game, A) == dict.fromkeys((1, 3, 4, 5), "NEEDS-ACTION")
+    game.answer(A, None, "TENTATIVE", "")
+    game.deliver_all()
+    assert answers(game, A) == dict.fromkeys((1, 3, 4, 5), "TENTATIVE")
+
+
 def test_an_exdate_counts_where_the_override_is_left_beside_it(game: Game) -> None:
     game.edit(Edit(renamed=frozenset({3})), False)
     game.deliver_all()
