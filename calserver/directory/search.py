@@ -178,4 +178,11 @@ def _wanted(root: xml.Element) -> Wanted:
     props = root.findall(D("prop"))
     if len(props) > 1:
         raise BadRequest("there is more than one DAV:prop")
-    return Wanted(elements=named(props[0])) if props else Wanted()
+    if not props:
+        return Wanted()
+    return Wanted(elements=named(props[0]) or _beside_empty_prop(root))
+
+
+def _beside_empty_prop(root: xml.Element) -> dict[str, xml.Element]:
+    """The properties that python-caldav (3.6) writes beside ``DAV:prop`` instead of into it."""
+    return {each.tag: each for each in root.iterchildren(D("displayname"), C("calendar-home-set"))}

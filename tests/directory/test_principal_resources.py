@@ -206,6 +206,14 @@ def test_principals_are_found_by_what_their_properties_contain(
     assert found(search(ann, *terms, **attributes)) == expected
 
 
+def test_properties_beside_an_empty_prop_are_told(ann: Dialogue) -> None:
+    """As python-caldav asks for them."""
+    term = "<D:property-search><D:prop><D:displayname/></D:prop><D:match>big hall</D:match></D:property-search>"
+    body = f'<D:principal-property-search xmlns:D="DAV:">{term}<D:prop/><D:displayname/></D:principal-property-search>'
+    answer = ann("REPORT", "principals/", body)
+    assert answer.properties("/dav/principals/location/hall/")[D("displayname")].text == "Big hall"
+
+
 def test_a_search_stays_in_its_collection_unless_it_is_told_otherwise(ann: Dialogue) -> None:
     term = ("D:displayname", "contains", "b")
     assert found(search(ann, term, path="principals/location/")) == ["location/hall"]

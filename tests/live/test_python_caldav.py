@@ -78,6 +78,11 @@ def test_a_user_is_found_from_the_root(principal: Any) -> None:
     assert principal.get_display_name() == "Ann Archer"
 
 
+def test_people_are_found_by_their_names(principal: Any) -> None:
+    (found,) = principal.client.search_principals(name="Bob Baker")
+    assert (found.get_display_name(), found.url.path) == ("Bob Baker", "/dav/principals/user/bob/")
+
+
 def test_a_new_user_has_a_calendar(principal: Any) -> None:
     paths = [each.url.path for each in principal.calendars()]
     assert "/dav/calendars/user/ann/Default/" in paths
