@@ -375,8 +375,14 @@ class SqlPrincipals:
         return {access: frozenset(ids) for access, ids in found.items()}
 
     def administrators(self) -> Sequence[Principal]:
-        """All who are administrators."""
-        return self._all(ADMINISTRATORS)
+        """All who are administrators: looked for among all principals, once for each state of these."""
+        connection, revision = self._connection, self.revision()
+        if connection.ways is None or connection.writes:
+            return self._all(ADMINISTRATORS)
+        known = connection.ways.administrators
+        if known is None or known[0] != revision:
+            known = connection.ways.administrators = revision, self._all(ADMINISTRATORS)
+        return known[1]
 
     # -- parts
 

@@ -15,7 +15,7 @@ from typing import Final
 
 import attrs
 
-from calserver.store.values import Collection, Stamp
+from calserver.store.values import Collection, Principal, Stamp
 
 Key = tuple[str, ...]
 """Kind and uid of a principal, kind of home, names."""
@@ -45,6 +45,8 @@ class Ways:
     def __init__(self, most: int) -> None:
         self._most = most
         self._known: dict[Key, Way] = {}
+        self.administrators: tuple[int, Sequence[Principal]] | None = None
+        """With the revision of all principals at which they were the ones."""
 
     def find(self, key: Key, stamp: Callable[[int], Stamp | None]) -> Sequence[Collection] | None:
         """The collections on a way, as far as they are there; None where that is not known.

@@ -130,3 +130,44 @@ def test_what_was_taken_back_is_no_way(store: Store, place: Place) -> None:
     store.write_now(lambda txn: txn.collections.add(place.home.id, "other", "plain"))
     assert [each.name for each in way(store, "gone")[0]] == [""]
     assert [each.name for each in way(store, "other")[0]] == ["", "other"]
+
+
+def administrators(store: Store) -> tuple[list[str], int]:
+    """The uids of the administrators, in a transaction that reads, and by how many statements."""
+
+    def look(txn: Any) -> tuple[list[str], int]:
+        return [each.uid for each in txn.principals.administrators()], txn.connection.statements
+
+    return store.read_now(look)
+
+
+def test_administrators_are_looked_for_again_when_a_principal_has_changed(
+    store: Store, beside: Store, place: Place
+) -> None:
+    def promote(txn: Transaction, *, promoted: bool) -> None:
+        txn.principals.update(attrs.evolve(place.principal, administrator=promoted))
+
+    assert administrators(store) == ([], 2)
+    assert administrators(store) == ([], 1)
+    beside.write_now(lambda txn: promote(txn, promoted=True))
+    assert administrators(store) == (["ann"], 2)
+    assert administrators(store) == (["ann"], 1)
+    beside.write_now(lambda txn: promote(txn, promoted=False))
+    assert administrators(store) == ([], 2)
+
+
+def test_what_a_transaction_has_changed_itself_is_not_remembered(store: Store, place: Place) -> None:
+    def promote(txn: Transaction) -> list[str]:
+        txn.principals.update(attrs.evolve(place.principal, administrator=True))
+        return [each.uid for each in txn.principals.administrators()]
+
+    def promote_in_vain(txn: Transaction) -> None:
+        assert promote(txn) == ["ann"]
+        raise ValueError("taken back")
+
+    assert administrators(store)[0] == []
+    with pytest.raises(ValueError, match="taken back"):
+        store.write_now(promote_in_vain)
+    assert administrators(store)[0] == []
+    assert store.write_now(promote) == ["ann"]
+    assert administrators(store)[0] == ["ann"]
