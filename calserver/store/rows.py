@@ -12,6 +12,7 @@ from calserver.store.schema import collection, object_
 from calserver.store.values import Collection, Object
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_as_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _MICROSECOND = timedelta(microseconds=1)
 
 COLLECTION = tuple(collection.c)
@@ -35,7 +36,7 @@ def packed(value: Mapping[str, str] | Sequence[str]) -> str | None:
     if not value:
         return None
     plain = dict(value) if isinstance(value, Mapping) else list(value)
-    return json.dumps(plain, ensure_ascii=False, separators=(",", ":"))
+    return _as_json(plain)
 
 
 def mapping(stored: str | None) -> dict[str, str]:

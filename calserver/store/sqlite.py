@@ -38,6 +38,7 @@ def _unplain(element: unplain, compiler: SQLCompiler, **kw: Any) -> str:
     return UNPLAIN_IN_SQLITE
 
 
+_as_json: Final = json.JSONEncoder(separators=(",", ":")).encode
 COUNTED: Final = "sqlite_autoincrement"
 STEPS: Final = 4000
 """Steps of SQLite's virtual machine, in all runs of a statement together: about a hundred rows."""
@@ -230,4 +231,4 @@ class SQLite:
 
     def values(self, values: Iterable[int | str]) -> str:
         """The parameter of `among`."""
-        return json.dumps(list(values), separators=(",", ":"))
+        return _as_json(list(values))

@@ -61,12 +61,22 @@ class Worker:
         if version == self._seen and (self._next is None or datetime.now(UTC) < self._next):
             return
         try:
-            for kind, work in self._works.items():
-                await self._do_all(kind, work)
-            self._next = await self._store.read(lambda txn: txn.tasks.next_due())
+            if await self._something_is_due():
+                for kind, work in self._works.items():
+                    await self._do_all(kind, work)
+                await self._something_is_due()
             self._seen = version
         except Exception:  # noqa: BLE001 - the next turn may succeed, and the server goes on without this one
             log.failure("tasks could not be looked up")
+
+    async def _something_is_due(self) -> bool:
+        """Find out when the next task of any kind is due, in one look; returns whether it is now."""
+
+        def look(txn: Transaction) -> tuple[datetime | None, datetime]:
+            return txn.tasks.next_due(), txn.now
+
+        self._next, now = await self._store.read(look)
+        return self._next is not None and self._next <= now
 
     async def _do_all(self, kind: str, work: Work) -> None:
         """Do the tasks of a kind that are due, until there are none, or stopping is asked for."""
