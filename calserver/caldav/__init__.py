@@ -8,10 +8,11 @@ from calserver.caldav.apple import calendarserver
 from calserver.caldav.bulk import bulk_change
 from calserver.caldav.davsharing import dav_sharing
 from calserver.caldav.foreign import told
-from calserver.caldav.homes import mount
-from calserver.caldav.inquiry import Asking, Told
+from calserver.caldav.homes import branches, mount
+from calserver.caldav.inquiry import Asking, Part, Told
 from calserver.caldav.inquiry import reply as freebusy_reply
 from calserver.caldav.publishing import calendarserver_publishing
+from calserver.caldav.replies import InviteReply, invite_reply, reply_answer
 from calserver.caldav.rfc4791 import rfc4791
 from calserver.caldav.rfc6638 import rfc6638
 from calserver.caldav.rfc7529 import rfc7529
@@ -21,14 +22,19 @@ from calserver.caldav.sharing import calendarserver_sharing
 
 __all__ = [
     "Asking",
+    "InviteReply",
+    "Part",
     "Told",
+    "branches",
     "bulk_change",
     "calendarserver",
     "calendarserver_publishing",
     "calendarserver_sharing",
     "dav_sharing",
     "freebusy_reply",
+    "invite_reply",
     "mount",
+    "reply_answer",
     "rfc4791",
     "rfc6638",
     "rfc7529",

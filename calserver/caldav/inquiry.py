@@ -8,6 +8,7 @@ own way.
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from enum import Enum
 from functools import partial
 from http import HTTPStatus
 from typing import Final, cast
@@ -24,8 +25,8 @@ from calserver.dav import Href, View
 from calserver.directory import Actor, principal_href
 from calserver.ical import BusyPeriod, Component, Property, TimeRange, ValidCalendarData
 from calserver.names import C
+from calserver.store import BRANCH, Principal, Taker
 from calserver.store import Collection as CollectionRow
-from calserver.store import Principal, Taker
 from calserver.tree import Estate, Kinds
 
 QUERY: Final = C("schedule-query-freebusy")
@@ -130,6 +131,8 @@ class Told:
     status: str
     """The value of REQUEST-STATUS."""
     data: Component | None = None
+    branches: frozenset[str] = frozenset()
+    """The nodes that have shared calendars of an attendee which count, besides those that this is about."""
 
 
 # -- who is asked --------------------------------------------------------------------------------------------------
@@ -166,6 +169,16 @@ def elsewhere(address: str, owner: Principal, view: View) -> Outcome:
     return FOREIGN if foreign else UNKNOWN
 
 
+class Part(Enum):
+    """What is asked about of homes that are in parts at several nodes."""
+
+    ALL = "all"
+    HOME = "home"
+    """What is in the home itself."""
+    BRANCH = "branch"
+    """What is in a branch: the node of the home has seen to it that who asks may know."""
+
+
 @attrs.frozen(kw_only=True)
 class Desk:
     """Where somebody asks: what this calendar user may know of the homes of others."""
@@ -187,7 +200,9 @@ class Desk:
             view = View(view.txn, asker, view.tree, view.spoken, view.settings)
         return cls(view=view, mount=estate.href.segments[0], kinds=estate.kinds, owner=owner)
 
-    def open(self, principal: Principal, rows: Sequence[CollectionRow]) -> list[CalendarObjects] | Outcome:
+    def open(
+        self, principal: Principal, rows: Sequence[CollectionRow], part: Part = Part.ALL
+    ) -> list[CalendarObjects] | Outcome:
         """What tells when a principal is busy, or why that is not told; `rows` are the home and what is in it."""
         top = next((each for each in rows if each.parent_id is None), None)
         if top is None or not principal.scheduling or not principal.enabled:
@@ -196,6 +211,8 @@ class Desk:
         owner = principal_href(principal.kind, principal.uid)
         home = self.kinds.home(self.view, at, top, Estate(top, at, owner, self.kinds))
         members = [home.collection_of(each) for each in rows if each.kind == "inbox" or calendars.counts(each)]
+        if part is Part.BRANCH:
+            return [each for each in members if isinstance(each, CalendarCollection)]
         inbox = next((each for each in members if isinstance(each, Inbox)), None)
         if inbox is None:
             return UNABLE
@@ -231,18 +248,19 @@ class Desk:
 
 
 def asked(
-    desk: Desk, question: Question, principals: Mapping[int, Principal]
+    desk: Desk, question: Question, principals: Mapping[int, Principal], *, part: Part = Part.ALL
 ) -> tuple[dict[int, Outcome], Mapping[int, list[BusyPeriod]]]:
     """Why some of the principals do not answer, and when the others are busy."""
     rows: dict[int, list[CollectionRow]] = {each: [] for each in principals}
-    for row in desk.view.txn.collections.in_homes(principals, calendars.CALENDAR_HOME, calendars.TELLING):
+    kind = BRANCH if part is Part.BRANCH else calendars.CALENDAR_HOME
+    for row in desk.view.txn.collections.in_homes(principals, kind, calendars.TELLING):
         rows[row.principal_id].append(row)
     outcomes: dict[int, Outcome] = {}
-    away = nodes(desk.view, principals)
+    away = nodes(desk.view, principals) if part is Part.ALL else {}
     telling: list[CalendarObjects] = []
     for each, principal in principals.items():
         able = principal.scheduling and principal.enabled
-        opened = AWAY if able and each in away else desk.open(principal, rows[each])
+        opened = AWAY if able and each in away else desk.open(principal, rows[each], part)
         if isinstance(opened, Outcome):
             outcomes[each] = opened
         else:
@@ -259,10 +277,13 @@ def asked(
 
 
 def nodes(view: View, principals: Iterable[int]) -> Mapping[int, str]:
-    """The other nodes of those principals who are at one, by id."""
+    """The nodes of those principals, by id, who are at another one; or here, with calendars that count elsewhere."""
     here = view.settings.node  # type: ignore[attr-defined]  # see `calserver.config.Settings`
-    found = view.txn.placements.of(principals) if here else {}
-    return {each: node for each, node in found.items() if node != here}
+    if not here:
+        return {}
+    found = view.txn.placements.of(principals)
+    split = calendars.branches.counting(view.txn, [each for each, node in found.items() if node == here])
+    return {each: node for each, node in found.items() if node != here or each in split}
 
 
 def reply(question: Question, attendee: Property, periods: Iterable[BusyPeriod], now: datetime) -> Component:

@@ -7,6 +7,7 @@ class                     kind in the store        takes
 `PlainCollection`         ``plain``                the same
 `CalendarCollection`      ``calendar``             calendar object resources of the components it is for
 `SharedCalendar`          ``shared-calendar``      the same; they go into the calendar of the sharer
+`Signpost`                ``signpost``             nothing: what it stands for is at another node
 `Inbox`, `Outbox`         ``inbox``, ``outbox``    nothing from clients; scheduling puts messages into the Inbox
 `Attachments`             ``attachments``          files and plain collections
 `Notifications`           ``notifications``        nothing from clients

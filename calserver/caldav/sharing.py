@@ -16,7 +16,7 @@ from calserver.caldav.notices import STATUS, Notice
 from calserver.caldav.publishing import SHARE, XML_TYPES
 from calserver.caldav.resources import CalendarCollection, CalendarHome
 from calserver.caldav.sharee import SharedCalendar, SharedObject, source_href
-from calserver.calendars import OrganizerIsSharer, sharing
+from calserver.calendars import OrganizerIsSharer, branches, sharing
 from calserver.conditions import ConditionFailed
 from calserver.dav import (
     BadRequest,
@@ -159,7 +159,7 @@ def post(request: Request, calendar: CalendarCollection) -> Response:
 
 
 def _carry_out(calendar: CalendarCollection, invitation: Invitation, sharee: Principal | None) -> bool:
-    """Do what one invitation asks for; returns whether the sharee is somebody who can share calendars of this node.
+    """Do what one invitation asks for; returns whether the sharee is somebody who can share calendars.
 
     The owner has the calendar already, and one who is not invited need not be removed.
     """
@@ -172,7 +172,7 @@ def _carry_out(calendar: CalendarCollection, invitation: Invitation, sharee: Pri
         return True
     if sharee is not None and sharee.id == calendar.row.principal_id:
         return False
-    if sharee is not None and sharee.kind != "group" and not sharing.are_here(txn, (sharee.id,)):
+    if sharee is not None and sharee.kind != "group" and not branches.can_share(txn, (sharee.id,)):
         return False
     sharing.invite(
         txn,

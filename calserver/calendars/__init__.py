@@ -7,12 +7,13 @@ calendar, and in which form, is decided once:
 - `accepted` turns a checked calendar object into what is stored, `admit` checks that a calendar takes it, `put` does
   both and stores it; who stores it otherwise calls `spread`, for those who share the calendar; `pieces` cuts what came
   as one file;
-- `sharing` is what sharers and sharees do, `notifications` what they are told; `publishing` makes calendars public;
+- `sharing` is what sharers and sharees do, `notifications` what they are told, `branches` what there is of it between
+  nodes of a cluster; `publishing` makes calendars public;
 - `busy`, `busy_of` and `busy_each` tell when calendars and principals are busy, from the instance index; `extend`
   keeps that ahead of time.
 """
 
-from calserver.calendars import notifications, publishing, sharing
+from calserver.calendars import branches, notifications, publishing, sharing
 from calserver.calendars.attending import own_addresses
 from calserver.calendars.conditions import (
     CalendarCollectionLocationOk,
@@ -61,6 +62,7 @@ __all__ = [
     "UniqueSchedulingObjectResource",
     "accepted",
     "admit",
+    "branches",
     "busy",
     "busy_each",
     "busy_of",

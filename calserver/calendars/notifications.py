@@ -89,29 +89,86 @@ class Notification:
 
 
 def tell(txn: Transaction, principal_id: int, notification: Notification) -> None:
-    """Put a notification into the collection of a principal; nothing where there is none."""
-    collection = _collection(txn, principal_id)
-    if collection is not None:
-        text = notification.packed()
-        name = _name(notification.type, notification.uid)
-        draft = Draft(
-            name=name, text=text, content_type=CONTENT_TYPE, etag=ical.etag(text), component=notification.type
-        )
-        txn.objects.put(collection, draft)
+    """Put a notification into the collection of a principal, at whichever node; nothing where there is none."""
+    name = _name(notification.type, notification.uid)
+    _say(txn, Tidings(principal_id=principal_id, name=name, type=notification.type, content=notification.packed()))
 
 
 def take_back(txn: Transaction, principal_id: int, type: str, uid: str) -> None:
     """Remove what a principal was told and need not know any more."""
-    collection = _collection(txn, principal_id)
-    found = None if collection is None else txn.objects.get(collection, _name(type, uid))
+    _say(txn, Tidings(principal_id=principal_id, name=_name(type, uid), type=type))
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class Tidings:
+    """A notification for a principal, on its way to the node where that is."""
+
+    principal_id: int
+    name: str
+    """Of the notification in its collection."""
+    type: str
+    content: bytes | None = None
+    """`Notification.packed`; None where it is taken back."""
+
+    def packed(self) -> bytes:
+        """As it waits in a task, and as it is sent."""
+        content = None if self.content is None else self.content.decode()
+        return json.dumps({**attrs.asdict(self), "content": content}, ensure_ascii=False).encode()
+
+    @classmethod
+    def unpacked(cls, packed: bytes | str) -> "Tidings":
+        """What `packed` wrote."""
+        facts: dict[str, Any] = json.loads(packed)
+        content: str | None = facts.pop("content")
+        return cls(**facts, content=None if content is None else content.encode())
+
+
+TIDINGS: Final = "tidings"
+"""A task: tidings for somebody who is at another node."""
+
+
+def receive(txn: Transaction, tidings: Tidings) -> bool:
+    """Tell a principal what another node has sent; doing it again changes nothing.
+
+    Returns:
+        Whether the principal has calendars here.
+    """
+    home = txn.collections.home(tidings.principal_id, CALENDAR_HOME)
+    collection = None if home is None else txn.collections.child(home.id, NOTIFICATIONS)
+    if collection is not None:
+        _keep(txn, collection.id, tidings)
+    return home is not None
+
+
+def find(txn: Transaction, principal_id: int, name: str) -> Notification | None:
+    """A notification of a principal who has calendars here, by its name."""
+    home = txn.collections.home(principal_id, CALENDAR_HOME)
+    collection = None if home is None else txn.collections.child(home.id, NOTIFICATIONS)
+    found = None if collection is None else txn.objects.get(collection.id, name)
+    return None if found is None else Notification.unpacked(txn.objects.text(found.id))
+
+
+def name_of(uid: str) -> str:
+    """What the notification about an invitation is called."""
+    return _name(INVITE, uid)
+
+
+def _say(txn: Transaction, tidings: Tidings) -> None:
+    if not receive(txn, tidings) and txn.placements.of((tidings.principal_id,)):
+        txn.tasks.put(TIDINGS, f"{tidings.principal_id} {tidings.name}", tidings.packed(), due=txn.now)
+
+
+def _keep(txn: Transaction, collection_id: int, tidings: Tidings) -> None:
+    text = tidings.content
+    if text is not None:
+        draft = Draft(
+            name=tidings.name, text=text, content_type=CONTENT_TYPE, etag=ical.etag(text), component=tidings.type
+        )
+        txn.objects.put(collection_id, draft)
+        return
+    found = txn.objects.get(collection_id, tidings.name)
     if found is not None:
         txn.objects.remove(found.id)
-
-
-def _collection(txn: Transaction, principal_id: int) -> int | None:
-    home = txn.collections.home(principal_id, CALENDAR_HOME)
-    found = None if home is None else txn.collections.child(home.id, NOTIFICATIONS)
-    return None if found is None else found.id
 
 
 def _name(type: str, uid: str) -> str:

@@ -19,12 +19,12 @@ from typing import Final
 import attrs
 from lxml import etree
 
-from calserver.calendars import notifications, personal
+from calserver.calendars import branches, notifications, personal
 from calserver.calendars.conditions import OrganizerIsSharer
 from calserver.calendars.forms import keep, prepare
 from calserver.calendars.notifications import INVITE, REPLY, Notification, Person, Place
 from calserver.calendars.objects import PathOf, admit
-from calserver.calendars.provision import CALENDAR_HOME, OWNERS, SHARED_CALENDAR
+from calserver.calendars.provision import OWNERS, SHARED_CALENDAR
 from calserver.dav import xml
 from calserver.ical import CalendarObject
 from calserver.names import D
@@ -55,7 +55,7 @@ def invite(
     Args:
         txn: where.
         calendar: of the sharer.
-        sharee: a person or a room with calendars here (`are_here`), or a group; None where nobody has the address.
+        sharee: a person or a room with calendars (`branches.can_share`), or a group; None where nobody has the address.
         address: as it was given.
         access: ``read`` or ``read-write``.
         common_name: what the sharer calls the sharee; one who is known here has a name.
@@ -188,7 +188,7 @@ def regroup(txn: Transaction, calendars: Iterable[int]) -> None:
 
 
 def welcome(txn: Transaction, newcomers: Iterable[int]) -> None:
-    """Let principals who have calendars here now share what is shared with their groups."""
+    """Let principals who have calendars now share what is shared with their groups."""
     groups = {group for each in newcomers for group in txn.principals.all_memberships(each)}
     if groups:
         regroup(txn, through(txn, groups))
@@ -245,13 +245,8 @@ def _access_of(through: tuple[Principal, Share] | None) -> str | None:
     return None if through is None else through[1].access
 
 
-def are_here(txn: Transaction, principal_ids: Iterable[int]) -> frozenset[int]:
-    """Which principals have calendars here, and so can share others: their calendars may be at another node."""
-    return frozenset(each.principal_id for each in txn.collections.in_homes(principal_ids, CALENDAR_HOME, ()))
-
-
 def _people(txn: Transaction, group: Principal) -> Sequence[Principal]:
-    """The members of a group, and of the groups in it, that have calendars here; one query for each group."""
+    """The members of a group, and of the groups in it, that have calendars; one query for each group."""
     seen = {group.id}
     waiting = [group]
     found: list[Principal] = []
@@ -263,8 +258,8 @@ def _people(txn: Transaction, group: Principal) -> Sequence[Principal]:
                     waiting.append(member)
                 elif member.kind in OWNERS:
                     found.append(member)
-    here = are_here(txn, [each.id for each in found])
-    return [each for each in found if each.id in here]
+    able = branches.can_share(txn, [each.id for each in found])
+    return [each for each in found if each.id in able]
 
 
 def _is_group(txn: Transaction, principal_id: int) -> bool:
@@ -303,6 +298,7 @@ def _give(txn: Transaction, calendar: Collection, share: Share, access: str, *, 
     status = "noresponse" if asked else share.status
     changed = txn.shares.update(attrs.evolve(share, access=access, status=status))
     assert changed.principal_id is not None
+    branches.home_for(txn, changed.principal_id)
     bound = txn.shares.bound_to(calendar.id, changed.principal_id)
     if bound is not None and bound.access != access:
         txn.shares.set_access(bound.id, access)
@@ -359,8 +355,7 @@ def _notification(
 def _bind(txn: Transaction, calendar: Collection, share: Share, name: str, title: str) -> Collection:
     """Make the shared calendar in the sharee's home, under a name that is free."""
     assert share.principal_id is not None
-    home = txn.collections.home(share.principal_id, CALENDAR_HOME)
-    assert home is not None
+    home = branches.home_for(txn, share.principal_id)
     element = etree.Element(D("displayname"))
     element.text = title
     properties = {element.tag: xml.stored(element)}

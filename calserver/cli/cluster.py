@@ -120,7 +120,7 @@ def _directory(config: Config) -> tuple[int | None, Sequence[cluster.Placed], st
 @command.command("move")
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @click.argument("node")
-@click.option("--together", is_flag=True, help="Move those, too, with whom they share calendars.")
+@click.option("--together", is_flag=True, help="Move those at the same node, too, with whom they share calendars.")
 @config_option
 @json_option
 def move(names: tuple[str, ...], node: str, together: bool, config: Config, as_json: bool) -> None:

@@ -8,11 +8,14 @@ on which nobody is placed. What is copied or moved from one node to another goes
 nodes do, `carriage` what the one does that asks them. `gathering` asks several nodes for what they have together, and
 `conditions` what an If header says of theirs; `spanning` finds the requests that need one of these.
 
+Calendars are shared with people at any node: `tidings` carries what these are told, `branches` puts together homes of
+which a part is at the nodes of sharers, `places` knows what is where.
+
 People go to other nodes while everybody works on: the command line says what is to be done next (`mover`), the nodes do
 it (`removal`), asked over HTTP with assertions, too (`calls`).
 
 A node believes assertions of the nodes in its configuration (`identity`), each for one request and once. What a node
-has handed on is never handed on again.
+has handed on is never handed on again, but for what is in a branch of a home: once more, to the node where that is.
 """
 
 from calserver.cluster.calls import caller_of

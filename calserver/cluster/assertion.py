@@ -32,6 +32,7 @@ _NAMES: Final = {
     "host": str,
     "request_id": str,
     "revision": int,
+    "part": bool,
     "at": int,
     "nonce": str,
 }
@@ -62,6 +63,8 @@ class Assertion:
     """What logs call the request."""
     revision: int = 0
     """Of all principals, as who says it knows them: what the client has seen, it is to see at the other node, too."""
+    part: bool = False
+    """Whether just that part of a home is asked for which is at the node that it is said to."""
     at: int
     """When, in whole seconds since the epoch."""
     nonce: str = attrs.field(factory=lambda: secrets.token_urlsafe(9))

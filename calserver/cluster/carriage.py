@@ -16,6 +16,7 @@ from calserver.cluster import porter
 from calserver.cluster.cargo import stamp_of
 from calserver.cluster.conditions import ALWAYS, if_field
 from calserver.cluster.envoy import Envoy, Fields
+from calserver.cluster.paths import At
 from calserver.cluster.relay import AGAIN_SECONDS, give, request_fields
 from calserver.dav import ConditionList
 from calserver.web import Request
@@ -34,7 +35,7 @@ _OF_SOURCE: Final = frozenset(
 class Place:
     """Where something is, or is to be."""
 
-    node: str
+    node: At
     path: str
     """Below the DAV root, escaped."""
 

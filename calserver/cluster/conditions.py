@@ -13,6 +13,7 @@ import attrs
 from calserver.auth import Login
 from calserver.cluster import porter
 from calserver.cluster.envoy import Envoy
+from calserver.cluster.paths import At
 from calserver.dav import Condition, ConditionList, Href
 from calserver.web import Request
 
@@ -20,7 +21,7 @@ NEVER: Final = Condition(token="DAV:no-lock")
 """What no resource has (RFC 4918 section 10.4.8)."""
 ALWAYS: Final = attrs.evolve(NEVER, negated=True)
 
-Elsewhere = Sequence[tuple[str, Href, ConditionList]]
+Elsewhere = Sequence[tuple[At, Href, ConditionList]]
 """Lists that are about resources at other nodes, with the nodes and where these are."""
 
 
@@ -51,8 +52,8 @@ async def decided(
 
 async def placed(
     lists: Sequence[ConditionList],
-    there: str,
-    place: Callable[[ConditionList], Awaitable[tuple[str, Href] | None]],
+    there: At,
+    place: Callable[[ConditionList], Awaitable[tuple[At, Href] | None]],
 ) -> Elsewhere:
     """Those of some lists that are about resources at other nodes.
 

@@ -11,6 +11,7 @@ from calserver.auth import Login
 from calserver.cluster.assertion import Assertion, signed
 from calserver.cluster.counts import Counts
 from calserver.cluster.identity import Identity
+from calserver.cluster.paths import At
 from calserver.cluster.relay import NodeAway, Parcel, Relay, answer_fields, request_fields
 from calserver.web import Intake, Request
 
@@ -52,7 +53,7 @@ class Envoy:
 
     async def send(
         self,
-        node: str,
+        at: At,
         request: Request,
         login: Login,
         path: str,
@@ -65,7 +66,7 @@ class Envoy:
         """Send a request that another one makes necessary; returns the answer, whose body is still to come.
 
         Args:
-            node: who is asked.
+            at: who is asked.
             request: of the client.
             login: who the client is.
             path: below the DAV root, with the query; escaped.
@@ -78,11 +79,9 @@ class Envoy:
             NodeAway, NodeSilent, ClientGone: see `Relay.send`.
             Misdirected: the node does not have whom it is about.
         """
-        url, target = self.relay.target(node, self.prefix + path)
+        url, target = self.relay.target(at.node, self.prefix + path)
         method = method or request.method.decode("ascii")
-        field = signed(
-            self._said(node, request, login), self.identity.key, method=method, target=target.decode("ascii")
-        )
+        field = signed(self._said(at, request, login), self.identity.key, method=method, target=target.decode("ascii"))
         sent = {
             **(request_fields(request) if fields is None else fields),
             b"authorization": [field.encode()],
@@ -91,18 +90,19 @@ class Envoy:
         if request.origin.host:
             sent[b"host"] = [request.origin.host.encode()]
         parcel = Parcel(method=method.encode(), fields=sent, body=body)
-        answer = await self.counts.counted(node, self.relay.send(url, parcel, seconds))
+        answer = await self.counts.counted(at.node, self.relay.send(url, parcel, seconds))
         if answer.code == HTTPStatus.MISDIRECTED_REQUEST:
             await self.relay.whole(answer, MOST_BYTES)
-            raise Misdirected(f"{node} does not have the principal")
+            raise Misdirected(f"{at.node} does not have the principal")
         if answer.code == HTTPStatus.UNAUTHORIZED and login.actor.href is not None:
             await self.relay.whole(answer, MOST_BYTES)
-            raise NodeAway(f"{node} does not believe this node: its key, its clock or its version is another one there")
+            reason = "its key, its clock or its version is another one there"
+            raise NodeAway(f"{at.node} does not believe this node: {reason}")
         return answer
 
     async def hear(
         self,
-        node: str,
+        at: At,
         request: Request,
         login: Login,
         path: str,
@@ -115,15 +115,15 @@ class Envoy:
         Raises:
             NodeAway, NodeSilent: see `Relay.send`.
         """
-        answer = await self.send(node, request, login, path, method=method, fields=fields, body=body, seconds=SECONDS)
+        answer = await self.send(at, request, login, path, method=method, fields=fields, body=body, seconds=SECONDS)
         content = await self.relay.whole(answer, MOST_BYTES)
         return Heard(answer.code, answer_fields(answer), content)
 
-    def _said(self, node: str, request: Request, login: Login) -> Assertion:
+    def _said(self, at: At, request: Request, login: Login) -> Assertion:
         actor, origin = login.actor, request.origin
         return Assertion(
             node=self.identity.name,
-            audience=node,
+            audience=at.node,
             kind="" if actor.href is None else actor.href.segments[1],
             uid=actor.uid,
             address=str(origin.address or ""),
@@ -131,5 +131,6 @@ class Envoy:
             host=origin.host,
             request_id=request.request_id,
             revision=login.directory,
+            part=at.part,
             at=int(time.time()),
         )

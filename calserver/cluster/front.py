@@ -2,7 +2,7 @@
 
 A request of a client for a home elsewhere is handed on, with who has authenticated. One that another node has handed on
 is answered here or not at all: where placements disagree for a moment, the client is told to come again, and nothing
-goes in circles.
+goes in circles. What is in a branch of a home here goes on once more, to the node of the branch.
 """
 
 import time
@@ -20,21 +20,22 @@ from calserver.auth import Connection, Login
 from calserver.cluster import porter
 from calserver.cluster.assertion import NotBelieved
 from calserver.cluster.believing import Doorkeeper, is_asserted
+from calserver.cluster.branches import Branches
+from calserver.cluster.calls import Caller
 from calserver.cluster.counts import Counts
 from calserver.cluster.envoy import Envoy, Misdirected
 from calserver.cluster.identity import Identity
 from calserver.cluster.mirror import Mirror
-from calserver.cluster.paths import owner
+from calserver.cluster.paths import At
+from calserver.cluster.places import Places
 from calserver.cluster.relay import AGAIN_SECONDS, SAFE, ClientGone, NodeAway, NodeSilent, Relay, give
-from calserver.cluster.spanning import Asking, Spanning, may_span
+from calserver.cluster.spanning import TWO_PLACES, Asking, Spanning, may_span
 from calserver.dav import Href, Refusal, TakesLong
-from calserver.store import Busy, Store
+from calserver.store import Busy
 from calserver.web import Client, DavAdapter, Handler, Intake, Request, Running, parse_address
 
 log = Logger()
 
-MOST_PLACES: Final = 50_000
-"""How many principals' places are remembered."""
 PRINCIPALS: Final = "principals"
 _OF_NODES: Final = frozenset(each.encode() for each in porter.METHODS)
 """Methods that clients do not have."""
@@ -56,38 +57,43 @@ class Front:
     Args:
         identity: of this node.
         adapter: answers what is here.
+        branches: answers what is here of homes at other nodes.
         accounts: answers changes of accounts, on the directory; None where it is away.
         mirror: knows how far this node follows the directory.
         relay: sends requests to other nodes.
         mounts: the first segments of paths that lead to homes, and the kinds of principals that have these.
         counts: of requests that are handed on.
         doorkeeper: believes nodes.
+        caller: asks nodes.
     """
 
     def __init__(
         self,
         identity: Identity,
         adapter: DavAdapter,
+        branches: DavAdapter,
         accounts: Callable[[], Awaitable[DavAdapter | None]],
         mirror: Mirror,
         relay: Relay,
         mounts: Mapping[str, Sequence[str]],
         counts: Counts,
         doorkeeper: Doorkeeper,
+        caller: Caller,
     ) -> None:
         self._identity = identity
         self._adapter = adapter
         self._accounts = accounts
         self._mirror = mirror
         self._envoy = Envoy(identity=identity, relay=relay, counts=counts, prefix=adapter.server.public_prefix)
-        self._porter = attrs.evolve(adapter, spoken=dav.Extensions([*adapter.spoken.spoken, porter.porter]))
-        self._mounts = mounts
+        carrying = dav.Extensions([*adapter.spoken.spoken, porter.porter])
+        self._porter = attrs.evolve(adapter, spoken=carrying)
+        self._branches, self._branch_porter = branches, attrs.evolve(branches, spoken=carrying)
         self._doorkeeper = doorkeeper
+        self._places = Places(adapter.store, identity.name, mounts)
         self._spanning = Spanning(
-            envoy=self._envoy, adapter=adapter, mounts=mounts, where=self._where, ask=self._ask, go=self._go
+            envoy=self._envoy, adapter=adapter, mounts=mounts, where=self._places.find, ask=self._ask, go=self._go
         )
-        self._places: dict[tuple[str, str], str | None] = {}
-        self._version = 0
+        self._homes = Branches(envoy=self._envoy, adapter=adapter, places=self._places, caller=caller, ask=self._ask)
 
     # -- where ---------------------------------------------------------------------------------------------------------
 
@@ -120,7 +126,7 @@ class Front:
             if spanning is not None:
                 return self._refusing(request, spanning)
             try:
-                there = self._placed(path)
+                there = self._places.at(path)
             except TakesLong:
                 return self._refusing(request, self._look(request, path, answer))
             return self._go(request, path, there, answer)
@@ -136,17 +142,19 @@ class Front:
         if prefix is None or others:
             return None
         try:
-            there = self._placed(path[len(prefix) :])
+            there = self._places.at(path[len(prefix) :])
         except TakesLong:
             return None
-        return None if self._is_here(there) else self._hand_on(request, path[len(prefix) :], there or "", intake)
+        if there is None or self._places.is_here(there):
+            return None
+        return self._hand_on(request, path[len(prefix) :], there, intake)
 
-    def _is_here(self, node: str | None) -> bool:
-        return node is None or node == self._identity.name
-
-    def _go(self, request: Request, path: str, there: str | None, answer: Handler) -> Running | None:
-        if not self._is_here(there):
-            return self._hand_on(request, path, there or "", request.body)
+    def _go(self, request: Request, path: str, there: At | None, answer: Handler) -> Running | None:
+        if there is not None and not self._places.is_here(there):
+            return self._hand_on(request, path, there, request.body)
+        gathered = self._homes.take(request, path, answer)
+        if gathered is not None:
+            return self._refusing(request, gathered)
         if self._changes_accounts(request, path):
             return self._refusing(request, self._change(request, path))
         request.moving = partial(self._moved, request, path, asserted=False)
@@ -168,7 +176,7 @@ class Front:
 
     async def _look(self, request: Request, path: str, answer: Handler) -> None:
         """Find out in a thread where a request belongs."""
-        there = await self._where(path)
+        there = await self._places.find(path)
         running = self._go(request, path, there, answer)
         if running is not None:
             await running
@@ -183,39 +191,10 @@ class Front:
             again = ("Retry-After", AGAIN_SECONDS)
             request.refuse(HTTPStatus.SERVICE_UNAVAILABLE, "the database is busy", again)
 
-    async def _where(self, path: str) -> str | None:
-        """The same as `_placed`, however long it takes."""
-        try:
-            return self._placed(path)
-        except TakesLong:
-            whose = owner(Href.parse(path), self._mounts)
-            assert whose is not None, "others are here"
-            kind, uid = whose
-            found: str | None = await self._adapter.store.read(lambda txn: txn.placements.node(kind, uid))
-            return found
-
-    def _placed(self, path: str) -> str | None:
-        """The node of a path; None for those that all nodes have, and those that nobody has.
-
-        Raises:
-            TakesLong: it has to be looked up.
-        """
-        whose = owner(Href.parse(path), self._mounts)
-        if whose is None:
-            return None
-        store: Store = self._adapter.store
-        version = store.data_version()
-        if version != self._version or len(self._places) > MOST_PLACES:
-            self._places.clear()
-            self._version = version
-        if whose not in self._places:
-            self._places[whose] = store.glance(lambda txn: txn.placements.node(*whose))
-        return self._places[whose]
-
     # -- people who move -----------------------------------------------------------------------------------------------
 
-    async def _whereabouts(self, request: Request, path: str) -> str:
-        """At which other node somebody is who is moving; empty for one who is here.
+    async def _whereabouts(self, request: Request, path: str) -> At | None:
+        """At which other node somebody is who is moving; None for one who is here.
 
         Raises:
             OnTheWay: that has taken too long.
@@ -224,22 +203,25 @@ class Front:
         if time.perf_counter() - request.began > PATIENCE_SECONDS:
             raise OnTheWay("the calendars are on their way to another node", {"Retry-After": AGAIN_SECONDS})
         await self._mirror.is_current()
-        there = await self._where(path)
-        return "" if self._is_here(there) else there or ""
+        there = await self._places.find(path)
+        if there is not None and there.part:
+            await self._homes.refresh(self._places.whose(path) or ("", ""))
+            there = await self._places.find(path)
+        return None if self._places.is_here(there) else there
 
     async def _moved(self, request: Request, path: str, *, asserted: bool) -> bool:
         """See to a request for calendars that are on their way; returns False if it has its answer.
 
         They may be those of somebody else, who is invited.
         """
-        node = await self._whereabouts(request, path)
-        if node and asserted:
+        there = await self._whereabouts(request, path)
+        if there is not None and asserted:
             request.refuse(HTTPStatus.MISDIRECTED_REQUEST, "the principal is at another node")
-        elif node:
-            await self._hand_on(request, path, node, request.body)
-        return not node
+        elif there is not None:
+            await self._hand_on(request, path, there, request.body)
+        return there is None
 
-    async def _answer_here(self, request: Request, path: str) -> None:
+    async def _answer_after_all(self, request: Request, path: str) -> None:
         """Answer a request that was for another node, and is for this one by now."""
         request.moving = partial(self._moved, request, path, asserted=False)
         running = self._adapter.answer(request, path)
@@ -269,38 +251,81 @@ class Front:
         if assertion.uid:
             request.vouched = assertion.kind, assertion.uid
         if request.method in _OF_NODES:
-            answer = self._answer_porter(path)
+            answer = self._answer_by(self._porter, path)
+        respond = partial(self._answer_part if assertion.part else self._answer_asserted, request, path, answer)
         if assertion.revision > self._mirror.revision:
-            return self._refusing(request, self._catch_up(request, path, answer, assertion.revision))
-        return self._answer_asserted(request, path, answer)
+            return self._refusing(request, self._catch_up(respond, assertion.revision))
+        return respond()
 
-    async def _catch_up(self, request: Request, path: str, answer: Handler, revision: int) -> None:
+    async def _catch_up(self, respond: Callable[[], Running | None], revision: int) -> None:
         """Answer when this node knows of accounts what the other one knew; or as it is, where the directory is away."""
         await self._mirror.reach(revision)
-        running = self._answer_asserted(request, path, answer)
+        running = respond()
         if running is not None:
             await running
 
     def _answer_asserted(self, request: Request, path: str, answer: Handler) -> Running | None:
         request.moving = partial(self._moved, request, path, asserted=True)
         try:
-            there = self._placed(path)
+            there = self._places.at(path)
         except TakesLong:
-            return answer(request)
-        if not self._is_here(there):
+            return self._refusing(request, self._look_again(request, path, answer))
+        return self._answer_at(there, request, path, answer)
+
+    async def _look_again(self, request: Request, path: str, answer: Handler) -> None:
+        running = self._answer_at(await self._places.find(path), request, path, answer)
+        if running is not None:
+            await running
+
+    def _answer_at(self, there: At | None, request: Request, path: str, answer: Handler) -> Running | None:
+        """Answer what another node has handed on; what is in a branch goes on once more."""
+        if there is not None and not there.part and not self._places.is_here(there):
             request.refuse(HTTPStatus.MISDIRECTED_REQUEST, "the principal is at another node")
             return None
-        return answer(request)
+        if request.method in TWO_PLACES:
+            return self._refusing(request, self._copy_or_move(there, request, path, answer))
+        return self._answer_here(there, request, path, answer)
 
-    def _answer_porter(self, path: str) -> Handler:
-        return lambda request: self._porter.answer(request, path)
+    async def _copy_or_move(self, there: At | None, request: Request, path: str, answer: Handler) -> None:
+        if await self._spanning.within(request, path):
+            return
+        running = self._answer_here(there, request, path, answer)
+        if running is not None:
+            await running
+
+    def _answer_here(self, there: At | None, request: Request, path: str, answer: Handler) -> Running | None:
+        if there is not None and there.part:
+            return self._hand_on(request, path, there, request.body)
+        gathered = self._homes.take(request, path, answer)
+        return answer(request) if gathered is None else self._refusing(request, gathered)
+
+    def _answer_part(self, request: Request, path: str, answer: Handler) -> Running | None:
+        """Answer with what is here of a home, whether it is that of somebody who is here or a branch."""
+        return self._refusing(request, self._part(request, path, answer))
+
+    async def _part(self, request: Request, path: str, answer: Handler) -> None:
+        whose = self._places.whose(path)
+        if whose is not None and (await self._places.reside(whose)).node != self._identity.name:
+            if not await self._places.has_branch(path):
+                request.refuse(HTTPStatus.MISDIRECTED_REQUEST, "nothing is shared here under this name")
+                return
+            request.moving = partial(self._moved, request, path, asserted=True)
+            of_nodes = request.method in _OF_NODES
+            answer = self._answer_by(self._branch_porter if of_nodes else self._branches, path)
+        running = answer(request)
+        if running is not None:
+            await running
+
+    def _answer_by(self, adapter: DavAdapter, path: str) -> Handler:
+        return lambda request: adapter.answer(request, path)
 
     # -- to another node -----------------------------------------------------------------------------------------------
 
-    async def _hand_on(self, request: Request, path: str, node: str, body: bytes | Intake) -> None:
+    async def _hand_on(self, request: Request, path: str, at: At, body: bytes | Intake) -> None:
         async def send(login: Login) -> None:
-            there, query = node, f"?{request.query}" if request.query else ""
-            while there:
+            query = f"?{request.query}" if request.query else ""
+            there: At | None = at
+            while there is not None:
                 try:
                     answer = await self._envoy.send(there, request, login, path + query, body=body)
                 except Misdirected:
@@ -308,13 +333,15 @@ class Front:
                         raise
                     there = await self._whereabouts(request, path)
                     continue
+                if there.part and request.method == b"PROPPATCH":
+                    await self._homes.refresh(self._places.whose(path) or ("", ""))
                 if isinstance(body, Intake):
                     await body.over()
                     if body.gone:
                         return
                 await give(answer, request)
                 return
-            await self._answer_here(request, path)
+            await self._answer_after_all(request, path)
 
         await self._ask(request, path, body, send)
 

@@ -16,6 +16,7 @@ from twisted.logger import Logger
 from calserver.auth import Login
 from calserver.cluster import parts
 from calserver.cluster.envoy import Envoy, Fields, Heard
+from calserver.cluster.paths import At
 from calserver.cluster.relay import NodeAway, NodeSilent, request_fields
 from calserver.dav import Depth, Element, Href, NumberOfMatchesWithinLimits, depth
 from calserver.dav import Request as Asked
@@ -66,11 +67,11 @@ class Gathering:
     request: Request
     login: Login
     asked: Asked
-    where: Callable[[str], Awaitable[str | None]]
+    where: Callable[[str], Awaitable[At | None]]
 
     # -- listings ------------------------------------------------------------------------------------------------------
 
-    async def list(self, mounts: Iterable[str], homes: Mapping[str, Sequence[Href]]) -> None:
+    async def list(self, mounts: Iterable[str], homes: Mapping[At, Sequence[Href]]) -> None:
         """Answer with what the nodes have of a listing.
 
         Args:
@@ -80,7 +81,7 @@ class Gathering:
         Raises:
             NodeAway, NodeSilent: this node cannot ask itself.
         """
-        own = self.envoy.identity.name
+        own = At(self.envoy.identity.name)
         nodes = list(dict.fromkeys((own, *homes)))
         heard = await self._all([self._hear(node, str(self.asked.href), self.request.body) for node in nodes])
         mine = heard[0]
@@ -100,7 +101,7 @@ class Gathering:
         response = listing.answer(*kept)
         self.request.respond(response.status, response.headers, response.body)
 
-    async def page(self, homes: Mapping[str, Sequence[Href]]) -> None:
+    async def page(self, homes: Mapping[At, Sequence[Href]]) -> None:
         """Answer a browser with the homes that are at the nodes.
 
         Args:
@@ -112,7 +113,7 @@ class Gathering:
         place = str(self.asked.href)
         mine, *heard = await self._all(
             [
-                self._hear(self.envoy.identity.name, place, b"", "GET"),
+                self._hear(At(self.envoy.identity.name), place, b"", "GET"),
                 *(self._hear(node, place, _NAMES, "PROPFIND", _NAMES_FIELDS) for node in homes),
             ]
         )
@@ -134,7 +135,7 @@ class Gathering:
 
     # -- DAV:expand-property -------------------------------------------------------------------------------------------
 
-    async def expand(self, node: str, root: Element, most: int) -> None:
+    async def expand(self, node: At, root: Element, most: int) -> None:
         """Answer with what the nodes have of an expand-property.
 
         Args:
@@ -176,7 +177,7 @@ class Gathering:
     # -- both ----------------------------------------------------------------------------------------------------------
 
     async def _hear(
-        self, node: str, path: str, body: bytes, method: str | None = None, fields: Fields | None = None
+        self, node: At, path: str, body: bytes, method: str | None = None, fields: Fields | None = None
     ) -> Part:
         """What a node says to a request: one with method and fields of the client's, unless told."""
         if fields is None:
@@ -184,7 +185,7 @@ class Gathering:
         try:
             return await self.envoy.hear(node, self.request, self.login, path, body, fields, method)
         except (NodeAway, NodeSilent) as error:
-            log.warn("{node} does not answer for its part: {error}", node=node, error=error)
+            log.warn("{node} does not answer for its part: {error}", node=node.node, error=error)
             return error
 
     async def _all(self, asking: Sequence[Coroutine[Any, Any, Part]]) -> Sequence[Part]:

@@ -2,14 +2,17 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import attrs
 
 from calserver import calendars, meetings
-from calserver.calendars import sharing
+from calserver.calendars import branches, sharing
+from calserver.calendars.notifications import TIDINGS
 from calserver.cluster.believing import Doorkeeper
 from calserver.cluster.bounces import RETURNED, Bounces
+from calserver.cluster.branches import BRANCH, in_branch
 from calserver.cluster.calls import Caller, NodeActs, alike
 from calserver.cluster.counts import Counts
 from calserver.cluster.explaining import EXPLAIN, explaining
@@ -21,6 +24,7 @@ from calserver.cluster.relay import Relay
 from calserver.cluster.removal import Removal
 from calserver.cluster.replays import Replays
 from calserver.cluster.statuses import STATUS, told
+from calserver.cluster.tidings import TidingsCarrier
 from calserver.config import Config, ConfigError
 from calserver.scheduling import authorities
 from calserver.scheduling.mail import Desk
@@ -36,6 +40,7 @@ class Member:
         identity: of this node.
         store: of this node.
         adapter: answers what is here.
+        branches: answers what is here of homes at other nodes.
         mounts: the first segments of paths that lead to homes, and the kinds of principals that have these.
         reactor: sockets and time.
 
@@ -49,6 +54,7 @@ class Member:
         identity: Identity,
         store: Store,
         adapter: DavAdapter,
+        branches: DavAdapter,
         mounts: Mapping[str, Sequence[str]],
         reactor: Any,
     ) -> None:
@@ -68,21 +74,40 @@ class Member:
         self.counts = Counts(self._mirror, reactor.seconds)
         self._replays = self._memory()
         doorkeeper = Doorkeeper(identity, self._replays)
-        self.front = Front(identity, adapter, self.accounts, self._mirror, self._relay, mounts, self.counts, doorkeeper)
+        caller = Caller(identity, self._relay)
+        self.front = Front(
+            identity,
+            adapter,
+            branches,
+            self.accounts,
+            self._mirror,
+            self._relay,
+            mounts,
+            self.counts,
+            doorkeeper,
+            caller,
+        )
         policy = meetings.Policy(
             calendars=config.calendars,
             scheduling=config.scheduling,
             prefix=config.server.public_prefix,
             node=cluster.node,
         )
-        caller = Caller(identity, self._relay)
         self._removal = Removal(store, self._mirror, caller, policy, mounts, reactor)
         self._holds = Holds(store, self._removal, reactor)
         of_rows = {name: alike(act) for name, act in self._removal.acts.items()}
         self._bounces = Bounces(store, policy, caller)
+        self._tidings = TidingsCarrier(store, caller, reactor)
         self.pages = NodeActs(
             doorkeeper,
-            {**of_rows, STATUS: self._status, RETURNED: self._bounces.take, EXPLAIN: explaining(store, config)},
+            {
+                **of_rows,
+                STATUS: self._status,
+                RETURNED: self._bounces.take,
+                EXPLAIN: explaining(store, config),
+                BRANCH: partial(in_branch, store),
+                TIDINGS: self._tidings.take,
+            },
         )
         """Where other nodes ask this one."""
 
@@ -90,9 +115,11 @@ class Member:
         """Begin to follow the directory."""
         self._mirror.start()
         self._holds.start()
+        self._tidings.start()
 
     async def stop(self) -> None:
         """Follow it no more, and close connections."""
+        await self._tidings.stop()
         await self._holds.stop()
         await self._mirror.stop()
         await self._relay.close()
@@ -101,6 +128,10 @@ class Member:
     def at_desk(self, desk: Desk | None) -> Desk | None:
         """What takes mail, with the other nodes at hand."""
         return None if desk is None else attrs.evolve(desk, pass_on=self._bounces.pass_on)
+
+    async def arrived(self) -> None:
+        """Wait a moment for what people at other nodes are to be told of calendars that are shared with them."""
+        await self._tidings.arrived()
 
     def is_ready(self) -> bool:
         """Whether this node knows who there is."""
@@ -142,11 +173,11 @@ class Member:
     def _settle(
         self, txn: Transaction, here: Sequence[Principal], away: Sequence[Principal], groups: Sequence[int]
     ) -> None:
-        before = sharing.are_here(txn, [each.id for each in here])
         usable = self._removal.settled(txn, here, away)
         for each in usable:
             calendars.provision(txn, each, self._config.calendars)
-        sharing.welcome(txn, [each.id for each in usable if each.id not in before])
+        branches.settle(txn, [each.id for each in away])
+        sharing.welcome(txn, [each.id for each in (*usable, *away)])
         if groups:
             sharing.regroup(txn, sharing.through(txn, groups))
             meetings.groups_changed(txn, groups)

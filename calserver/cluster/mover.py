@@ -86,7 +86,7 @@ class Mover:
         Args:
             names: as `calserver.admin.accounts.named` finds them.
             node: where to.
-            together: whether those move, too, with whom they share calendars.
+            together: whether those at their node move, too, with whom they share calendars.
 
         Returns:
             What was done; nothing for those who were there.
@@ -109,13 +109,7 @@ class Mover:
             if source == node:
                 await self._tell(node)
                 continue
-            group = await self._patiently([each.uid], self._together, each.id, source)
-            others = [one.uid for one in group if one.id not in wanted]
-            if others and not together:
-                raise Refused(
-                    f"{each.uid} shares calendars with {', '.join(sorted(others))}: they can only move together"
-                    " (--together)"
-                )
+            group = await self._patiently([each.uid], self._together, each.id, source) if together else [each]
             done.append(await self._move(group, source, node))
         return done
 

@@ -160,3 +160,76 @@ def homes_of(mounts: Mapping[str, Iterable[str]], place: Href, kind: str, uid: s
         home = Href((mount, kind, uid), collection=True)
         if kind in kinds and home.within(place):
             yield home
+
+
+# -- homes with branches -----------------------------------------------------------------------------------------------
+
+
+def by_name(root: Element, home: Href, prefix: str, *, deep: bool = False) -> dict[str, list[Element]]:
+    """The responses about direct members of a home, or if `deep` about what is in these, by the members' names."""
+    found: dict[str, list[Element]] = {}
+    level = len(home.segments)
+    for each in root.iterchildren(D("response")):
+        href = path_of(each, prefix)
+        if href is not None and len(href.segments) - deep > level and href.within(home):
+            found.setdefault(href.segments[level], []).append(each)
+    return found
+
+
+def put_in_place(root: Element, known: Iterable[Element], found: Iterable[Element]) -> None:
+    """Put responses in the place of others in a multistatus, which are the only ones about something."""
+    for each in known:
+        root.remove(each)
+    for number, each in enumerate(found, start=len(root.findall(D("response")))):
+        root.insert(number, each)
+
+
+def multiget(asked: Element, responses: Iterable[Element]) -> bytes:
+    """The body of a multiget for those resources only that some responses are about."""
+    root = deepcopy(asked)
+    for each in root.findall(D("href")):
+        root.remove(each)
+    for each in responses:
+        etree.SubElement(root, D("href")).text = xml.content(each.find(D("href")))
+    return written(root)
+
+
+def away(path: str) -> Element:
+    """A response that says that something is at a node that is away."""
+    return etree.fromstring(f'<a xmlns:D="DAV:">{status_response(path, HTTPStatus.SERVICE_UNAVAILABLE)}</a>')[0]
+
+
+@attrs.frozen(kw_only=True)
+class SyncQuestion:
+    """What a sync report on a home (RFC 6578 section 3.2) asks of a shared calendar in it."""
+
+    token: str
+    """Empty for a first report."""
+    deep: bool
+    prop: Element
+
+    @classmethod
+    def of(cls, root: Element, depth: str) -> "SyncQuestion":
+        """That of the body of a request, and of its Depth, which counts where there is no ``DAV:sync-level``."""
+        level = xml.content(root.find(D("sync-level"))) or depth
+        prop = root.find(D("prop"))
+        return cls(
+            token=xml.content(root.find(D("sync-token"))),
+            deep=level.strip().lower() in ("infinite", "infinity"),
+            prop=etree.Element(D("prop")) if prop is None else prop,
+        )
+
+    def propfind(self) -> bytes:
+        """The body of a PROPFIND for the same properties."""
+        return self._body(etree.Element(D("propfind"), nsmap={"D": "DAV:"}))
+
+    def report(self, token: str) -> bytes:
+        """The body of a report on what has changed in a calendar since a token."""
+        root = etree.Element(D("sync-collection"), nsmap={"D": "DAV:"})
+        etree.SubElement(root, D("sync-token")).text = token
+        etree.SubElement(root, D("sync-level")).text = "1"
+        return self._body(root)
+
+    def _body(self, root: Element) -> bytes:
+        root.append(deepcopy(self.prop))
+        return written(root)

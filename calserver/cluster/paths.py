@@ -1,8 +1,19 @@
-"""Which paths are at the node of a principal."""
+"""Which paths are at the node of a principal, and at which node that is."""
 
 from collections.abc import Collection
 
+import attrs
+
 from calserver.dav import Href
+
+
+@attrs.frozen
+class At:
+    """Where something is answered."""
+
+    node: str
+    part: bool = False
+    """Whether what is there of a home is asked for, and nothing else of it: a branch, or the home without branches."""
 
 
 def owner(href: Href, mounts: Collection[str]) -> tuple[str, str] | None:

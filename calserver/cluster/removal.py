@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from twisted.logger import Logger
 
+from calserver.calendars import branches
 from calserver.cluster.calls import Act, Caller, Declined
 from calserver.cluster.mirror import Mirror
 from calserver.dav import Href
@@ -89,8 +90,13 @@ class Removal:
     # -- the node that they leave --------------------------------------------------------------------------------------
 
     async def _together(self, asked: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Who has to move with some principals."""
-        return {"principals": sorted(await self._store.read(lambda txn: txn.moves.together(asked["principals"])))}
+        """Who is here and shares calendars with some principals, or with those who do, and so on."""
+
+        def look(txn: Transaction) -> list[int]:
+            found = txn.placements.of(txn.moves.together(asked["principals"]))
+            return sorted(each for each, node in found.items() if node == self._policy.node)
+
+        return {"principals": await self._store.read(look)}
 
     async def _skeleton(self, asked: Mapping[str, Any]) -> Mapping[str, Any]:
         """Their collections."""
@@ -113,10 +119,12 @@ class Removal:
         """What goes along with them."""
 
         def look(txn: Transaction) -> Mapping[str, Any]:
+            ties = txn.ties.crossing(asked["principals"])
             return {
                 str(each.id): {
                     "tasks": luggage.pack(txn, self._policy, each.id),
                     "rows": txn.moves.belongings([each.id], self._paths(each)),
+                    "shared": branches.pack(ties, each.id),
                 }
                 for each in txn.principals.get_many(asked["principals"])
             }
@@ -271,13 +279,15 @@ class Removal:
             state = states.get(each.id, frozenset())
             if "held" not in state and ("arriving" not in state or self._arrive(txn, each)):
                 usable.append(each)
-        for each in away:
-            if "held" in states.get(each.id, ()):
-                luggage.drop(txn, self._policy, (each.id,))
-                txn.moves.leave((each.id,))
-                txn.moves.forget((each.id,), self._paths(each))
-                _forget(txn, HOLD, each.id)
-                txn.tasks.put(SWEEP, str(each.id), due=txn.now + timedelta(seconds=SWEEP_SECONDS))
+        leaving = {each.id: each for each in away if "held" in states.get(each.id, ())}
+        ties = txn.ties.crossing(leaving) if leaving else ()
+        for id, each in leaving.items():
+            luggage.drop(txn, self._policy, (id,))
+            txn.moves.leave((id,))
+            txn.moves.forget((id,), self._paths(each))
+            _forget(txn, HOLD, id)
+            txn.tasks.put(SWEEP, str(id), due=txn.now + timedelta(seconds=SWEEP_SECONDS))
+        branches.part(txn, leaving, ties)
         return usable
 
     def _arrive(self, txn: Transaction, who: Principal) -> bool:
@@ -292,6 +302,7 @@ class Removal:
         txn.moves.arrive((who.id,))
         txn.moves.forget((who.id,), self._paths(who))
         txn.moves.have(content["rows"])
+        branches.unpack(txn, who.id, content["shared"])
         luggage.unpack(txn, who.id, content["tasks"])
         return True
 

@@ -17,6 +17,7 @@ from calserver.cluster.conditions import decided, placed
 from calserver.cluster.envoy import Envoy
 from calserver.cluster.gathering import PAGES, Gathering, is_listing
 from calserver.cluster.parts import homes_of
+from calserver.cluster.paths import At
 from calserver.cluster.relay import give
 from calserver.dav import Href, Refusal
 from calserver.directory import ANONYMOUS, Actor
@@ -26,7 +27,8 @@ from calserver.web import DavAdapter, Handler, Intake, Request, Running
 
 IN_MEMORY: Final = 8
 """How many requests at a time may have what other nodes send in memory; others wait."""
-_TWO_PLACES: Final = frozenset({b"COPY", b"MOVE"})
+TWO_PLACES: Final = frozenset({b"COPY", b"MOVE"})
+"""Methods with a Destination."""
 _GATHERED: Final = frozenset({b"PROPFIND", b"REPORT", *(each.encode() for each in PAGES)})
 
 Asking = Callable[[Login], Coroutine[Any, Any, None]]
@@ -56,9 +58,9 @@ class Spanning:
     envoy: Envoy
     adapter: DavAdapter
     mounts: Mapping[str, Sequence[str]]
-    where: Callable[[str], Awaitable[str | None]]
+    where: Callable[[str], Awaitable[At | None]]
     ask: Ask
-    go: Callable[[Request, str, str | None, Handler], Running | None]
+    go: Callable[[Request, str, At | None, Handler], Running | None]
     _room: DeferredSemaphore = attrs.field(init=False, factory=lambda: DeferredSemaphore(IN_MEMORY))
 
     def take(self, request: Request, path: str, answer: Handler) -> Running | None:
@@ -69,11 +71,15 @@ class Spanning:
             path: below the DAV root, escaped.
             answer: answers it where it concerns this node alone.
         """
-        if request.method in _TWO_PLACES:
+        if request.method in TWO_PLACES:
             return self._carry(request, path, answer)
         if is_tagged(request):
             return self._decide(request, path, answer)
         return self._gather(request, path) if request.method in _GATHERED else None
+
+    @property
+    def _own(self) -> At:
+        return At(self.envoy.identity.name)
 
     # -- what several nodes have -----------------------------------------------------------------------------------
 
@@ -109,24 +115,24 @@ class Spanning:
 
         await self.ask(request, path, request.body, self._in_turn(gather))
 
-    def _homes(self, txn: Transaction, place: Href, actor: Actor) -> Mapping[str, Sequence[Href]]:
+    def _homes(self, txn: Transaction, place: Href, actor: Actor) -> Mapping[At, Sequence[Href]]:
         """The homes at or below a collection that somebody may see, by node."""
         principals = (
             txn.principals.list() if actor.administrator else txn.principals.get_many([actor.principal_id or 0])
         )
         nodes = txn.placements.of([each.id for each in principals])
-        found: dict[str, list[Href]] = {}
+        found: dict[At, list[Href]] = {}
         for each in principals:
             if each.id in nodes:
                 homes = homes_of(self.mounts, place, each.kind, each.uid)
-                found.setdefault(nodes[each.id], []).extend(homes)
+                found.setdefault(At(nodes[each.id]), []).extend(homes)
         return {node: homes for node, homes in found.items() if homes}
 
     async def _expand(self, request: Request, path: str, asked: dav.Request) -> None:
         """Answer an expand-property, wherever it leads to."""
 
         async def gather(login: Login) -> None:
-            there = await self.where(path) or self.envoy.identity.name
+            there = await self.where(path) or self._own
             root = asked.parsed(dav.xml.body)
             if root is None or root.tag != D("expand-property"):
                 await give(await self.envoy.send(there, request, login, path, body=request.body), request)
@@ -150,26 +156,41 @@ class Spanning:
             if running is not None:
                 await running
             return
+        await self._carried(request, asked, Place(node=there, path=path), target)
 
+    async def within(self, request: Request, path: str) -> bool:
+        """Answer a COPY or MOVE in the home of somebody who is here, if one of its places is in a branch of a home.
+
+        Returns:
+            Whether it has its answer.
+        """
+        asked = self.adapter.value(request, path, b"", ANONYMOUS)
+        there, target = await self.where(path), await self._destination(asked)
+        if there is None or target is None or target.node == there or not (there.part or target.node.part):
+            return False
+        await self._carried(request, asked, Place(node=there, path=path), target)
+        return True
+
+    async def _carried(self, request: Request, asked: dav.Request, source: Place, target: Place) -> None:
         async def carry(login: Login) -> None:
             lists = asked.parsed(dav.if_lists)
             carriage = Carriage(
                 envoy=self.envoy,
                 request=request,
                 login=login,
-                source=Place(node=there, path=path),
+                source=source,
                 target=target,
                 conditions=lists,
                 at_target=[
                     each
-                    for node, _, each in await placed(lists, there, lambda each: self._place_of(asked, each))
+                    for node, _, each in await placed(lists, source.node, lambda each: self._place_of(asked, each))
                     if node == target.node
                 ],
                 most_bytes=2 * self.adapter.settings.body_bytes,
             )
             await carriage.go()
 
-        await self.ask(request, path, request.body, self._in_turn(carry))
+        await self.ask(request, source.path, request.body, self._in_turn(carry))
 
     async def _destination(self, asked: dav.Request) -> Place | None:
         """The Destination of a request, if it is in somebody's home."""
@@ -200,10 +221,10 @@ class Spanning:
             lists = asked.parsed(dav.if_lists)
         except Refusal:  # of which whoever answers will tell
             lists = ()
-        elsewhere = await placed(lists, there or self.envoy.identity.name, lambda each: self._place_of(asked, each))
+        elsewhere = await placed(lists, there or self._own, lambda each: self._place_of(asked, each))
         await (self.ask(request, path, request.body, decide) if elsewhere else go_on())
 
-    async def _place_of(self, asked: dav.Request, one: dav.ConditionList) -> tuple[str, Href] | None:
+    async def _place_of(self, asked: dav.Request, one: dav.ConditionList) -> tuple[At, Href] | None:
         """Node and place of the resource that a list of an If header names; None for the request's own."""
         try:
             href = dav.local(asked, one.resource) if one.resource else None
@@ -215,7 +236,7 @@ class Spanning:
 
 def may_span(request: Request) -> bool:
     """Whether a request whose body is still to come may concern several nodes."""
-    return request.method in _TWO_PLACES or is_tagged(request)
+    return request.method in TWO_PLACES or is_tagged(request)
 
 
 def is_tagged(request: Request) -> bool:

@@ -12,8 +12,8 @@ import attrs
 from calserver import ical
 from calserver.directory import Actor
 from calserver.meetings import People
-from calserver.scheduling.neighbors import ONLY_HOLDERS, VOUCHED
-from calserver.scheduling.office import Office, Sender
+from calserver.scheduling.neighbors import BRANCH, ONLY_HOLDERS, VOUCHED
+from calserver.scheduling.office import SITE, Office, Sender
 from calserver.store import Transaction
 from ischedule.message import Response
 from ischedule.receiver import Delivery
@@ -39,6 +39,9 @@ class InnerOffice:
         Raises:
             RequestRefused: nobody can have it.
         """
+        if BRANCH in delivery.signed:
+            asker = await self.office.store.read(lambda txn: self._sender(txn, delivery))
+            return await self.office.branch(delivery, asker if delivery.signed[BRANCH] == SITE else None)
         recipients = await self.office.store.read(lambda txn: self._here(txn, delivery.recipients))
         if not recipients:
             return ()

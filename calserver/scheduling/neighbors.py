@@ -39,6 +39,8 @@ ONLY_HOLDERS: Final = "calserver-only-holders"
 """The field that says that who has no copy (any more) gets none: the message only says who takes part."""
 VOUCHED: Final = "calserver-vouched"
 """The field with the domain that vouches for the originator, who is at another organization."""
+BRANCH: Final = "calserver-branch"
+"""The field that says that what people have in branches here is asked about; and for whom: ``site``, or ``outside``."""
 HAND_ON_SECONDS: Final = 6.0
 """How long another organization waits for the answer of the node that its message is handed on to."""
 SELECTOR: Final = "node"
@@ -63,8 +65,8 @@ class Identity(Protocol):
         """Of this node."""
 
     @property
-    def others(self) -> Mapping[str, Ed25519PublicKey]:
-        """The keys of the other nodes."""
+    def all(self) -> Mapping[str, Ed25519PublicKey]:
+        """The keys of all nodes: when people here are busy a node asks itself, if it has to ask others as well."""
 
 
 class Nowhere:
@@ -110,7 +112,7 @@ class Neighbors:
         self._signer = signer(identity.name)
         self._records = {
             signer(name): f"v=DKIM1; k=ed25519; p={b64encode(key.public_bytes_raw()).decode()}"
-            for name, key in identity.others.items()
+            for name, key in identity.all.items()
         }
         self._agent = GuardedAgent(
             reactor,
@@ -130,7 +132,7 @@ class Neighbors:
             Nowhere(),
             lambda domain: SigningKey(domain=domain, selector=SELECTOR, private=identity.key),
             reactor,
-            routes={name: (_server(cluster.nodes[name].url),) for name in identity.others},
+            routes={name: (_server(cluster.nodes[name].url),) for name in identity.all},
             methods=_METHODS,
             assumed=WITHIN,
         )
@@ -167,9 +169,10 @@ class Neighbors:
         )
         return (await self._deliver(node, outgoing, HAND_ON_SECONDS)).responses
 
-    async def ask(self, node: str, outgoing: Outgoing, seconds: float) -> Sequence[Response]:
-        """Ask a node when its people are busy; who asks is the originator."""
-        return (await self._deliver(node, attrs.evolve(outgoing, signer=self._signer), seconds)).responses
+    async def ask(self, node: str, outgoing: Outgoing, seconds: float, *, branch: str = "") -> Sequence[Response]:
+        """Ask a node when its people are busy, or others in their branches there; who asks is the originator."""
+        more = ((BRANCH, branch),) if branch else ()
+        return (await self._deliver(node, attrs.evolve(outgoing, signer=self._signer, more=more), seconds)).responses
 
     async def _deliver(self, node: str, outgoing: Outgoing, seconds: float | None) -> Outcome:
         try:

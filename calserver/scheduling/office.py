@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
+from uuid import uuid4
 
 import attrs
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.logger import Logger
 
 from calserver import caldav, calendars, dav, directory, ical, meetings
+from calserver.caldav import Part, Told
 from calserver.conditions import ConditionFailed
 from calserver.config import Settings
 from calserver.directory import Actor
@@ -18,6 +20,7 @@ from calserver.scheduling.audit import Audit
 from calserver.scheduling.manners import Manners
 from calserver.store import Busy, Peer, Principal, Store, Transaction
 from ischedule import errors
+from ischedule.client import Outgoing
 from ischedule.errors import INVALID_USER, NO_AUTHORITY, SUCCESS, RequestRefused, Status
 from ischedule.itip import BY_ATTENDEE
 from ischedule.message import Response
@@ -25,6 +28,11 @@ from ischedule.receiver import Delivery
 
 log = Logger()
 
+SITE: Final = "site"
+OUTSIDE: Final = "outside"
+"""For whom is asked about branches: somebody of this site, or of another organization."""
+BRANCH_SECONDS: Final = 4.0
+"""How long a node is waited for that has a branch."""
 FOREIGNER: Final = Actor(vouched=True)
 """Who asks from elsewhere: nobody here, but one for whom another organization vouches."""
 
@@ -44,6 +52,9 @@ class Nodes(Protocol):
 
     async def hand_on(self, node: str, delivery: Delivery) -> Sequence[Response]:
         """Let a node answer for its people."""
+
+    async def ask(self, node: str, outgoing: Outgoing, seconds: float, *, branch: str = "") -> Sequence[Response]:
+        """Ask a node when others are busy by what they have in branches there."""
 
 
 @attrs.frozen(kw_only=True)
@@ -170,8 +181,10 @@ class Office:
 
     # -- questions -------------------------------------------------------------------------------------------------
 
-    async def _told(self, delivery: Delivery, sender: Sender | None) -> Sequence[Response]:
-        allowed = "types" if sender is not None else self.manners.told(delivery.domain)
+    async def _told(
+        self, delivery: Delivery, sender: Sender | None, *, part: Part = Part.HOME, allowed: str = ""
+    ) -> Sequence[Response]:
+        allowed = allowed or ("types" if sender is not None else self.manners.told(delivery.domain))
         if allowed == "none":
             return _all(delivery, NO_AUTHORITY)
         request = dav.Request(
@@ -184,26 +197,67 @@ class Office:
         )
         owner = None if sender is None else sender.principal
 
-        def look(txn: Transaction) -> Sequence[Response]:
+        def look(txn: Transaction) -> Sequence[Told]:
             view = dav.View(txn, request, self.tree, self.spoken, self.settings)
-            told = caldav.told(view, delivery.body, delivery.recipients, types=allowed == "types", owner=owner)
-            found = {directory.normalize(each.attendee.value): each for each in told}
-            answers = []
-            for recipient in delivery.recipients:
-                each = found.get(directory.normalize(recipient))
-                if each is None:  # it is the attendee's address spelled as nobody here has it
-                    answers.append(Response(recipient=recipient, status=INVALID_USER))
-                    continue
-                data = None if each.data is None else ical.serialize(each.data)
-                answers.append(Response(recipient=recipient, status=Status.read(each.status), calendar_data=data))
-            return answers
+            return caldav.told(
+                view, delivery.body, delivery.recipients, types=allowed == "types", owner=owner, part=part
+            )
 
         try:
-            return await self.store.read(look)
+            told = await self.store.read(look)
         except Busy:
             return ()
         except ConditionFailed as refused:
             raise _refused(refused) from None
+        found = {directory.normalize(each.attendee.value): each for each in told}
+        answering = [
+            Deferred.fromCoroutine(self._answer(delivery, each, found.get(directory.normalize(each)), sender, allowed))
+            for each in delivery.recipients
+        ]
+        answers: Sequence[Response] = await gatherResults(answering, consumeErrors=True)
+        return answers
+
+    async def branch(self, delivery: Delivery, sender: Sender | None) -> Sequence[Response]:
+        """Say when people who are elsewhere are busy by what is in their branches here."""
+        return await self._told(delivery, sender, part=Part.BRANCH, allowed="types")
+
+    async def _answer(
+        self, delivery: Delivery, recipient: str, told: Told | None, sender: Sender | None, allowed: str
+    ) -> Response:
+        """The answer for a recipient, with what is in branches at other nodes."""
+        if told is None:  # it is the attendee's address spelled as nobody here has it
+            return Response(recipient=recipient, status=INVALID_USER)
+        data = told.data
+        if data is not None and told.branches:
+            more = await gatherResults(
+                [Deferred.fromCoroutine(self._in_branch(each, delivery, recipient, sender)) for each in told.branches]
+            )
+            periods = [
+                period if allowed == "types" else attrs.evolve(period, params=()) for one in more for period in one
+            ]
+            data = data.with_components(
+                tuple(attrs.evolve(each, properties=(*each.properties, *periods)) for each in data.components)
+            )
+        text = None if data is None else ical.serialize(data)
+        return Response(recipient=recipient, status=Status.read(told.status), calendar_data=text)
+
+    async def _in_branch(
+        self, node: str, delivery: Delivery, recipient: str, sender: Sender | None
+    ) -> Sequence[ical.Property]:
+        """What a node adds to the busy time of somebody here; nothing where it does not answer."""
+        assert self.nodes is not None, "branches are at other nodes"
+        outgoing = Outgoing(
+            originator=recipient if sender is None else delivery.originator,
+            recipients=(recipient,),
+            body=delivery.body,
+            message_id=str(uuid4()),
+        )
+        branch = OUTSIDE if sender is None else SITE
+        for each in await self.nodes.ask(node, outgoing, BRANCH_SECONDS, branch=branch):
+            if each.calendar_data is not None:
+                return [period for one in ical.parse(each.calendar_data).components for period in one.all("FREEBUSY")]
+        log.warn("{node} does not say when {who} is busy there", node=node, who=recipient)
+        return ()
 
 
 def _all(delivery: Delivery, status: Status) -> Sequence[Response]:

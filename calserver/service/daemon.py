@@ -21,7 +21,7 @@ from calserver.scheduling import NODE_PATH, Federation, attached, mail
 from calserver.service.housekeeping import jobs, keep_house, policy_of, works
 from calserver.service.readiness import notify
 from calserver.service.sockets import CannotListen, listen
-from calserver.service.spoken import MOUNTS, SPOKEN
+from calserver.service.spoken import BRANCHES, MOUNTS, SPOKEN
 from calserver.store import Busy, SchemaMismatch, Store, Unusable
 from calserver.telemetry import AccessLog, Exposition, LogFile, Metrics, log_observer, open_log
 from calserver.tree import Homes, Mounts
@@ -126,7 +126,7 @@ class Daemon(Service):
             ),
             metrics=self.metrics,
             reactor=self._reactor,
-            settled=None if federation is None or identity is None else federation.arrived,
+            settled=None if federation is None or identity is None else partial(self._settled, federation),
         )
         member = self._node = None if identity is None else self._member(identity, found, adapter)
         front = None if member is None else member.front
@@ -184,13 +184,21 @@ class Daemon(Service):
     def _member(self, identity: Identity, found: Store, adapter: DavAdapter) -> Member:
         """This server as a node of a cluster."""
         homes = {each.name: each.principal_kinds for each in MOUNTS if isinstance(each, Homes)}
+        nothing = Recall(found, {}, most_bytes=0)
+        branches = attrs.evolve(adapter, tree=Mounts(BRANCHES), recall=nothing)
         try:
-            member = Member(self.config, identity, found, adapter, homes, self._reactor)
+            member = Member(self.config, identity, found, adapter, branches, homes, self._reactor)
         except ConfigError as error:
             raise SystemExit(f"calserver: {error}") from None
         self._exposition.registry.register(member.counts)
         member.start()
         return member
+
+    async def _settled(self, federation: Federation) -> None:
+        """Wait a moment for what follows at other nodes from what was written here."""
+        await federation.arrived()
+        if self._node is not None:
+            await self._node.arrived()
 
     def _listen_to_signals(self) -> None:
         """Open log files again on SIGUSR1, as programs that rotate them ask for; SIGHUP alone would end the process."""

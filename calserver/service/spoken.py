@@ -36,3 +36,6 @@ SPOKEN: Final = (
 
 MOUNTS: Final[tuple[Mount, ...]] = (directory.PrincipalMount(), caldav.mount, drive.drive)
 """Everything that it serves."""
+
+BRANCHES: Final[tuple[Mount, ...]] = (directory.PrincipalMount(), caldav.branches, drive.drive)
+"""The same for what other nodes ask of branches of homes."""

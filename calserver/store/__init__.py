@@ -5,7 +5,7 @@ implementation writes SQL through SQLAlchemy Core. Statements are module constan
 compiled once and run on the driver (`statements`); what differs between databases lies in `sqlite` and `postgres`.
 `engine` has the threads and the grouping of commits, `links` the patience with others, `leases` who of many processes
 leads; `migrations` makes and upgrades the tables of `schema`, `copying` moves them to another database,
-`moves` the homes of somebody.
+`moves` the homes of somebody, and `ties` what is shared with others.
 
 How a change is numbered is told in `revisions`, how a range of time is found in `instances`.
 """
@@ -15,6 +15,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from calserver.dav import Lock
+from calserver.store.aside import BRANCH
 from calserver.store.copying import Copied, copy
 from calserver.store.engine import Closed, Reactor, SqlStore, utc_now
 from calserver.store.interface import (
@@ -63,6 +64,7 @@ from calserver.store.values import (
     StrangeDirectory,
     Taker,
     Task,
+    Tie,
     Tombstone,
     UidTaken,
     Unusable,
@@ -71,6 +73,7 @@ from calserver.store.values import (
 )
 
 __all__ = [
+    "BRANCH",
     "REVISION",
     "AddressTaken",
     "Busy",
@@ -115,6 +118,7 @@ __all__ = [
     "Taker",
     "Task",
     "Tasks",
+    "Tie",
     "Tombstone",
     "Transaction",
     "UidTaken",

@@ -20,6 +20,9 @@ ARRIVING: Final = "arriving "
 ANY: Final = "% %"
 """What the kind of each of them is like, and no other kind."""
 
+BRANCH: Final = "calendar-branch"
+"""The kind of homes in which sharees who are at other nodes have what is shared with them here; these never move."""
+
 _c = collection.c
 
 

@@ -52,6 +52,20 @@ IN_HOMES = Statement(
         select(*COLLECTION).where(_c.parent_id.in_(_homes_of), among(_c.kind, "members")),
     )
 )
+_at_top = collection.alias("at_top")
+IN_HOME = Statement(
+    select(*COLLECTION)
+    .join(_at_top, _at_top.c.id == _c.parent_id)
+    .join(principal, _p.id == _at_top.c.principal_id)
+    .where(
+        _p.uid == bindparam("uid"),
+        _p.kind == bindparam("principal_kind"),
+        _at_top.c.kind == bindparam("kind"),
+        _at_top.c.parent_id.is_(None),
+        _c.kind == bindparam("member"),
+    )
+    .order_by(_c.name)
+)
 GET = Statement(select(*COLLECTION).where(_c.id == bindparam("id")))
 CHILD = Statement(select(*COLLECTION).where(_c.parent_id == bindparam("parent_id"), _c.name == bindparam("name")))
 NAMES_IN = Statement(select(_c.name).where(_c.parent_id == bindparam("parent_id")))
@@ -248,6 +262,11 @@ class SqlCollections:
         for each in found:
             aside.check(each.kind)
         return [each for each in found if not aside.is_aside(each.kind)]
+
+    def in_home(self, principal_kind: str, uid: str, kind: str, member: str) -> Sequence[Collection]:
+        """The members of one kind directly in a home, by name, in one query; none where the home is set aside."""
+        where = {"principal_kind": principal_kind, "uid": uid, "kind": kind, "member": member}
+        return [collection_from(row) for row in self._connection.all(IN_HOME, **where)]
 
     def children(self, parent_id: int) -> Sequence[Collection]:
         """Direct member collections, by name."""

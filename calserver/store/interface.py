@@ -23,7 +23,7 @@ that what lay below is gone.
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from calserver.dav import Acl, Lock
 from calserver.ical import Instance
@@ -44,6 +44,7 @@ from calserver.store.values import (
     Stamp,
     Taker,
     Task,
+    Tie,
     Tombstone,
     Variant,
     Wanted,
@@ -217,6 +218,9 @@ class Collections(Protocol):
 
     def in_homes(self, principal_ids: Iterable[int], kind: str, members: Iterable[str]) -> Sequence[Collection]:
         """The homes of this kind that principals have, and the `members` by kind directly in them, in one query."""
+
+    def in_home(self, principal_kind: str, uid: str, kind: str, member: str) -> Sequence[Collection]:
+        """The members of one kind directly in a home, by name, in one query; none where the home is set aside."""
 
     def children(self, parent_id: int) -> Sequence[Collection]:
         """Direct member collections, by name."""
@@ -663,6 +667,34 @@ class Shares(Protocol):
         """Say what a sharee sees who has set something; None: what is common. No new revision."""
 
 
+class Ties(Protocol):
+    """Shared calendars whose sharer and sharee go to different nodes of a cluster (`calserver.store.ties`)."""
+
+    def crossing(self, principals: Iterable[int]) -> Sequence[Tie]:
+        """What is bound to calendars of these in homes of others, and the other way round."""
+
+    def fasten(self, source: str, home_id: int, row: Sequence[Any]) -> None:
+        """Have what was bound to a calendar at another store, in the place of what has its name in a home here.
+
+        Args:
+            source: the resource id of the calendar.
+            home_id: a home of the sharee, or a branch.
+            row: see `Tie`.
+
+        Raises:
+            Missing: the calendar is not here.
+        """
+
+    def adopt(self, bound_id: int, home_id: int, kind: str) -> None:
+        """Have what is bound in another home of the same principal, in the place of what has its name there.
+
+        Tokens of it go on; those of the home from before do not.
+        """
+
+    def detach(self, bound_id: int, kind: str, properties: Mapping[str, str]) -> None:
+        """Have something else in the place of what is bound to a calendar that is not here any more."""
+
+
 class Moves(Protocol):
     """Homes on their way to another store, since somebody goes to another node of a cluster.
 
@@ -699,10 +731,10 @@ class Moves(Protocol):
         """
 
     def together(self, principals: Iterable[int]) -> frozenset[int]:
-        """Who shares calendars with whom, and with whom these do, and so on: their homes cannot be apart."""
+        """Who shares calendars with whom, and with whom these do, and so on."""
 
     def skeleton(self, principals: Iterable[int]) -> Content:
-        """The collections of principals, and the invitations to share them."""
+        """The collections of principals, and the invitations to share them; without ties that cross (`Ties`)."""
 
     def count(self, principals: Iterable[int], *, arriving: bool = False) -> int:
         """How many members with content are in the homes of principals; or in those that arrive."""
@@ -762,6 +794,7 @@ class Transaction(Protocol):
     shares: Shares
     changes: ChangeLog
     moves: Moves
+    ties: Ties
     locks: Locks
     tasks: Tasks
     journal: Journal

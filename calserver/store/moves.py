@@ -16,7 +16,7 @@ from typing import Any, Final
 from sqlalchemy import bindparam, delete, func, or_, select, update
 
 from calserver.store import revisions
-from calserver.store.aside import ANY, ARRIVING, HELD, LEFT, served
+from calserver.store.aside import ANY, ARRIVING, BRANCH, HELD, LEFT, served
 from calserver.store.dialects import among
 from calserver.store.raw import Content, column, plain, stored
 from calserver.store.schema import (
@@ -44,7 +44,12 @@ OF_OBJECTS: Final = (content, memory, common_content, personal, invited_group, i
 """What belongs to objects."""
 
 _theirs = among(_c.principal_id, "principals")
-COLLECTIONS = Statement(select(collection).where(_theirs).order_by(_c.id))
+_shared_by = collection.alias("shared_by")
+_theirs_too = select(_shared_by.c.id).where(among(_shared_by.c.principal_id, "principals"))
+COLLECTIONS = Statement(
+    select(collection).where(_theirs, or_(_c.source_id.is_(None), _c.source_id.in_(_theirs_too))).order_by(_c.id)
+)
+"""Without what stands for calendars of others."""
 SHARES = Statement(select(share).join(collection, _c.id == _h.collection_id).where(_theirs, served()).order_by(_h.id))
 PLACE = Statement(select(_c.revision).where(_c.id == bindparam("collection_id")))
 OBJECTS = Statement(
@@ -93,7 +98,7 @@ CHANGE_STATE = Statement(
     .values(kind=func.replace(_c.kind, bindparam("prefix"), bindparam("state")))
     .where(_theirs, _c.kind.like(bindparam("was")))
 )
-STATES = Statement(select(_c.principal_id, _c.kind).where(_theirs, _c.parent_id.is_(None)))
+STATES = Statement(select(_c.principal_id, _c.kind).where(_theirs, _c.parent_id.is_(None), _c.kind != BRANCH))
 
 ADVANCE = Statement(
     update(collection)
@@ -224,7 +229,7 @@ class SqlMoves:
     # -- where they are
 
     def together(self, principals: Iterable[int]) -> frozenset[int]:
-        """Who shares calendars with whom, and with whom these do, and so on: their homes cannot be apart."""
+        """Who shares calendars with whom, and with whom these do, and so on."""
         known: set[int] = set()
         new = set(principals)
         while new:
@@ -234,7 +239,7 @@ class SqlMoves:
         return frozenset(known)
 
     def skeleton(self, principals: Iterable[int]) -> Content:
-        """The collections of principals, and the invitations to share them."""
+        """The collections of principals, and the invitations to share them; without ties that cross (`Ties`)."""
         which = self._connection.values(principals)
         rows = [row for row in self._connection.all(COLLECTIONS, principals=which) if not row[_KIND].startswith(_GONE)]
         shares = self._connection.all(SHARES, principals=which)

@@ -22,6 +22,7 @@ from calserver.store.interface import (
     Rolls,
     Shares,
     Tasks,
+    Ties,
 )
 from calserver.store.journal import SqlJournal
 from calserver.store.locks import SqlLocks
@@ -35,6 +36,7 @@ from calserver.store.roll import SqlRolls
 from calserver.store.shares import SqlShares
 from calserver.store.statements import Connection
 from calserver.store.tasks import SqlTasks
+from calserver.store.ties import SqlTies
 
 _SUBJECTS: Final[Mapping[str, Callable[[Connection, datetime], Any]]] = {
     "changes": lambda connection, now: SqlChangeLog(connection),
@@ -51,6 +53,7 @@ _SUBJECTS: Final[Mapping[str, Callable[[Connection, datetime], Any]]] = {
     "rolls": SqlRolls,
     "shares": SqlShares,
     "tasks": SqlTasks,
+    "ties": SqlTies,
 }
 
 
@@ -68,6 +71,7 @@ class SqlTransaction:
     shares: Shares
     changes: ChangeLog
     moves: Moves
+    ties: Ties
     locks: Locks
     tasks: Tasks
     journal: Journal

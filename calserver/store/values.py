@@ -1,9 +1,9 @@
 """What the store speaks: frozen values and refusals, declared here and offered by the door."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import Enum, auto
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import attrs
 
@@ -357,6 +357,19 @@ class Wanted:
     """Its id here."""
     since: int
     """Up to which revision they are here."""
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class Tie:
+    """What is bound to a calendar of somebody who goes to another store than the sharee."""
+
+    bound: Collection
+    sharer: int
+    """Whose the calendar is."""
+    source: str
+    """Its resource id."""
+    row: Sequence[Any]
+    """What is bound, as it goes to another store."""
 
 
 @attrs.frozen(slots=True)

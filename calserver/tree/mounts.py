@@ -78,6 +78,8 @@ class Homes:
     principal_kinds: tuple[str, ...] = ("user",)
     wanted: Mapping[tuple[str, str], str] = attrs.field(factory=dict)
     """What is named as missing where not ``DAV:read``: by method and name in a home, whether there is that or not."""
+    branches: "Homes | None" = None
+    """What is looked into first: parts of homes that are at another node."""
 
     def find(self, view: View, href: Href) -> Resource:
         """The resource at an href: found by two queries, however deep it is."""
@@ -109,6 +111,8 @@ class Homes:
     def _below(self, view: View, href: Href, kind: str, uid: str, names: Sequence[str]) -> Resource:
         actor = view.request.actor
         owner = actor.administrator or actor.href == principal_href(kind, uid)
+        if self.branches is not None and self.branches.home(view, kind, uid) is not None:
+            return self.branches.find(view, href)
         rows = view.txn.collections.locate(kind, uid, self.home_kind, names, remember=owner)
         if not rows:
             if not owner:

@@ -212,10 +212,13 @@ class DavAdapter:
         Raises:
             Refusal: nobody has authenticated.
         """
-        authorization = self._authorization(request)
-        if authorization is None:
+        authorization, login = self._authorization(request), None
+        if request.vouched is not None:
+            login = self.logins.vouched(*request.vouched)
+        elif authorization is None:
             return self._unknown(request, path)
-        login = self.logins.known(authorization)
+        else:
+            login = self.logins.known(authorization)
         while True:
             if login is None:
                 login = await self._login(request, authorization)
@@ -225,7 +228,8 @@ class DavAdapter:
             try:
                 await self.store.read(partial(self.logins.confirm, login=login))
             except Outdated:
-                self.logins.forget(authorization)
+                if authorization is not None:
+                    self.logins.forget(authorization)
                 login = None
             else:
                 login.version = version

@@ -2,9 +2,21 @@
 
 from http import HTTPStatus
 
+import pytest
 from lxml import etree
 
-from calserver.cluster.parts import Listing, holes, homes_of, read, written
+from calserver.cluster.parts import (
+    Listing,
+    SyncQuestion,
+    away,
+    by_name,
+    holes,
+    homes_of,
+    multiget,
+    put_in_place,
+    read,
+    written,
+)
 from calserver.dav import Href, Multistatus, response, status_response, xml
 from calserver.names import D
 
@@ -92,3 +104,47 @@ def test_what_is_elsewhere_is_found_at_any_depth_and_filled_in() -> None:
     found[1].miss()
     assert written(tree).count(b"503") == 1
     assert b"403" not in written(tree)
+
+
+# -- homes with branches -----------------------------------------------------------------------------------------------
+
+
+def test_responses_are_found_by_the_members_of_a_home_that_they_are_about() -> None:
+    root = read(body("calendars/user/ann/", "calendars/user/ann/x/", "calendars/user/ann/x/a.ics", "drive/user/ann/x"))
+    assert {name: len(some) for name, some in by_name(root, home("ann"), "/dav/").items()} == {"x": 2}
+    assert {name: len(some) for name, some in by_name(root, home("ann"), "/dav/", deep=True).items()} == {"x": 1}
+
+
+def test_responses_are_put_in_the_place_of_others() -> None:
+    root = read(body("a/", "a/x/", "a/y/"))
+    known = list(root)[1:2]
+    put_in_place(root, known, [*read(body("a/x/", "a/x/b")), away("/dav/a/z/")])
+    assert hrefs(written(root)) == ["/dav/a/", "/dav/a/y/", "/dav/a/x/", "/dav/a/x/b", "/dav/a/z/"]
+    assert [each.text for each in root.iter(D("status"))] == ["HTTP/1.1 503 Service Unavailable"]
+
+
+def test_a_multiget_is_asked_for_some_of_its_resources() -> None:
+    asked = read(b'<multiget xmlns="DAV:"><prop><x/></prop><href>/dav/a/x</href><href>/dav/b/y</href></multiget>')
+    some = read(multiget(asked, read(body("b/y"))))
+    assert [each.tag for each in some] == [D("prop"), D("href")]
+    assert [each.text for each in some.iter(D("href"))] == ["/dav/b/y"]
+
+
+@pytest.mark.parametrize(
+    ("inside", "depth", "deep"),
+    [
+        ("<sync-level>1</sync-level>", "infinity", False),
+        ("<sync-level>infinite</sync-level>", "0", True),
+        ("", "infinity", True),
+        ("", "0", False),
+        ("", "", False),
+    ],
+)
+def test_a_sync_report_on_a_home_is_asked_of_a_calendar(inside: str, depth: str, deep: bool) -> None:
+    text = f'<sync-collection xmlns="DAV:"><sync-token>t</sync-token>{inside}<prop><x/></prop></sync-collection>'
+    question = SyncQuestion.of(read(text.encode()), depth)
+    assert (question.token, question.deep) == ("t", deep)
+    assert [each.tag for each in read(question.propfind())] == [D("prop")]
+    report = read(question.report("u"))
+    assert [(each.tag, each.text) for each in report][:2] == [(D("sync-token"), "u"), (D("sync-level"), "1")]
+    assert report.find(f"{D('prop')}/{D('x')}") is not None

@@ -152,15 +152,3 @@ def test_a_public_calendar_is_public_through_a_front_end(cluster: Murder) -> Non
     assert (head.status, head.headers["Content-Length"]) == (200, str(len(got.body)))
     assert nobody.request("GET", closed).status == 401
     assert nobody.request("PROPFIND", open_, Depth="0").status == 401
-
-
-def test_people_at_another_node_cannot_be_invited_to_share(cluster: Murder) -> None:
-    share = '<CS:share xmlns:CS="http://calendarserver.org/ns/" xmlns:D="DAV:">{}</CS:share>'
-    who = "<CS:set><D:href>mailto:{}@example.com</D:href><CS:read/></CS:set>"
-    body = share.format(who.format("bob") + who.format("carol"))
-    answer = cluster.front.by("ann").request(
-        "POST", "/dav/calendars/user/ann/Default/", body, Content_Type="application/xml"
-    )
-    found = re.findall(r"mailto:(\w+)@example.com</D:href><D:status>HTTP/1.1 (\d+)", answer.text)
-    assert (answer.status, found) == (207, [("bob", "403"), ("carol", "200")])
-    assert len(cluster.front.names("carol", "Notifications")) == 1

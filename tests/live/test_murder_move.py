@@ -4,7 +4,6 @@ import json
 import re
 import socket
 import sqlite3
-import subprocess
 import threading
 import time
 from base64 import b64encode
@@ -13,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 
 import pytest
-from daemon import CALSERVER, Answer, calserver, prepare
+from daemon import Answer, calserver, prepare
 from diaries import status
 from moves import PLACED, Moves
 from murder import Murder
@@ -300,22 +299,16 @@ def test_a_body_that_is_on_its_way_meanwhile_is_to_be_sent_again(murder: Murder,
     assert client.request("PUT", path, text, Content_Type="text/calendar").status == 201
 
 
-def test_who_shares_calendars_moves_together(murder: Murder, moves: Moves) -> None:
+def test_who_shares_calendars_moves_alone_or_together(murder: Murder, moves: Moves) -> None:
     moves.move(["ann"], "b1")
     config, front = murder.front.config, murder.front
     shared = share(murder)
-    alone = subprocess.run(
-        [*CALSERVER, "cluster", "move", "ann", "b2", "--config", str(config)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (alone.returncode, "carol" in alone.stderr) == (1, True)
-    calserver("cluster", "move", "ann", "b2", "--together", "--config", config)
-    assert (where(murder, "ann"), where(murder, "carol")) == ("b2", "b2")
     client = Client(murder)
-    client.put("shared.ics", event("shared"))
-    assert any(each.endswith("/shared.ics") for each in front.names("carol", shared))
+    for number, (options, node, sharee) in enumerate(((("--together",), "b2", "b2"), ((), "b1", "b2"))):
+        calserver("cluster", "move", "ann", node, *options, "--config", config)
+        assert (where(murder, "ann"), where(murder, "carol")) == (node, sharee)
+        client.put(f"shared{number}.ics", event(f"shared{number}"))
+        assert any(each.endswith(f"/shared{number}.ics") for each in front.names("carol", shared))
 
 
 def share(murder: Murder) -> str:

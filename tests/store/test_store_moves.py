@@ -17,6 +17,7 @@ from samples import Clock, Place, draft, furnish, principal
 from calserver.dav import Lock
 from calserver.ical import Instance
 from calserver.store import (
+    BRANCH,
     Collection,
     Held,
     Missing,
@@ -418,12 +419,75 @@ def test_who_shares_calendars_goes_together(store: Store, other: Store, place: P
     assert [everything(store, each) for each in ids] == before
 
 
-def test_who_shares_calendars_does_not_go_alone(store: Store, other: Store, place: Place) -> None:
+def bound(txn: Transaction, who: Place, kind: str = "calendar-home") -> Collection:
+    home = txn.collections.home(who.principal.id, kind)
+    assert home is not None
+    found = txn.collections.child(home.id, "shared")
+    assert found is not None
+    return found
+
+
+def test_what_is_bound_does_not_go_with_a_sharee_who_goes_alone(store: Store, other: Store, place: Place) -> None:
     bob = share(store, place)
-    introduce(store, other)
-    skeleton = store.read_now(lambda txn: txn.moves.skeleton([bob.principal.id]))
+    before = store.read_now(lambda txn: bound(txn, bob))
+    (tie,) = store.read_now(lambda txn: txn.ties.crossing([bob.principal.id]))
+    assert (tie.bound, tie.sharer, tie.source) == (before, place.principal.id, place.calendar.resource_id)
+    assert store.read_now(lambda txn: txn.ties.crossing([bob.principal.id, place.principal.id])) == []
+    go(store, other, bob.principal.id)
+    assert [row for row in everything(other, bob.principal.id) if "shared" in row[0]] == []
+
+    def adopt(txn: Transaction) -> None:
+        branch = txn.collections.add_home(bob.principal.id, BRANCH)
+        txn.ties.adopt(tie.bound.id, branch.id, "shared-calendar")
+
+    store.write_now(adopt)
+    after = store.read_now(lambda txn: bound(txn, bob, BRANCH))
+    assert attrs.evolve(after, home_id=0, parent_id=0, revision=0) == attrs.evolve(
+        before, home_id=0, parent_id=0, revision=0
+    )
+    assert after.revision > before.revision
+    assert store.read_now(lambda txn: txn.shares.bound_to(place.calendar.id, bob.principal.id)) == after
+    while store.write_now(lambda txn: txn.moves.sweep(bob.principal.id, "left", 10)):
+        pass
+    assert store.read_now(lambda txn: bound(txn, bob, BRANCH)) == after
+
+
+def test_what_is_bound_is_fastened_where_a_sharer_goes_alone(store: Store, other: Store, place: Place) -> None:
+    bob = share(store, place)
+    fill(store, place, 3)
+    before = store.read_now(lambda txn: bound(txn, bob))
+    (tie,) = store.read_now(lambda txn: txn.ties.crossing([place.principal.id]))
     with pytest.raises(Missing):
-        other.write_now(lambda txn: txn.moves.stage(skeleton))
+        other.write_now(lambda txn: txn.ties.fasten(tie.source, 1, wired(tie.row)))
+    go(store, other, place.principal.id)
+
+    def fasten(txn: Transaction) -> int:
+        home = txn.collections.add_home(bob.principal.id, "calendar-home")
+        txn.collections.add(home.id, "shared", "plain")
+        txn.ties.fasten(tie.source, home.id, wired(tie.row))
+        made = txn.collections.get(home.id)
+        assert made is not None
+        return made.floor
+
+    floor = other.write_now(fasten)
+    after = other.read_now(lambda txn: bound(txn, bob))
+    ids = {"id": 0, "home_id": 0, "parent_id": 0, "source_id": 0, "revision": 0}
+    assert attrs.evolve(after, **ids) == attrs.evolve(before, **ids)
+    assert after.revision == floor > before.revision
+    assert len(other.read_now(lambda txn: txn.objects.listing(after.id))) == 3
+
+    store.write_now(lambda txn: txn.ties.detach(tie.bound.id, "signpost", {"{x}y": "<y xmlns='x'/>"}))
+    left = store.read_now(lambda txn: bound(txn, bob))
+    assert (left.kind, left.source_id, left.access, left.properties) == (
+        "signpost",
+        None,
+        None,
+        {"{x}y": "<y xmlns='x'/>"},
+    )
+    assert left.revision > before.revision
+    while store.write_now(lambda txn: txn.moves.sweep(place.principal.id, "left", 10)):
+        pass
+    assert store.read_now(lambda txn: bound(txn, bob)) == left
 
 
 def test_a_group_that_changes_does_not_touch_calendars_that_are_not_here(

@@ -1,0 +1,315 @@
+"""Sharing calendars: the same whether sharer and sharee are at one node or at two."""
+
+import re
+from itertools import count
+
+from daemon import Answer, calserver
+from diaries import Diaries
+from lxml import etree
+from murder import Murder
+
+ANN, BOB, CAROL = (f"/dav/calendars/user/{who}/" for who in ("ann", "bob", "carol"))
+SPACES = 'xmlns="DAV:" xmlns:D="DAV:" xmlns:CS="http://calendarserver.org/ns/"'
+SPACES += ' xmlns:C="urn:ietf:params:xml:ns:caldav"'
+PROPS = "<prop><displayname/><resourcetype/><current-user-privilege-set/><CS:invite/><share-access/></prop>"
+PROPFIND = f"<propfind {SPACES}>{PROPS}</propfind>"
+LOCK = '<lockinfo xmlns="DAV:"><lockscope><exclusive/></lockscope><locktype><write/></locktype></lockinfo>'
+DRAFT = "application/davsharing+xml"
+XML = {"Content_Type": "application/xml"}
+
+
+def event(uid: str, *lines: str) -> str:
+    text = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//t//EN", "BEGIN:VEVENT", f"UID:{uid}"]
+    text += [
+        "DTSTAMP:20260301T120000Z",
+        "DTSTART:20260302T100000Z",
+        "DURATION:PT1H",
+        *lines,
+        "END:VEVENT",
+        "END:VCALENDAR",
+        "",
+    ]
+    return "\r\n".join(text)
+
+
+ALARM = ("BEGIN:VALARM", "ACTION:DISPLAY", "DESCRIPTION:x", "TRIGGER:-PT5M", "END:VALARM")
+
+
+class Play:
+    """What people do with a shared calendar, and what they see; names that differ each time are numbered."""
+
+    def __init__(self, server: Diaries) -> None:
+        self.server = server
+        self.found: list[object] = []
+        self._names: dict[str, str] = {}
+        self._numbers = count()
+        self._before: set[str] = set()
+        for home in (ANN, BOB, CAROL):
+            there = self.ask("admin", "PROPFIND", home, PROPFIND, Depth="infinity").text
+            self._before |= {*re.findall("<D:href>([^<]*)</D:href><D:propstat>", there)} - {home}
+
+    def ask(self, who: str, method: str, path: str, body: str = "", **fields: str) -> Answer:
+        return self.server.by(who).request(method, path, body, **fields)
+
+    def see(self, who: str, method: str, path: str, body: str = "", **fields: str) -> Answer:
+        """Ask, and keep what is seen of the answer."""
+        answer = self.ask(who, method, path, body, **fields)
+        self.found.append((who, method, answer.status, self._seen(answer)))
+        return answer
+
+    def _seen(self, answer: Answer) -> object:
+        if not answer.text.startswith("<?xml"):
+            return self._plain(answer.text)
+        root = etree.fromstring(answer.body)
+        for token in root.iter("{DAV:}sync-token", "{DAV:}getetag"):
+            token.text = ""
+        for each in root.findall("{DAV:}response"):
+            if each[0].text in self._before:  # what other tests have left, at one of the servers
+                root.remove(each)
+        parts = [etree.tostring(each, encoding="unicode", with_tail=False) for each in root] or [root.text or ""]
+        return sorted(self._plain(etree.canonicalize(each, strip_text=True, rewrite_prefixes=True)) for each in parts)
+
+    def _plain(self, text: str) -> str:
+        def named(match: "re.Match[str]") -> str:
+            return self._names.setdefault(match[0], f"name{next(self._numbers)}")
+
+        text = re.sub(r"(?i)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", named, text)
+        return re.sub(r"\d{8}T\d{6}Z|\d{4}-\d\d-\d\dT[\d:]+Z", "now", text)
+
+    # -- sharing ---------------------------------------------------------------------------------------------------
+
+    def share(self, calendar: str, *who: str, access: str = "read-write") -> None:
+        sets = "".join(f"<CS:set><href>mailto:{each}@example.com</href><CS:{access}/></CS:set>" for each in who)
+        self.see("ann", "POST", calendar, f"<CS:share {SPACES}>{sets}</CS:share>", **XML)
+
+    def unshare(self, calendar: str, who: str) -> None:
+        removed = f"<CS:remove><href>mailto:{who}@example.com</href></CS:remove>"
+        self.see("ann", "POST", calendar, f"<CS:share {SPACES}>{removed}</CS:share>", **XML)
+
+    def notice(self, who: str, **fields: str) -> tuple[str, str]:
+        """The newest notification of somebody; what it says is seen."""
+        path = self.server.names(who, "Notifications")[-1]
+        return path, self.see(who, "GET", path, **fields).text
+
+    def reply(self, who: str, told: str, answer: str) -> str:
+        uid, host = (re.search(pattern, told) for pattern in (r"<CS:uid>(.*?)</", r"(<CS:hosturl>.*?</CS:hosturl>)"))
+        assert uid is not None
+        assert host is not None
+        body = f"<CS:{answer}/>{host[1]}<CS:in-reply-to>{uid[1]}</CS:in-reply-to><CS:summary>Hers</CS:summary>"
+        home = f"/dav/calendars/user/{who}/"
+        replied = self.see(who, "POST", home, f"<CS:invite-reply {SPACES}>{body}</CS:invite-reply>", **XML)
+        found = re.search(rf"<D:href>({home}.*?)</D:href>", replied.text)
+        return f"{found[1]}/" if found is not None else ""
+
+    def clear(self, who: str) -> None:
+        for each in self.server.names(who, "Notifications"):
+            self.see(who, "DELETE", each)
+
+    def sync(self, who: str, path: str, token: str, level: str) -> str:
+        body = f"<sync-collection {SPACES}><sync-token>{token}</sync-token><sync-level>{level}</sync-level>"
+        answer = self.see(who, "REPORT", path, f"{body}<prop><getetag/></prop></sync-collection>", **XML)
+        found = re.search("<D:sync-token>(.*?)</", answer.text)
+        return found[1] if found is not None else ""
+
+    def ctag(self, who: str, path: str) -> str:
+        body = f"<propfind {SPACES}><prop><CS:getctag/></prop></propfind>"
+        found = re.search("<CS:getctag>(.*?)</", self.ask(who, "PROPFIND", path, body, Depth="0").text)
+        assert found is not None
+        return found[1]
+
+
+def accepted(play: Play) -> str:
+    """Ann shares a calendar with Bob and Carol; Bob uses it."""
+    for calendar in ("Team/", "Drafts/"):
+        play.see("ann", "MKCALENDAR", ANN + calendar)
+    play.see("ann", "PUT", f"{ANN}Team/first.ics", event("first"))
+    play.share(f"{ANN}Team/", "bob", "carol", "nobody")
+    _, told = play.notice("bob")
+    shared = play.reply("bob", told, "invite-accepted")
+    play.reply("carol", play.notice("carol")[1], "invite-accepted")
+    play.see("bob", "PROPFIND", shared, PROPFIND, Depth="0")
+    play.see("bob", "PROPFIND", BOB, PROPFIND, Depth="1")
+    play.see("bob", "PROPFIND", BOB, PROPFIND, Depth="0")
+    play.see("carol", "PROPFIND", shared, PROPFIND, Depth="0")
+    return shared
+
+
+def used(play: Play, shared: str) -> None:
+    tags = [play.ctag("bob", BOB)]
+    tokens = {level: play.sync("bob", BOB, "", level) for level in ("1", "infinite")}
+    play.see("bob", "PUT", f"{shared}his.ics", event("his", *ALARM), Content_Type="text/calendar")
+    play.see("bob", "PUT", f"{shared}his.ics", event("other"), Content_Type="text/calendar")
+    play.see("bob", "GET", f"{shared}his.ics")
+    play.see("ann", "GET", f"{ANN}Team/his.ics")
+    tags.append(play.ctag("bob", BOB))
+    tokens = {level: play.sync("bob", BOB, token, level) for level, token in tokens.items()}
+    play.see("ann", "PUT", f"{ANN}Team/first.ics", event("first", "SUMMARY:First"))
+    play.see("ann", "DELETE", f"{ANN}Team/his.ics")
+    tags.append(play.ctag("bob", BOB))
+    tokens = {level: play.sync("bob", BOB, token, level) for level, token in tokens.items()}
+    play.found.append(len(set(tags)))
+    color = f"<propertyupdate {SPACES}><set><prop><displayname>Theirs</displayname></prop></set></propertyupdate>"
+    play.see("bob", "PROPPATCH", shared, color, **XML)
+    play.see("bob", "PROPFIND", BOB, PROPFIND, Depth="infinity")
+    query = f"<C:calendar-query {SPACES}><prop><getetag/></prop><C:filter><C:comp-filter name='VCALENDAR'/></C:filter>"
+    play.see("bob", "REPORT", shared, f"{query}</C:calendar-query>", Depth="1", **XML)
+    play.see("bob", "REPORT", BOB, f"{query}</C:calendar-query>", Depth="infinity", **XML)
+    several = "".join(f"<href>{each}first.ics</href>" for each in (shared, f"{BOB}Default/", f"{BOB}Nothing/"))
+    multiget = f"<C:calendar-multiget {SPACES}><prop><C:calendar-data/></prop>{several}</C:calendar-multiget>"
+    play.see("bob", "REPORT", BOB, multiget, **XML)
+    for level, token in tokens.items():
+        play.sync("bob", BOB, token, level)
+    play.see("bob", "MKCALENDAR", shared)
+    play.see("bob", "MKCALENDAR", f"{shared}inner/")
+    locked = play.ask("bob", "LOCK", f"{shared}first.ics", LOCK, **XML)
+    play.see("bob", "PUT", f"{shared}first.ics", event("first"))
+    play.see("bob", "UNLOCK", f"{shared}first.ics", Lock_Token=locked.headers["Lock-Token"])
+
+
+def asked(play: Play, shared: str) -> None:
+    """A calendar that is shared takes up time of the sharee, if that is what the sharee wants."""
+    for kind in ("opaque", "transparent"):
+        set_ = f"<set><prop><C:schedule-calendar-transp><C:{kind}/></C:schedule-calendar-transp></prop></set>"
+        play.see("bob", "PROPPATCH", shared, f"<propertyupdate {SPACES}>{set_}</propertyupdate>", **XML)
+        for who in ("ann", "bob"):
+            everybody = [play.server.mail(each) for each in ("ann", "bob", "carol")]
+            told = play.server.asks(who, everybody, "20260302").replace("\r\n ", "")
+            play.found.append((who, kind, re.findall(r"(?m)^ATTENDEE:(\S+)|^FREEBUSY[^:]*:(\S+)", told)))
+
+
+def carried(play: Play, shared: str) -> None:
+    """COPY and MOVE out of a shared calendar and into it."""
+    play.see("bob", "PUT", f"{BOB}Default/own.ics", event("own"))
+    play.see("bob", "COPY", f"{shared}first.ics", Destination=f"{BOB}Default/copy.ics")
+    play.see("bob", "MOVE", f"{shared}first.ics", Destination=f"{BOB}Default/moved.ics")
+    play.see("bob", "MOVE", f"{shared}first.ics", Destination=f"{shared}second.ics")
+    play.see("bob", "COPY", f"{BOB}Default/own.ics", Destination=f"{shared}own.ics")
+    play.see("bob", "COPY", f"{BOB}Default/own.ics", Destination=f"{CAROL}Default/own.ics")
+    play.see("bob", "MOVE", f"{BOB}Default/own.ics", Destination=f"{shared}own.ics")
+    play.see("bob", "COPY", shared, Destination=f"{BOB}Mine/")
+    for path in (shared, f"{BOB}Default/", f"{BOB}Mine/"):
+        play.see("bob", "PROPFIND", path, f"<propfind {SPACES}><prop><getcontentlength/></prop></propfind>", Depth="1")
+    play.see("bob", "DELETE", f"{BOB}Mine/")
+    play.see("bob", "DELETE", f"{BOB}Default/copy.ics")
+
+
+def ended(play: Play, shared: str) -> None:
+    play.share(f"{ANN}Team/", "bob", access="read")
+    play.see("bob", "PUT", f"{shared}more.ics", event("more"))
+    play.see("bob", "GET", f"{shared}second.ics")
+    play.see("bob", "DELETE", shared)
+    play.see("bob", "GET", f"{shared}second.ics")
+    play.see("bob", "PROPFIND", BOB, PROPFIND, Depth="1")
+    play.see("ann", "PROPFIND", f"{ANN}Team/", PROPFIND, Depth="0")
+    play.clear("ann")
+    play.clear("bob")
+    play.share(f"{ANN}Team/", "bob")
+    _, told = play.notice("bob")
+    play.reply("bob", told, "invite-declined")
+    play.reply("bob", told, "invite-accepted")
+    play.unshare(f"{ANN}Team/", "bob")
+    play.see("bob", "PROPFIND", BOB, PROPFIND, Depth="1")
+    play.notice("bob")
+    play.reply("bob", told, "invite-accepted")
+    play.clear("bob")
+
+
+def drafted(play: Play) -> None:
+    """In the words of the draft."""
+    sharee = "<sharee><href>mailto:bob@example.com</href><share-access><read/></share-access></sharee>"
+    body = f"<share-resource {SPACES}>{sharee}</share-resource>"
+    play.see("ann", "POST", f"{ANN}Drafts/", body, Content_Type=DRAFT)
+    path, _ = play.notice("bob", Accept="application/davnotification+xml")
+    for answer in ("<create-in><href>/dav/</href></create-in><invite-accepted/>", "<invite-accepted/>"):
+        replied = play.ask("bob", "POST", path, f"<invite-reply {SPACES}>{answer}</invite-reply>", Content_Type=DRAFT)
+        play.found.append((replied.status, "Location" in replied.headers))
+    play.see("bob", "PROPFIND", replied.headers["Location"], PROPFIND, Depth="0")
+    play.see("ann", "DELETE", f"{ANN}Drafts/")
+    play.see("bob", "PROPFIND", BOB, PROPFIND, Depth="1")
+    play.clear("bob")
+
+
+def test_calendars_are_shared_with_people_at_another_node_as_with_others(cluster: Murder, single: Diaries) -> None:
+    found = []
+    for server in (cluster.front, single):
+        play = Play(server)
+        shared = accepted(play)
+        used(play, shared)
+        asked(play, shared)
+        carried(play, shared)
+        ended(play, shared)
+        drafted(play)
+        play.see("ann", "DELETE", f"{ANN}Team/")
+        for who in ("ann", "carol"):
+            play.clear(who)
+        found.append(play.found)
+    for here, there in zip(*found, strict=True):
+        assert here == there
+
+
+# -- who moves ---------------------------------------------------------------------------------------------------------
+
+WAYS = (("ann", "b2"), ("bob", "b1"), ("ann", "b1"), ("bob", "b2"))
+"""From where everybody was back to there: sharer and sharees come together, and part."""
+
+
+def test_sharers_and_sharees_move_one_by_one(cluster: Murder) -> None:
+    play = Play(cluster.front)
+    play.see("ann", "MKCALENDAR", f"{ANN}Team/")
+    play.share(f"{ANN}Team/", "bob", "carol")
+    shared = {who: play.reply(who, play.notice(who)[1], "invite-accepted") for who in ("bob", "carol")}
+    play.clear("ann")
+    play.share(f"{ANN}Team/", "admin")
+    places = {"ann": f"{ANN}Team/", **shared}
+    tokens = {who: play.sync(who, place, "", "1") for who, place in places.items()}
+    homes = {who: play.sync(who, f"/dav/calendars/user/{who}/", "", "1") for who in shared}
+    written: list[str] = []
+    for number, (mover, node) in enumerate(WAYS):
+        calserver("cluster", "move", mover, node, "--config", cluster.front.config)
+        for writer, place in places.items():
+            name = f"{number}-{writer}.ics"
+            assert play.ask(writer, "PUT", place + name, event(name)).status == 201, (mover, node, writer)
+            written.append(name)
+        for reader, place in places.items():
+            assert sorted(each.rpartition("/")[2] for each in names(cluster.front, reader, place)) == sorted(written)
+            body = f"<sync-collection {SPACES}><sync-token>{tokens[reader]}</sync-token><sync-level>1</sync-level>"
+            told = play.ask(reader, "REPORT", place, f"{body}<prop><getetag/></prop></sync-collection>", **XML)
+            assert told.status == 207, (mover, node, reader, told)
+            found = re.findall(r"/([^/<]*\.ics)</D:href>", told.text)
+            assert sorted(found) == sorted(written[-3:]), (mover, node, reader)
+            tokens[reader] = re.findall("<D:sync-token>(.*?)</", told.text)[0]
+        for who in shared:
+            listed = play.ask(who, "PROPFIND", f"/dav/calendars/user/{who}/", PROPFIND, Depth="1").text
+            assert listed.count("<CS:shared/>") == 1, (mover, node, who)
+            homes[who] = changed(play, who, homes[who], shared[who])
+    play.reply("admin", play.notice("admin")[1], "invite-accepted")
+    assert play.ask("admin", "PROPFIND", "/dav/calendars/user/admin/", PROPFIND, Depth="1").text.count("<CS:shared/>")
+    play.unshare(f"{ANN}Team/", "carol")
+    assert play.ask("carol", "GET", f"{shared['carol']}0-ann.ics").status == 404
+    assert play.ask("ann", "DELETE", f"{ANN}Team/").status == 204
+    for who in ("bob", "admin"):
+        assert play.ask(who, "GET", f"{shared['bob']}0-ann.ics").status in (403, 404)
+    for who in ("ann", "bob", "carol", "admin"):
+        play.clear(who)
+
+
+def changed(play: Play, who: str, token: str, shared: str) -> str:
+    """Have a sync report on a home tell that a shared calendar has changed; returns the next token.
+
+    Where a sharee comes to the sharer's node, or the other way round, the home is synchronized anew.
+    """
+    home = f"/dav/calendars/user/{who}/"
+    for each in (token, ""):
+        body = f"<sync-collection {SPACES}><sync-token>{each}</sync-token><sync-level>1</sync-level>"
+        told = play.ask(who, "REPORT", home, f"{body}<prop><getetag/></prop></sync-collection>", **XML)
+        if told.status == 207:
+            assert f"<D:href>{shared}</D:href>" in told.text
+            return str(re.findall("<D:sync-token>(.*?)</", told.text)[0])
+        assert (told.status, "valid-sync-token" in told.text) == (403, True)
+    raise AssertionError("no report")
+
+
+def names(server: Diaries, who: str, place: str) -> list[str]:
+    answer = server.by(who).request("PROPFIND", place, Depth="1")
+    assert answer.status == 207, answer
+    return [each for each in re.findall(r"<D:href>([^<]+)</D:href>", answer.text) if not each.endswith("/")]
