@@ -162,9 +162,9 @@ class Homes:
                 for uid, row in view.txn.collections.homes(kind, self.home_kind):
                     yield self._home(view, kind, uid, row)
             elif actor.href is not None and actor.href.segments[1:2] == (kind,):
-                home = self.home(view, kind, actor.href.name)
-                if home is not None:
-                    yield home
+                row = view.txn.collections.home(actor.principal_id, self.home_kind)
+                if row is not None:  # one that has left for another node is listed there
+                    yield self._home(view, kind, actor.href.name, row)
 
         return Folder(view, Href((self.name, kind), collection=True), contents)
 
