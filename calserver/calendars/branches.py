@@ -87,8 +87,14 @@ def told(txn: Transaction, principal_id: int) -> Sequence[Shared]:
 
 
 def has(txn: Transaction, kind: str, uid: str, name: str) -> bool:
-    """Whether there is something of this name in the branch of a sharee."""
-    return any(each.name == name for each in txn.collections.in_home(kind, uid, BRANCH, SHARED_CALENDAR))
+    """Whether a name in the branch of a sharee is that of a calendar here, which is shared or was: it stays taken."""
+    if any(each.name == name for each in txn.collections.in_home(kind, uid, BRANCH, SHARED_CALENDAR)):
+        return True
+    share, who = txn.shares.by_uid(name), txn.principals.by_uid(kind, uid)
+    if share is None or who is None or share.principal_id != who.id:
+        return False
+    calendar = txn.collections.get(share.collection_id)
+    return calendar is not None and calendar.principal_id in here(txn, (calendar.principal_id,))
 
 
 # -- at the node of the sharee -----------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 import attrs
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import Deferred, FirstError, gatherResults
 from twisted.logger import Logger
 
 from calserver import caldav, calendars, dav
@@ -104,7 +104,11 @@ class Branches:
                 known = await self.adapter.store.read(lambda txn: branches.signposts(txn, *whose))
                 ways = (await self.places.reside(whose)).signposts
                 asked = self.adapter.value(request, path, request.body, ANONYMOUS)
-                heard = await home.filled(heard, asked, {each.name: each for each in known}, ways)
+                try:
+                    heard = await home.filled(heard, asked, {each.name: each for each in known}, ways)
+                except ValidSyncToken as refused:
+                    body = xml.error(dav.condition(refused), xml.element(D("responsedescription"), refused.reason))
+                    heard = Heard(refused.status, (xml.CONTENT_TYPE,), body)
             request.respond(heard.status, heard.fields, heard.body)
 
         await self.ask(request, path, request.body, look)
@@ -290,5 +294,12 @@ async def _running(running: Running | None) -> None:
 
 
 async def _all(asking: Iterable[Any]) -> Sequence[Any]:
-    found: Sequence[Any] = await gatherResults([Deferred.fromCoroutine(each) for each in asking], consumeErrors=True)
+    """What all say, asked at once; raises what the first raises that fails."""
+    try:
+        found: Sequence[Any] = await gatherResults(
+            [Deferred.fromCoroutine(each) for each in asking], consumeErrors=True
+        )
+    except FirstError as error:
+        cause: Exception = error.subFailure.value
+        raise cause from None
     return found

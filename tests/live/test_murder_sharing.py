@@ -1,8 +1,11 @@
 """Sharing calendars: the same whether sharer and sharee are at one node or at two."""
 
 import re
+from collections.abc import Iterator
 from itertools import count
+from pathlib import Path
 
+import pytest
 from daemon import Answer, calserver
 from diaries import Diaries
 from lxml import etree
@@ -125,7 +128,9 @@ def accepted(play: Play) -> str:
     play.see("ann", "PUT", f"{ANN}Team/first.ics", event("first"))
     play.share(f"{ANN}Team/", "bob", "carol", "nobody")
     _, told = play.notice("bob")
+    before = play.sync("bob", BOB, "", "infinite")
     shared = play.reply("bob", told, "invite-accepted")
+    play.sync("bob", BOB, before, "infinite")
     play.reply("carol", play.notice("carol")[1], "invite-accepted")
     play.see("bob", "PROPFIND", shared, PROPFIND, Depth="0")
     play.see("bob", "PROPFIND", BOB, PROPFIND, Depth="1")
@@ -199,6 +204,7 @@ def ended(play: Play, shared: str) -> None:
     play.see("bob", "GET", f"{shared}second.ics")
     play.see("bob", "DELETE", shared)
     play.see("bob", "GET", f"{shared}second.ics")
+    play.see("bob", "MKCALENDAR", shared)
     play.see("bob", "PROPFIND", BOB, PROPFIND, Depth="1")
     play.see("ann", "PROPFIND", f"{ANN}Team/", PROPFIND, Depth="0")
     play.clear("ann")
@@ -253,7 +259,15 @@ WAYS = (("ann", "b2"), ("bob", "b1"), ("ann", "b1"), ("bob", "b2"))
 """From where everybody was back to there: sharer and sharees come together, and part."""
 
 
-def test_sharers_and_sharees_move_one_by_one(cluster: Murder) -> None:
+@pytest.fixture
+def moving(tmp_path: Path) -> Iterator[Murder]:
+    """A cluster of its own: what people leave behind who move is seen for a minute."""
+    with Murder(tmp_path) as running:
+        yield running
+
+
+def test_sharers_and_sharees_move_one_by_one(moving: Murder) -> None:
+    cluster = moving
     play = Play(cluster.front)
     play.see("ann", "MKCALENDAR", f"{ANN}Team/")
     play.share(f"{ANN}Team/", "bob", "carol")
