@@ -300,6 +300,6 @@ async def _all(asking: Iterable[Any]) -> Sequence[Any]:
             [Deferred.fromCoroutine(each) for each in asking], consumeErrors=True
         )
     except FirstError as error:
-        cause: Exception = error.subFailure.value
+        cause: Any = error.subFailure.value
         raise cause from None
     return found
