@@ -19,6 +19,7 @@ from calserver.cluster import Identity, Member
 from calserver.config import Config, ConfigError, Mail
 from calserver.scheduling import NODE_PATH, Federation, attached, mail
 from calserver.service.housekeeping import jobs, keep_house, policy_of, works
+from calserver.service.memory import keep_giving_back
 from calserver.service.readiness import notify
 from calserver.service.sockets import CannotListen, listen
 from calserver.service.spoken import BRANCHES, MOUNTS, SPOKEN
@@ -140,6 +141,7 @@ class Daemon(Service):
         administration.serve(self._private, self.config.metrics)
         for job in jobs(self.config):
             self._background.append(keep_house(job, found, self.metrics, self._reactor))
+        self._background.append(keep_giving_back(self._reactor))
         policy = attrs.evolve(policy_of(self.config), routes=settings.routes)
         worker = Worker(found, {**works(policy), **cluster.WORKS}, self.metrics, self._reactor)
         worker.start()

@@ -1,10 +1,8 @@
 """``twistd calserver``: what its plugin leads to."""
 
-import ctypes
-import gc
 import os
 from pathlib import Path
-from typing import ClassVar, Final
+from typing import ClassVar
 
 import attrs
 from twisted.application.service import Service
@@ -14,6 +12,7 @@ from twisted.python.usage import UsageError
 
 from calserver.config import Config, ConfigError
 from calserver.service.daemon import Daemon
+from calserver.service.memory import be_frugal, settle
 from calserver.service.supervisor import Supervisor
 
 
@@ -52,34 +51,3 @@ def makeService(options: Options) -> Service:
         config = attrs.evolve(config, server=attrs.evolve(config.server, listen=listen))
     global_reactor.callWhenRunning(settle)
     return Daemon(config, global_reactor)
-
-
-ARENAS: Final = -8, 1
-LARGE: Final = -3, 8 * 1024 * 1024
-TRIM: Final = -1, 4 * 1024 * 1024
-"""Numbers and values for ``mallopt`` of the GNU C library."""
-
-
-def be_frugal() -> None:
-    """Have the C library give back memory that is free; to be called before threads are started.
-
-    By itself it keeps some megabytes for each thread, and what a large answer took once, for ever. Only one thread
-    runs at a time anyway. A C library that knows nothing of this is left as it is.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        for parameter, value in (ARENAS, LARGE, TRIM):
-            mallopt(parameter, value)
-
-
-def settle() -> None:
-    """Leave what stays for ever out of garbage collections, and have them less often: a tenth of a request's time.
-
-    What the start has used and does not need any more goes back to the system.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(10_000, 20, 50)
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)

@@ -12,9 +12,9 @@ from twisted.python.failure import Failure
 
 from calserver.config import ConfigError
 from calserver.service.daemon import Daemon
+from calserver.service.memory import be_frugal, settle
 from calserver.service.orders import HEARS, SAYS, Lines, Message, Order, packed
 from calserver.service.sockets import Inherited
-from calserver.service.twistd import be_frugal, settle
 from calserver.telemetry import LogFile, Numbered, log_observer, open_log
 
 log = Logger()

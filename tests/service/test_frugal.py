@@ -17,7 +17,7 @@ def run(program: str) -> str:
 THREADS = """
 import re, threading
 from pathlib import Path
-from calserver.service.twistd import be_frugal
+from calserver.service.memory import be_frugal, give_back
 
 def resident():
     return int(re.search(r"RssAnon:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) * 1024
@@ -30,7 +30,7 @@ def use():
     del large, small
     ended.wait()
 
-%s
+be_frugal()
 started, used, ended = (threading.Barrier(9) for _ in range(3))
 threads = [threading.Thread(target=use) for _ in range(8)]
 before = resident()
@@ -40,12 +40,13 @@ for each in (started, used, ended):
     each.wait()
 for each in threads:
     each.join()
+give_back()
 print(resident() - before)
 """
 
 
 def test_what_threads_have_used_goes_back_to_the_system():
-    kept = int(run(THREADS % "be_frugal()"))
+    kept = int(run(THREADS))
     assert kept < 12 * MEGABYTE
 
 
