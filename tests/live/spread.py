@@ -1,6 +1,9 @@
 """A cluster on hosts of its own: two front ends, two back ends over a PostgreSQL with a standby, and a name server."""
 
+import os
 import random
+import re
+import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -56,6 +59,11 @@ class Node(Diaries):
         """Start it there."""
         with self.host.inside():
             super().start(health)
+
+    def kill_worker(self) -> None:
+        """Kill the worker that began last."""
+        text = self.log.read_text(encoding="utf-8")
+        os.kill(int(re.findall(r"worker \d+ answers, process (\d+)", text)[-1]), signal.SIGKILL)
 
     def health(self) -> int:
         """What a balancer on its host sees."""
@@ -138,6 +146,7 @@ class Spread:
         urls = {name: f"https://{each.name}:{SECURE_PORT}" for name, each in self.nodes.items()}
         for name, each in self.nodes.items():
             join(each.config, name, f"{where}/directory", NODES, urls, keys, 'authorities_file = "ca.pem"')
+        self.nodes["b1"].set(server__workers=2)  # which are killed with it, and cut off from its database
 
     def _make_databases(self) -> None:
         first, second = self._databases

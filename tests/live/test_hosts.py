@@ -140,8 +140,11 @@ def difference(readers: Mapping[str, Roamer], meetings: Mapping[str, tuple[str, 
 
 
 @pytest.mark.parametrize(("name", "away"), [("f1", "killed"), ("f2", "cut")])
-def test_clients_go_on_by_the_other_front_end(site: Spread, load: Load, name: str, away: str) -> None:
+def test_clients_go_on_by_the_other_front_end_and_the_other_worker(
+    site: Spread, load: Load, name: str, away: str
+) -> None:
     with site.away(name, away):
+        site.nodes["b1"].kill_worker()
         load.go_on(EVERYBODY)
 
 
