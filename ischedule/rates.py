@@ -41,3 +41,9 @@ class Allowances:
         if len(self._left) > self._size:
             del self._left[next(iter(self._left))]
         return 0.0 if enough else (1 - left) / rate.per_second
+
+    def give_back(self, who: str) -> None:
+        """Put back what was taken for something that did not happen."""
+        if self._rate is not None and who in self._left:
+            left, since = self._left[who]
+            self._left[who] = (min(self._rate.at_once, left + 1), since)

@@ -347,6 +347,9 @@ class Mail:
     password_file: str = option("", "file with its password")
     timeout_seconds: float = option(60.0, "how long it may take to answer", at_least(0.1))
     message_bytes: int = option(2 * MIB, "largest mail, in both directions", at_least(4096))
+    daily_mails: int = option(
+        2000, "how many mails one person may send in a day, and at once; more are not sent (status 5.1)", at_least(1)
+    )
     dkim: str = option(
         "none",
         "who signs: none (the mail server does), keys (the key that signs messages to other servers; its record must "

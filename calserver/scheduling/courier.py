@@ -25,7 +25,7 @@ from calserver.config import Ischedule
 from calserver.meetings import Policy, letters
 from calserver.meetings.letters import LETTER, UNDELIVERED, Letter
 from calserver.scheduling.pace import LONGEST_SECONDS, next_try
-from calserver.store import Busy, Held, Peer, Store, Task, Transaction
+from calserver.store import Busy, Peer, Store, Task, Transaction
 from calserver.telemetry import Metrics
 from ischedule.client import Outgoing
 from ischedule.outcome import Again, Outcome
@@ -261,11 +261,9 @@ class Courier:
         while True:
             try:
                 answer: bool = await self._store.write(noted)
-            except Held:
+            except Busy:
                 await deferLater(self._call.clock, LOOK_SECONDS)
                 continue
-            except Busy:
-                continue  # it has waited already
             return answer
 
     def _note(self, txn: Transaction, domain: str, results: Sequence[tuple[Bundle, Outcome]]) -> bool:

@@ -142,6 +142,18 @@ async def test_each_mail_of_a_batch_has_its_own_outcome(town: Town) -> None:
     assert len(arrived) == len(connections) == 2
 
 
+@ensureDeferred
+async def test_one_person_sends_no_more_than_a_day_has(town: Town) -> None:
+    with town.exim() as exim:
+        mailer = town.mailer(exim, daily_mails=2)
+        later = invitation(recipient="mailto:later@other.example")
+        assert [each.status for each in await mailer.deliver([later, later, later])] == [None, None, UNDELIVERABLE]
+        outcomes = await mailer.deliver([invitation(), invitation(), invitation(), invitation(principal=18)])
+        await mailbox(exim, 3)
+    assert [each.status for each in outcomes] == [SENT, SENT, UNDELIVERABLE, SENT]
+    assert "mail.daily_mails" in outcomes[2].detail
+
+
 @pytest.mark.parametrize(
     ("options", "detail"),
     [

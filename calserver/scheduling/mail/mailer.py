@@ -15,10 +15,13 @@ from calserver.scheduling.mail.outgoing import UNDELIVERABLE, Outcome, Outgoing,
 from calserver.scheduling.mail.signing import Sign, signer
 from calserver.scheduling.mail.submission import Server, Steps, submit
 from calserver.scheduling.mail.tokens import Tokens
+from ischedule.rates import Allowances, Rate
 
 MOST_MAILS: Final = 50
 """On one connection: mail servers close those that last too long."""
 _KEY_BYTES: Final = 32
+_DAY_SECONDS: Final = 86_400.0
+_TOO_MANY: Final = Outcome(status=UNDELIVERABLE, detail="that is more mail than one person may send (mail.daily_mails)")
 
 
 class Mailer:
@@ -28,18 +31,16 @@ class Mailer:
         manner: how mail is written.
         sign: what signs it.
         server: what takes it.
+        daily: how many mails one person may send in a day, and at once.
         reactor: sockets, time and threads.
-        now: the time, aware.
     """
 
-    def __init__(
-        self, manner: Manner, sign: Sign, server: Server, reactor: Any, now: Callable[[], datetime] | None = None
-    ) -> None:
+    def __init__(self, manner: Manner, sign: Sign, server: Server, daily: int, reactor: Any) -> None:
         self._manner = manner
         self._sign = sign
         self._server = server
         self._reactor = reactor
-        self._now = now or (lambda: datetime.now(UTC))
+        self._allowances = Allowances(Rate(daily / _DAY_SECONDS, daily))
 
     @classmethod
     def of(cls, config: Config, keys: Path, reactor: Any) -> "Mailer":
@@ -61,7 +62,7 @@ class Mailer:
             organizer=mail.organizer,
             message_bytes=mail.message_bytes,
         )
-        return cls(manner, signer(config, keys), Server.of(config), reactor)
+        return cls(manner, signer(config, keys), Server.of(config), mail.daily_mails, reactor)
 
     async def deliver(self, letters: Sequence[Outgoing]) -> list[Outcome]:
         """Send messages; returns what became of each, in their order.
@@ -74,15 +75,25 @@ class Mailer:
         return outcomes
 
     async def _deliver(self, letters: Sequence[Outgoing]) -> list[Outcome]:
-        written = [await self._in_thread(self._written, each) for each in letters]
+        written = [
+            await self._in_thread(self._written, each) if self._may_send(each.principal) else _TOO_MANY
+            for each in letters
+        ]
         mails = [each for each in written if isinstance(each, Composed)]
         sent = iter(await submit(self._server, mails, self._reactor) if mails else ())
-        return [next(sent) if isinstance(each, Composed) else each for each in written]
+        outcomes = [next(sent) if isinstance(each, Composed) else each for each in written]
+        for letter, outcome in zip(letters, outcomes, strict=True):
+            if outcome.again:
+                self._allowances.give_back(str(letter.principal))
+        return outcomes
+
+    def _may_send(self, principal: int) -> bool:
+        return not self._allowances.spend(str(principal), self._reactor.seconds())
 
     def _written(self, letter: Outgoing) -> Composed | Outcome:
         """A mail, signed; or why there is none."""
         try:
-            return self._signed(compose(letter, self._manner, self._now()))
+            return self._signed(compose(letter, self._manner, datetime.now(UTC)))
         except Unmailable as error:
             return Outcome(status=UNDELIVERABLE, detail=str(error))
         except ConfigError as error:
