@@ -27,7 +27,7 @@ SAFE: Final = frozenset({"GET", "PROPFIND", "REPORT"})
 CONNECT_SECONDS, NOTICE_SECONDS, ANSWER_SECONDS = 2.0, 3, 60.0
 """How long a client waits for a connection; until one is given up on which nothing arrives at the other side; for an
 answer."""
-PATIENCE_SECONDS: Final = 60.0
+PATIENCE_SECONDS: Final = 120.0
 """How long something may not work, and how long until all is well again."""
 STAY: Final = 25
 """How many requests a client sends to a front end before it may take another one."""

@@ -20,7 +20,7 @@ from certificates import Authority
 from daemon import START_SECONDS, Connection, Daemon, free_port
 from ledger import Ledger, event
 
-PATIENCE_SECONDS: Final = 60.0
+PATIENCE_SECONDS: Final = 120.0
 TRIES: Final = 500
 CALENDAR = "/dav/calendars/user/ann/Default/"
 TAKEOVER = "/dav/calendars/user/{}/Default/takeover.ics"
