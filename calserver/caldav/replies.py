@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Final
 
 import attrs
 from lxml import etree
@@ -11,10 +10,9 @@ from calserver import calendars
 from calserver.caldav import davsharing, sharing
 from calserver.dav import Href, Request, local, xml
 from calserver.names import CS, D
+from calserver.tree import HOME_SEGMENTS
 
 Fields = Sequence[tuple[str, str]]
-_HOME: Final = 3
-"""Segments of the path of a home."""
 
 
 @attrs.frozen(slots=True, kw_only=True)
@@ -47,7 +45,7 @@ def invite_reply(request: Request) -> InviteReply | None:
     Raises:
         Refusal: it is malformed.
     """
-    names = request.href.segments[_HOME:]
+    names = request.href.segments[HOME_SEGMENTS:]
     if not names:
         return _of_home(request)
     return _of_notification(request, names[1]) if len(names) == 2 and names[0] == calendars.NOTIFICATIONS else None
@@ -68,7 +66,7 @@ def _of_home(request: Request) -> InviteReply:
 
 def _of_notification(request: Request, name: str) -> InviteReply | None:
     answer = davsharing.reply(request)
-    home = Href(request.href.segments[:_HOME], collection=True)
+    home = Href(request.href.segments[:HOME_SEGMENTS], collection=True)
     if answer.create_in and local(request, answer.create_in) != home:
         return None
     return InviteReply(uid=name.removesuffix(".xml"), accepted=answer.accepted, summary=answer.comment, of_draft=True)

@@ -72,7 +72,8 @@ def home_for(txn: Transaction, principal_id: int) -> Collection:
 
 def settle(txn: Transaction, away: Iterable[int]) -> None:
     """Have branches for those principals at other nodes who are invited to calendars here."""
-    for each in away:
+    ids = list(away)
+    for each in ids if txn.shares.shared_with(ids) else ():  # mostly nobody is, of many who have come at once
         if txn.shares.shared_with((each,)):
             home_for(txn, each)
 

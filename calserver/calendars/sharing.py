@@ -175,7 +175,8 @@ def _replied(
 
 def through(txn: Transaction, groups: Iterable[int]) -> Sequence[int]:
     """The calendars that are shared with groups, or with groups that these are in: to be asked before they change."""
-    around = {each for group in groups for each in (group, *txn.principals.all_memberships(group))}
+    changed = frozenset(groups)
+    around = changed | txn.principals.groups_of(changed) if changed else changed
     return txn.shares.shared_with(around) if around else ()
 
 
@@ -189,7 +190,7 @@ def regroup(txn: Transaction, calendars: Iterable[int]) -> None:
 
 def welcome(txn: Transaction, newcomers: Iterable[int]) -> None:
     """Let principals who have calendars now share what is shared with their groups."""
-    groups = {group for each in newcomers for group in txn.principals.all_memberships(each)}
+    groups = txn.principals.groups_of(newcomers)
     if groups:
         regroup(txn, through(txn, groups))
 

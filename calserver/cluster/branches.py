@@ -28,7 +28,7 @@ from calserver.dav import Depth, Element, Href, Refusal, ValidSyncToken, xml
 from calserver.directory import ANONYMOUS
 from calserver.names import C, D
 from calserver.store import Store, Transaction
-from calserver.tree import Token
+from calserver.tree import HOME_SEGMENTS, Token
 from calserver.web import DavAdapter, Handler, Request, Running
 
 log = Logger()
@@ -37,8 +37,6 @@ BRANCH: Final = "branch"
 """The act by which a node is asked what is in a branch."""
 SECONDS: Final = 5.0
 """How long a node is waited for that is asked what is in a branch."""
-_HOME: Final = 3
-"""Segments of the path of a home."""
 _XML: Final = [b"application/xml; charset=utf-8"]
 _LEFT_OUT: Final = (b"accept-encoding", b"depth", b"prefer", b"content-type")
 
@@ -87,9 +85,9 @@ class Branches:
         if whose is None:
             return None
         if request.method == b"POST":
-            is_reply = len(segments) == _HOME or segments[_HOME] == calendars.NOTIFICATIONS
+            is_reply = len(segments) == HOME_SEGMENTS or segments[HOME_SEGMENTS] == calendars.NOTIFICATIONS
             return self._reply(request, path, whose, answer) if is_reply and b"invite-reply" in request.body else None
-        return self._look(request, path, whose, answer) if len(segments) == _HOME else None
+        return self._look(request, path, whose, answer) if len(segments) == HOME_SEGMENTS else None
 
     async def _look(self, request: Request, path: str, whose: Whose, answer: Handler) -> None:
         if not (await self.places.reside(whose)).signposts:
@@ -151,7 +149,7 @@ class Branches:
             return
 
         async def send(login: Login) -> None:
-            home = Home(self.envoy, request, login, str(Href(asked.href.segments[:_HOME], collection=True)))
+            home = Home(self.envoy, request, login, str(Href(asked.href.segments[:HOME_SEGMENTS], collection=True)))
             there = At(node, part=True)
             heard = await home.hear(there, home.path, reply.body(), {**home.fields, b"content-type": _XML})
             await self.refresh(whose, (node,))

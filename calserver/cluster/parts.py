@@ -10,6 +10,7 @@ from lxml import etree
 
 from calserver.dav import Element, Href, Limits, Multistatus, Refusal, Response, status_response, xml
 from calserver.names import D
+from calserver.tree import HOME_SEGMENTS
 
 _LIMITS: Final = Limits(size_bytes=64 * 1024 * 1024, elements=4_000_000, depth=200)
 _NOT_THERE: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.FORBIDDEN})
@@ -57,7 +58,7 @@ class Listing:
             if href is None:
                 continue
             inside = href.segments[:1] in self.mounts and len(href.segments) > 2
-            if href.segments[:3] in places if inside else above:
+            if href.segments[:HOME_SEGMENTS] in places if inside else above:
                 self.responses[href.segments] = etree.tostring(response, encoding="unicode", with_tail=False)
 
     def miss(self, homes: Iterable[Href]) -> None:

@@ -10,6 +10,7 @@ from calserver.calendars import branches
 from calserver.cluster.paths import At, owner
 from calserver.dav import Href, TakesLong
 from calserver.store import Store, Transaction
+from calserver.tree import HOME_SEGMENTS
 
 MOST_PLACES: Final = 50_000
 """How many principals' places are remembered."""
@@ -85,11 +86,11 @@ class Places:
     async def has_branch(self, path: str) -> bool:
         """Whether what is at a path, in the home of somebody who is elsewhere, is here: a branch, or what is in one."""
         segments = Href.parse(path).segments
-        if segments[0] != caldav.mount.name or len(segments) <= _HOME:
+        if segments[0] != caldav.mount.name or len(segments) <= HOME_SEGMENTS:
             return True
 
         def look(txn: Transaction) -> bool:
-            return branches.has(txn, *segments[1 : _HOME + 1])
+            return branches.has(txn, *segments[1 : HOME_SEGMENTS + 1])
 
         try:
             found: bool = self._store.glance(look)
@@ -107,12 +108,8 @@ class Places:
 
 def _at(path: str, residence: Residence) -> At | None:
     segments = Href.parse(path).segments
-    if residence.signposts and segments[0] == caldav.mount.name and len(segments) > _HOME:
-        found = residence.signposts.get(segments[_HOME])
+    if residence.signposts and segments[0] == caldav.mount.name and len(segments) > HOME_SEGMENTS:
+        found = residence.signposts.get(segments[HOME_SEGMENTS])
         if found is not None:
             return found
     return None if residence.node is None else At(residence.node)
-
-
-_HOME: Final = 3
-"""Segments of the path of a home."""

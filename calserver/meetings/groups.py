@@ -96,7 +96,7 @@ def _attendee(who: Principal, groups: list[str]) -> Property:
 
 def changed(txn: Transaction, groups: Iterable[int]) -> None:
     """Have meetings follow groups that change, and those that they are in; to be called before one is removed."""
-    around = {each for group in groups for each in (group, *txn.principals.all_memberships(group))}
-    if around:
-        for object_id in txn.copies.inviting(around):
+    those = frozenset(groups)
+    if those:
+        for object_id in txn.copies.inviting(those | txn.principals.groups_of(those)):
             regroup_later(txn, object_id)

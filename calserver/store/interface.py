@@ -125,6 +125,9 @@ class Principals(Protocol):
     def all_memberships(self, member: int) -> frozenset[int]:
         """Ids of all groups the principal is in, nested ones included, in one query."""
 
+    def groups_of(self, members: Iterable[int]) -> frozenset[int]:
+        """Ids of all groups that any of these principals is in, nested ones included, in one query."""
+
     def set_delegates(self, principal: int, access: str, delegates: Iterable[int]) -> None:
         """Replace the delegates with this access (``read`` or ``write``; caldav-proxy)."""
 

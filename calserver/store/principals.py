@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 import attrs
-from sqlalchemy import BindParameter, and_, bindparam, delete, exists, func, or_, select, union, update
+from sqlalchemy import BindParameter, ColumnElement, and_, bindparam, delete, exists, func, or_, select, union, update
 from sqlalchemy import case as either
 
 from calserver.store import revisions
@@ -120,10 +120,18 @@ MEMBERSHIPS = Statement(
     .where(_m.member_id == bindparam("id"))
     .order_by(_p.uid, _p.kind)
 )
-_groups = select(_m.group_id).where(_m.member_id == bindparam("id")).cte("groups", recursive=True)
 _outer = membership.alias("outer_group")
-_groups = _groups.union(select(_outer.c.group_id).where(_outer.c.member_id == _groups.c.group_id))
-ALL_MEMBERSHIPS = Statement(select(_groups.c.group_id))
+
+
+def _groups_of(members: ColumnElement[bool]) -> Statement:
+    """All groups that some members of groups are in, nested ones included."""
+    groups = select(_m.group_id).where(members).cte("groups", recursive=True)
+    groups = groups.union(select(_outer.c.group_id).where(_outer.c.member_id == groups.c.group_id))
+    return Statement(select(groups.c.group_id))
+
+
+ALL_MEMBERSHIPS = _groups_of(_m.member_id == bindparam("id"))
+GROUPS_OF = _groups_of(among(_m.member_id, "ids"))
 CLEAR_MEMBERS = Statement(delete(membership).where(_m.group_id == bindparam("id")).returning(_m.member_id))
 INSERT_MEMBER = Statement(inserting(membership))
 DELEGATES = Statement(
@@ -349,6 +357,10 @@ class SqlPrincipals:
     def all_memberships(self, member: int) -> frozenset[int]:
         """Ids of all groups the principal is in, nested ones included, in one query."""
         return frozenset(row[0] for row in self._connection.all(ALL_MEMBERSHIPS, id=member))
+
+    def groups_of(self, members: Iterable[int]) -> frozenset[int]:
+        """Ids of all groups that any of these principals is in, nested ones included, in one query."""
+        return frozenset(row[0] for row in self._connection.all(GROUPS_OF, ids=self._connection.values(members)))
 
     def set_delegates(self, principal: int, access: str, delegates: Iterable[int]) -> None:
         """Replace the delegates with this access (``read`` or ``write``; caldav-proxy)."""

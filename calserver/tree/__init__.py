@@ -20,11 +20,12 @@ from calserver.tree.folders import Folder
 from calserver.tree.home import Home
 from calserver.tree.listing import Row, page_of
 from calserver.tree.markup import QUICK, Writer
-from calserver.tree.mounts import Homes, Mount, Mounts
+from calserver.tree.mounts import HOME_SEGMENTS, Homes, Mount, Mounts
 from calserver.tree.objects import StoredObject, content_etag
 from calserver.tree.sync import Token
 
 __all__ = [
+    "HOME_SEGMENTS",
     "QUICK",
     "Estate",
     "Folder",

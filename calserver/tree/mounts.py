@@ -22,6 +22,8 @@ from calserver.tree.estate import Estate, Kinds
 from calserver.tree.folders import Folder
 
 ROOT: Final = Href((), collection=True)
+HOME_SEGMENTS: Final = 3
+"""Of the path of a home: mount, kind and uid of the principal."""
 
 
 class Mount(Protocol):

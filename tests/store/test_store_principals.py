@@ -169,6 +169,8 @@ def test_groups_are_followed_to_any_depth_even_in_circles(store: Store) -> None:
     assert uids(store.read_now(lambda txn: txn.principals.memberships(ann.id))) == ["inner"]
     assert uids(store.read_now(lambda txn: txn.principals.members(inner.id))) == ["ann", "outer"]
     assert store.read_now(lambda txn: txn.principals.all_memberships(other.id)) == frozenset()
+    assert store.read_now(lambda txn: txn.principals.groups_of([other.id, ann.id])) == {inner.id, outer.id}
+    assert store.read_now(lambda txn: txn.principals.groups_of([])) == frozenset()
 
 
 def test_delegates_have_one_kind_of_access_each_way(store: Store) -> None:

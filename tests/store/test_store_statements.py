@@ -17,6 +17,7 @@ QUESTIONS: dict[str, Callable[[Transaction, Place], Any]] = {
     "principals": lambda txn, at: txn.principals.list(),
     "search": lambda txn, at: txn.principals.search([("name", "contains", "a"), ("uid", "equals", "b")], any_of=True),
     "memberships": lambda txn, at: txn.principals.all_memberships(at.principal.id),
+    "groups": lambda txn, at: txn.principals.groups_of([at.principal.id, 2]),
     "delegators": lambda txn, at: txn.principals.delegators([at.principal.id, 2], "read"),
     "home": lambda txn, at: txn.collections.home(at.principal.id, "calendar-home"),
     "path": lambda txn, at: txn.collections.by_path(at.home.id, ("Default", "x", "y")),
