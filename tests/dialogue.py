@@ -1,6 +1,6 @@
 """Requests to the server's DAV side without a network: a request in, a response out, over a real store."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -8,7 +8,7 @@ from lxml import etree
 
 from calserver import dav
 from calserver.config import Settings
-from calserver.dav import Extension, Extensions, Headers, Href, Request, Response, RolledBack, Tree
+from calserver.dav import AskFirst, Extension, Extensions, Headers, Href, Request, Response, RolledBack, Tree
 from calserver.directory import ANONYMOUS, Actor
 from calserver.names import D
 from calserver.store import Store, Transaction
@@ -73,6 +73,10 @@ class Answer:
         raise AssertionError(f"no response for {href} among {self.hrefs}")
 
 
+def _silence(_: object) -> None:
+    """Nobody is there who could be asked."""
+
+
 @attrs.define
 class Dialogue:
     """A server's DAV side, and who talks to it."""
@@ -84,6 +88,8 @@ class Dialogue:
     actor: Actor = ANONYMOUS
     prefix: str = "/dav/"
     origin: str = "http://dav.example.com"
+    ask: Callable[[Any], Any] = _silence
+    """Answers what has to be known of others before a transaction (`calserver.dav.AskFirst`)."""
 
     def by(self, uid: str, kind: str = "user") -> "Dialogue":
         """The same server, spoken to by a principal."""
@@ -112,10 +118,13 @@ class Dialogue:
         )
         self.spoken.prepare(request)
         run = self.store.write_now if self.spoken.writes(request) else self.store.read_now
-        try:
-            return Answer(run(lambda txn: dav.handle(self.spoken, self.tree, txn, request, self.settings)))
-        except RolledBack as refused:
-            return Answer(refused.response)
+        while True:
+            try:
+                return Answer(run(lambda txn: dav.handle(self.spoken, self.tree, txn, request, self.settings)))
+            except RolledBack as refused:
+                return Answer(refused.response)
+            except AskFirst as first:
+                request.told[first.question] = self.ask(first.question)
 
     def propfind(self, path: str, *names: str, depth: str = "0") -> Answer:
         """PROPFIND of named properties."""

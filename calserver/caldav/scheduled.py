@@ -38,6 +38,7 @@ def policy_of(view: View) -> Policy:
         origin=request.origin,
         routes=settings.routes,  # type: ignore[attr-defined]  # the same
         node=settings.node,  # type: ignore[attr-defined]  # the same
+        standings=request.known,
     )
 
 

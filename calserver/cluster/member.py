@@ -23,9 +23,11 @@ from calserver.cluster.mirror import Mirror
 from calserver.cluster.relay import Relay
 from calserver.cluster.removal import Removal
 from calserver.cluster.replays import Replays
+from calserver.cluster.standings import STANDINGS, Standings
 from calserver.cluster.statuses import STATUS, told
 from calserver.cluster.tidings import TidingsCarrier
 from calserver.config import Config, ConfigError
+from calserver.meetings import Inquiry, Standing
 from calserver.scheduling import authorities
 from calserver.scheduling.mail import Desk
 from calserver.store import Principal, Store, Transaction
@@ -97,6 +99,7 @@ class Member:
         self._holds = Holds(store, self._removal, reactor)
         of_rows = {name: alike(act) for name, act in self._removal.acts.items()}
         self._bounces = Bounces(store, policy, caller)
+        self._standings = Standings(store, policy, caller)
         self._tidings = TidingsCarrier(store, caller, reactor)
         self.pages = NodeActs(
             doorkeeper,
@@ -105,6 +108,7 @@ class Member:
                 STATUS: self._status,
                 RETURNED: self._bounces.take,
                 EXPLAIN: explaining(store, config),
+                STANDINGS: self._standings.take,
                 BRANCH: partial(in_branch, store),
                 TIDINGS: self._tidings.take,
             },
@@ -128,6 +132,10 @@ class Member:
     def at_desk(self, desk: Desk | None) -> Desk | None:
         """What takes mail, with the other nodes at hand."""
         return None if desk is None else attrs.evolve(desk, pass_on=self._bounces.pass_on)
+
+    async def ask(self, inquiry: Inquiry) -> Sequence[Standing] | None:
+        """Ask another node what a request needs to know (`DavAdapter.ask`)."""
+        return await self._standings.ask(inquiry)
 
     async def arrived(self) -> None:
         """Wait a moment for what people at other nodes are to be told of calendars that are shared with them."""

@@ -58,7 +58,7 @@ from calserver.dav.headers import (
 )
 from calserver.dav.href import Href, quote_segment
 from calserver.dav.locks import Lock, LockTokenSubmitted, guard_binding, guard_content, locked_members, unguarded
-from calserver.dav.message import Actor, Headers, Request, Response, RolledBack, TakesLong, parameters
+from calserver.dav.message import Actor, AskFirst, Headers, Request, Response, RolledBack, TakesLong, parameters
 from calserver.dav.multistatus import (
     MEMBER_END,
     MEMBER_MIDDLE,
@@ -92,7 +92,7 @@ from calserver.dav.rfc5689 import ValidResourcetype, make, rfc5689
 from calserver.dav.rfc5842 import rfc5842
 from calserver.dav.rfc5995 import rfc5995
 from calserver.dav.rfc6578 import ValidSyncToken, rfc6578
-from calserver.dav.rfc7240 import Preferences, applied, preferences, representation, rfc7240, stored
+from calserver.dav.rfc7240 import Preferences, applied, preferences, representation, represented, rfc7240, stored
 from calserver.dav.settings import Settings
 from calserver.dav.xml import Element, Limits, Markup
 
@@ -103,6 +103,7 @@ __all__ = [
     "Ace",
     "Acl",
     "Actor",
+    "AskFirst",
     "BadGateway",
     "BadRequest",
     "CannotModifyProtectedProperty",
@@ -190,6 +191,7 @@ __all__ = [
     "propstat",
     "quote_segment",
     "representation",
+    "represented",
     "response",
     "rfc3253",
     "rfc3744",

@@ -1,7 +1,7 @@
 """A request and a response as values: what the web adapter hands in, and what it writes out."""
 
 import re
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator, Mapping
 from http import HTTPStatus
 from typing import Any, Protocol, TypeVar, cast, overload
 
@@ -109,6 +109,8 @@ class Request:
     query: str = ""
     limits: Limits = attrs.field(factory=Limits)
     """How much XML the body may hold."""
+    told: dict[Hashable, Any] = attrs.field(factory=dict, init=False, repr=False)
+    """What others have said to questions that an earlier try to answer this had (`AskFirst`)."""
     _parsed: dict[Any, Any] = attrs.field(factory=dict, init=False, repr=False)
     _respelled: tuple[str, str] | None = attrs.field(init=False, repr=False)
 
@@ -134,6 +136,16 @@ class Request:
         if kept is not None:
             raise kept
         return cast(T, value)
+
+    def known(self, question: Hashable) -> Any:
+        """What others say to a question.
+
+        Raises:
+            AskFirst: they were not asked yet.
+        """
+        if question not in self.told:
+            raise AskFirst(question)
+        return self.told[question]
 
     @property
     def charset(self) -> str | None:
@@ -174,6 +186,8 @@ class Response:
     """Whether what was written stays, although the request is refused."""
     later: "Callable[[], Awaitable[Response]] | None" = attrs.field(default=None, eq=False)
     """Makes the answer after the transaction, where others have to be asked for that: no transaction waits for them."""
+    represents: Href | None = attrs.field(default=None, eq=False)
+    """The resource that this is a representation of, for who preferred one after a change (RFC 7240 section 4.2)."""
 
     def with_headers(self, *fields: tuple[str, str]) -> "Response":
         """The same response with header fields added."""
@@ -182,6 +196,17 @@ class Response:
 
 class TakesLong(Exception):
     """A request that is answered in a hurry takes too long for that; nothing was done, and it is to be tried again."""
+
+
+class AskFirst(Exception):
+    """Others must be asked before a request can be answered; nothing was done, and it is to be tried again after that.
+
+    No transaction waits for what others say: it is in `Request.told` the next time.
+    """
+
+    def __init__(self, question: Hashable) -> None:
+        super().__init__(question)
+        self.question = question
 
 
 class RolledBack(Exception):

@@ -5,9 +5,10 @@ from http import HTTPStatus
 import attrs
 
 from calserver.dav.conditional import validators
+from calserver.dav.errors import Refusal
 from calserver.dav.extension import Extension
 from calserver.dav.message import Request, Response, items
-from calserver.dav.resource import Resource, Written
+from calserver.dav.resource import Resource, View, Written
 from calserver.names import D
 
 rfc7240 = Extension("RFC 7240, RFC 8144")
@@ -67,7 +68,25 @@ def representation(resource: Resource, status: HTTPStatus) -> Response:
         ("Preference-Applied", "return=representation"),
         ("Vary", "Prefer"),
     )
-    return Response(status, fields + validators(resource), resource.read())
+    return Response(status, fields + validators(resource), resource.read(), represents=resource.href)
+
+
+def represented(view: View, response: Response) -> Response:
+    """A representation as the resource is by now, after what has followed from the change that it answers.
+
+    It stays as it is where there is none any more that the client may see.
+    """
+    assert response.represents is not None, "it is a representation"
+    try:
+        resource = view.find(response.represents)
+    except Refusal:
+        return response
+    if not resource.exists or D("read") not in resource.privileges:
+        return response
+    new = representation(resource, response.status)
+    names = {name for name, _ in new.headers}
+    kept = tuple(each for each in response.headers if each[0] not in names)
+    return attrs.evolve(new, headers=(*kept, *new.headers))
 
 
 def stored(request: Request, written: Written) -> Response:

@@ -20,22 +20,24 @@ A `Policy` says what the site wants, and by which routes messages may leave it.
 """
 
 from calserver.meetings import agreement, letters, luggage
-from calserver.meetings.changes import SEND, Ask, concerns, put, remove
+from calserver.meetings.changes import SEND, Ask, concerns, put, remove, standings
 from calserver.meetings.groups import changed as groups_changed
 from calserver.meetings.housekeeping import empty_inboxes, forget
 from calserver.meetings.inbound import receive, receive_answer, returned
 from calserver.meetings.later import WORKS
 from calserver.meetings.people import People
-from calserver.meetings.policy import Manner, Policy, Route
+from calserver.meetings.policy import Inquiry, Manner, Policy, Route, Standing
 
 __all__ = [
     "SEND",
     "WORKS",
     "Ask",
+    "Inquiry",
     "Manner",
     "People",
     "Policy",
     "Route",
+    "Standing",
     "agreement",
     "concerns",
     "empty_inboxes",
@@ -48,4 +50,5 @@ __all__ = [
     "receive_answer",
     "remove",
     "returned",
+    "standings",
 ]

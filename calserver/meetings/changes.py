@@ -1,6 +1,6 @@
 """Changes by the owner of a calendar: scheduling objects stored and removed (RFC 6638 section 3.2)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -13,7 +13,7 @@ from calserver.itip import Memory, Method, Plan, Role
 from calserver.meetings import groups
 from calserver.meetings.delivery import Delivery, unsent
 from calserver.meetings.holding import Holding
-from calserver.meetings.policy import Policy
+from calserver.meetings.policy import Inquiry, Policy, Standing
 from calserver.names import C
 from calserver.store import Collection, Object, Principal, Transaction
 
@@ -166,11 +166,14 @@ class _Change:
         organizer = None if new.organizer is None else people.whose(new.organizer)
         if organizer is None or self.role(new) is not Role.ATTENDEE or not itip.is_served(new):
             return
-        if people.node_of(organizer) is not None:
-            return  # what the organizer has is not known here
-        self.delivery.load([organizer])
-        theirs = self.delivery.held.get(organizer.id)
-        if theirs is None or theirs.role(people) is not Role.ORGANIZER:
+        node = people.node_of(organizer)
+        found: Sequence[Standing] | None
+        if node is None:
+            self.delivery.load([organizer])
+            found = _standings(self.delivery, [organizer])
+        else:
+            found = self.policy.standings(Inquiry(node, new.uid, (organizer.id,)))
+        if found is not None and not any(each.organizer == organizer.id for each in found):
             raise itip.AllowedAttendeeSchedulingObjectChange("the organizer has no such meeting")
 
     def _ahead(self, old: CalendarObject | None, new: CalendarObject, memory: Memory) -> Memory:
@@ -181,14 +184,39 @@ class _Change:
         people = self.delivery.people
         newcomers = new.attendees - (frozenset() if old is None else old.attendees)
         people.meet(newcomers)
-        here = [who for each in newcomers if (who := people.whose(each)) is not None and who.id != self.owner.id]
+        known = {each: who for each in newcomers if (who := people.whose(each)) is not None and who.id != self.owner.id}
+        here = [who for who in known.values() if people.node_of(who) is None]
         self.delivery.load(here)
-        copies = [self.delivery.held[each.id].object for each in here if each.id in self.delivery.held]
-        latest = max((_sequence(each) for each in copies if each and each.organizer == new.organizer), default=0)
-        known = max([*memory.sent.values(), -1 if old is None else _sequence(old)])
-        if not latest or latest < known:
+        own = (each.sequence for each in _standings(self.delivery, here) if each.organizer == self.owner.id)
+        latest = max(own, default=0)
+        if old is None:
+            latest = max(latest, self._told(new.uid, known, newcomers - known.keys() - self.addresses))
+        highest = max([*memory.sent.values(), -1 if old is None else _sequence(old)])
+        if not latest or latest < highest:
             return memory
         return attrs.evolve(memory, sent={**memory.sent, _NO_INSTANCE: latest + 1})
+
+    def _told(self, uid: str, known: Mapping[str, Principal], foreign: Set[str]) -> int:
+        """The highest SEQUENCE that people elsewhere have of a meeting that was removed here.
+
+        Nodes say what theirs have; what others were told, and those of a node that says nothing, the journal knows.
+        """
+        people, journal = self.delivery.people, self.txn.journal.about(uid)
+        people.meet(each.originator for each in journal)
+        sent = [each for each in journal if each.method != Method.REPLY and people.whose(each.originator) == self.owner]
+        nodes: dict[str, dict[str, int]] = {}
+        for address, who in known.items() if sent else ():
+            node = people.node_of(who)
+            if node is not None:
+                nodes.setdefault(node, {})[address] = who.id
+        latest = 0
+        for node, some in nodes.items():
+            found = self.policy.standings(Inquiry(node, uid, tuple(sorted(some.values()))))
+            if found is None:
+                foreign |= some.keys()
+            else:
+                latest = max([latest, *(each.sequence for each in found if each.organizer == self.owner.id)])
+        return max([latest, *(each.sequence or 0 for each in sent if not foreign.isdisjoint(each.recipients))])
 
     def plan(self, holding: Holding, new: CalendarObject | None, ask: Ask) -> Plan:
         """What the change means for others.
@@ -248,6 +276,24 @@ class _Change:
                 holding.tagged = True
         self.delivery.store()
         return problem
+
+
+def standings(txn: Transaction, policy: Policy, principals: Iterable[int], uid: str) -> Sequence[Standing]:
+    """What people here have of a meeting; those who have nothing are left out."""
+    delivery = Delivery(txn, policy, uid, "VEVENT")
+    found = [who for each in principals if (who := txn.principals.get(each)) is not None]
+    delivery.load(found)
+    return _standings(delivery, found)
+
+
+def _standings(delivery: Delivery, principals: Iterable[Principal]) -> Sequence[Standing]:
+    found = []
+    for each in principals:
+        held = delivery.held[each.id].object if each.id in delivery.held else None
+        if held is not None and held.organizer is not None:
+            by = delivery.people.whose(held.organizer)
+            found.append(Standing(each.id, None if by is None else by.id, _sequence(held)))
+    return found
 
 
 def _sequence(found: CalendarObject) -> int:

@@ -95,7 +95,7 @@ class Delivery:
     _houses: dict[int, House] = attrs.field(factory=dict, init=False)
     _queue: deque[_Post] = attrs.field(factory=deque, init=False)
     _inbox: list[tuple[House, Message]] = attrs.field(factory=list, init=False)
-    _journal: dict[tuple[Method, str, str, str, str], list[str]] = attrs.field(factory=dict, init=False)
+    _journal: dict[tuple[Method, str, str, str, str, int], list[str]] = attrs.field(factory=dict, init=False)
     """Recipients by method, originator, status, reason and outcome."""
     _drafts: dict[object, Draft] = attrs.field(factory=dict, init=False)
     _name: str = attrs.field(factory=lambda: f"{uuid.uuid4()}.ics", init=False)
@@ -176,7 +176,8 @@ class Delivery:
 
     def _write_down(self, message: Message, recipient: str, status: str, outcome: str) -> None:
         """Note for the journal what became of a message."""
-        alike = (message.method, message.originator, status, message.reason(recipient), outcome)
+        sequence = max(map(itip.sequence_of, message.calendar.components))
+        alike = (message.method, message.originator, status, message.reason(recipient), outcome, sequence)
         self._journal.setdefault(alike, []).append(recipient)
 
     def _route(self, message: Message, recipients: list[str], sender: Principal | None) -> dict[str, str]:
@@ -322,7 +323,7 @@ class Delivery:
 
     def _entries(self) -> Iterator[Entry]:
         """What the journal shall know."""
-        for (method, originator, status, reason, outcome), recipients in self._journal.items():
+        for (method, originator, status, reason, outcome, sequence), recipients in self._journal.items():
             yield Entry(
                 at=self.txn.now,
                 uid=self.uid,
@@ -332,6 +333,7 @@ class Delivery:
                 status=status,
                 reason=reason,
                 outcome=outcome,
+                sequence=sequence,
             )
 
     def _store(self, holding: Holding) -> None:

@@ -1,6 +1,6 @@
 """What a site wants of scheduling, and the ways by which messages leave it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, Protocol
 
 import attrs
@@ -32,6 +32,31 @@ class Route(Protocol):
         """
 
 
+@attrs.frozen
+class Inquiry:
+    """The question what people whose calendars are at another node have of a meeting."""
+
+    node: str
+    uid: str
+    principals: tuple[int, ...]
+
+
+@attrs.frozen
+class Standing:
+    """What somebody has of a meeting: by whom it is, and its highest SEQUENCE (RFC 5546 section 2.1.4).
+
+    ``organizer`` is a principal, as ``principal`` is; None for somebody at another organization.
+    """
+
+    principal: int
+    organizer: int | None
+    sequence: int
+
+
+def _silence(_: Inquiry) -> None:
+    """Nobody is asked."""
+
+
 @attrs.frozen(kw_only=True)
 class Policy:
     """What is the same for all messages.
@@ -48,3 +73,5 @@ class Policy:
     """They are asked in this order."""
     node: str = ""
     """Which node of a cluster this is; empty: there is none, and everybody's calendars are here."""
+    standings: Callable[[Inquiry], Sequence[Standing] | None] = _silence
+    """Answers for another node, None where that says nothing; may raise what has it asked before the next try."""

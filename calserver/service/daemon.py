@@ -128,6 +128,7 @@ class Daemon(Service):
             metrics=self.metrics,
             reactor=self._reactor,
             settled=None if federation is None or identity is None else partial(self._settled, federation),
+            ask=None if identity is None else self._ask,
         )
         member = self._node = None if identity is None else self._member(identity, found, adapter)
         front = None if member is None else member.front
@@ -195,6 +196,11 @@ class Daemon(Service):
         self._exposition.registry.register(member.counts)
         member.start()
         return member
+
+    async def _ask(self, question: Any) -> object:
+        """Ask other nodes what a request needs to know."""
+        assert self._node is not None, "there are others"
+        return await self._node.ask(question)
 
     async def _settled(self, federation: Federation) -> None:
         """Wait a moment for what follows at other nodes from what was written here."""

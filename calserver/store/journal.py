@@ -14,7 +14,7 @@ _j, _first = journal.c, journal.alias("first").c
 
 INSERT = Statement(inserting(journal, "id"))
 ABOUT = Statement(
-    select(_j.at, _j.uid, _j.method, _j.originator, _j.recipients, _j.status, _j.reason, _j.outcome)
+    select(_j.at, _j.uid, _j.method, _j.originator, _j.recipients, _j.status, _j.reason, _j.outcome, _j.sequence)
     .where(_j.uid == bindparam("uid"))
     .order_by(_j.id)
 )
@@ -28,7 +28,7 @@ _HIGHEST = 2**63 - 1
 
 
 def _entry(row: Row) -> Entry:
-    at, uid, method, originator, recipients, status, reason, outcome = row
+    at, uid, method, originator, recipients, status, reason, outcome, sequence = row
     return Entry(
         at=instant(at),
         uid=uid,
@@ -38,6 +38,7 @@ def _entry(row: Row) -> Entry:
         status=status,
         reason=reason,
         outcome=outcome,
+        sequence=sequence,
     )
 
 
@@ -59,6 +60,7 @@ class SqlJournal:
                 "status": each.status,
                 "reason": each.reason,
                 "outcome": each.outcome,
+                "sequence": each.sequence,
             }
             for each in entries
         ]

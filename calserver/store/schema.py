@@ -51,7 +51,7 @@ def reference(
     return Column(name, Id, key, nullable=False, primary_key=primary_key, index=index)
 
 
-REVISION = "0004"
+REVISION = "0005"
 """The revision (`calserver.store.migrations`) that makes these tables."""
 
 alembic_version = Table(
@@ -292,6 +292,7 @@ journal = Table(
     Column("status", Text, nullable=False),
     Column("reason", Text, nullable=False),
     Column("outcome", Text, nullable=False),
+    Column("sequence", BigInteger),
 )
 """Scheduling messages and what became of them, in the order in which they were delivered."""
 

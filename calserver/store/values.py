@@ -335,6 +335,8 @@ class Entry:
     """Why it was sent, in a few words for people."""
     outcome: str
     """What it did, or why it came to its status; the same."""
+    sequence: int | None = None
+    """The highest SEQUENCE in it (RFC 5546 section 2.1.4); None where that was not written down."""
 
 
 @attrs.frozen(slots=True, kw_only=True)

@@ -48,6 +48,9 @@ PUBLIC_DEPTH: Final = 3
 
 _NO_VERSION: Final = -1
 
+Transact = Callable[[Callable[[Transaction], dav.Response]], Awaitable[dav.Response]]
+"""Runs work in a transaction: `Store.read` or `Store.write`."""
+
 _SECRET: Final = frozenset({b"Authorization", b"authorization", b"Cookie", b"cookie"})
 """Fields that go no further."""
 
@@ -68,6 +71,7 @@ class DavAdapter:
         reactor: its threads.
         foreign: whether the store is not the one with the logins.
         settled: is awaited after something was written, before that is answered: what has to follow elsewhere.
+        ask: asks others what a request needs to know of them (`dav.AskFirst`).
     """
 
     store: Store
@@ -81,6 +85,7 @@ class DavAdapter:
     reactor: Any
     foreign: bool = False
     settled: Callable[[], Awaitable[object]] | None = None
+    ask: Callable[[Any], Awaitable[object]] | None = None
 
     _anybody: Login = attrs.field(init=False, factory=lambda: Login(ANONYMOUS, revision=0, version=0))
 
@@ -279,20 +284,40 @@ class DavAdapter:
 
     async def _transact(self, turn: "Turn") -> dav.Response:
         self.spoken.prepare(turn.asked)
-        began = time.perf_counter()
         writes = self.spoken.writes(turn.asked)
-        try:
-            response = await (self.store.write if writes else self.store.read)(turn.work)
-        except dav.RolledBack as refused:
-            response = refused.response
-        finally:
-            self.metrics.store_waits.observe(time.perf_counter() - began)
+        response = await self._worked(turn, self.store.write if writes else self.store.read)
         if response.later is not None:
             return await response.later()
         if writes and self.settled is not None and response.status < HTTPStatus.MULTIPLE_CHOICES:
             await self.settled()
+            response = await self._represented(turn, response)
         self._learn(turn, response)
         return response
+
+    async def _worked(self, turn: "Turn", transact: Transact) -> dav.Response:
+        """What a transaction answers; between two tries others are asked what has to be known of them."""
+        while True:
+            began = time.perf_counter()
+            try:
+                return await transact(turn.work)
+            except dav.RolledBack as refused:
+                return refused.response
+            except dav.AskFirst as first:
+                question = first.question
+            finally:
+                self.metrics.store_waits.observe(time.perf_counter() - began)
+            assert self.ask is not None, "there are others"
+            turn.asked.told[question] = await self.ask(question)
+            turn.version = self._version()
+
+    async def _represented(self, turn: "Turn", response: dav.Response) -> dav.Response:
+        """An answer with what has followed from it in the meantime, where it represents what was stored."""
+        if response.represents is None:
+            return response
+        try:
+            return await self.store.read(partial(turn.represented, response))
+        except Busy:
+            return response
 
     def _turn(self, asked: dav.Request, login: Login, version: int, key: Key | None) -> "Turn":
         return Turn(self, asked, login, version, key, None if key is None else self.recall.home(asked.href))
@@ -361,3 +386,8 @@ class Turn:
             self.asked.actor = adapter.logins.confirm(txn, self.login)
         self.stamp = None if self.home is None else self.home.stamp(txn)
         return dav.handle(adapter.spoken, adapter.tree, txn, self.asked, adapter.settings, hurried=hurried)
+
+    def represented(self, response: dav.Response, txn: Transaction) -> dav.Response:
+        """A representation as the resource is by now."""
+        adapter = self.adapter
+        return dav.represented(dav.View(txn, self.asked, adapter.tree, adapter.spoken, adapter.settings), response)

@@ -94,6 +94,51 @@ def test_a_group_has_members_everywhere(murder: Murder, front: Diaries) -> None:
     until(lambda: status(front.text("ann", "all"), front.mail("bob"))["PARTSTAT"] == "ACCEPTED")
 
 
+def test_an_attendee_cannot_make_up_a_meeting_of_somebody_at_another_node(murder: Murder, front: Diaries) -> None:
+    """The organizer's node knows which meetings there are; while it is away the attendee is believed."""
+    bob, text = front.by("bob"), front.meeting("made-up", "ann", [front.mail("bob")])
+    path = "/dav/calendars/user/bob/Default/made-up.ics"
+    refused = bob.request("PUT", path, text, Content_Type="text/calendar")
+    assert refused.status == 403
+    assert "allowed-attendee-scheduling-object-change" in refused.text
+    assert bob.request("GET", path).status == 404
+
+    assert front.invite("there", "ann", [front.mail("bob")]).status == 201
+    found = front.find("bob", "there")
+    assert found is not None
+    assert bob.request("DELETE", found[0], Schedule_Reply="F").status == 204
+    again = bob.request("PUT", "/dav/calendars/user/bob/Default/again.ics", found[1], Content_Type="text/calendar")
+    assert again.status == 201, "what one was invited to may be stored again"
+
+    murder.nodes["b1"].kill()
+    try:
+        assert bob.request("PUT", path, text, Content_Type="text/calendar").status == 201
+    finally:
+        murder.nodes["b1"].start()
+    assert bob.request("DELETE", path, Schedule_Reply="F").status == 204
+
+
+def test_a_representation_is_that_of_after_the_messages_arrived(front: Diaries) -> None:
+    path, text = "/dav/calendars/user/ann/Default/shown.ics", front.meeting("shown", "ann", [front.mail("bob")])
+    ann = front.by("ann")
+    answer = ann.request("PUT", path, text, Content_Type="text/calendar", Prefer="return=representation")
+    assert answer.status == 201
+    assert status(answer.text.replace("\r\n ", ""), front.mail("bob"))["SCHEDULE-STATUS"] == "1.2"
+    looked = ann.request("GET", path)
+    assert (answer.text, answer.headers["etag"]) == (looked.text, looked.headers["etag"])
+
+
+def test_a_meeting_that_is_made_again_is_newer_than_its_removal(front: Diaries) -> None:
+    """Who is at another node has a cancelled copy with a higher SEQUENCE than what the client begins with."""
+    ann, bob, path = front.by("ann"), front.mail("bob"), "/dav/calendars/user/ann/Default/again.ics"
+    assert front.invite("again", "ann", [bob], "SEQUENCE:7").status == 201
+    assert ann.request("DELETE", path).status == 204
+    until(lambda: "STATUS:CANCELLED" in front.text("bob", "again"), "the cancellation arrives")
+    assert front.invite("again", "ann", [bob], "SUMMARY:Once more", "SEQUENCE:0").status == 201
+    until(lambda: "SUMMARY:Once more" in front.text("bob", "again"), "so does the new one")
+    assert "STATUS:CANCELLED" not in front.text("bob", "again")
+
+
 # -- free-busy time ----------------------------------------------------------------------------------------------------
 
 

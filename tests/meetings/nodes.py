@@ -7,7 +7,7 @@ from dialogue import Dialogue
 from office import Office
 
 from calserver import meetings
-from calserver.meetings import People, Policy, letters
+from calserver.meetings import Inquiry, People, Policy, Standing, letters
 from calserver.meetings.letters import Letter
 from calserver.scheduling.route import Elsewhere, Within
 from calserver.store import Store, Transaction
@@ -34,8 +34,19 @@ class Node:
         routes = (Within(policy=bare), Elsewhere(policy=bare, trust=Trust(), can_send=lambda: True))
         self.policy = attrs.evolve(bare, routes=routes)
         settings = attrs.evolve(settings, routes=routes, node=name)
-        self.office = Office(store, Dialogue(store, made.server.tree, made.server.spoken, settings))
+        server = Dialogue(store, made.server.tree, made.server.spoken, settings, ask=self.ask)
+        self.office = Office(store, server)
+        self.others: dict[str, Node] = {}
+        """Those that answer questions."""
         store.write_now(place_all)
+
+    def ask(self, inquiry: Inquiry) -> Sequence[Standing] | None:
+        """What another node says; None where it is away."""
+        other = self.others.get(inquiry.node)
+        if other is None:
+            return None
+        who, uid = inquiry.principals, inquiry.uid
+        return other.office.store.read_now(lambda txn: meetings.standings(txn, other.policy, who, uid))
 
     def waiting(self, lane: str = "") -> list[Letter]:
         found = self.office.store.read_now(lambda txn: letters.waiting(txn, lane or None))

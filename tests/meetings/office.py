@@ -102,6 +102,15 @@ class Office:
         answer = self.put(organizer, meeting(uid, organizer, *attendees, lines=lines), f"{uid}.ics")
         assert answer.status in (201, 204), answer.body
 
+    def remove(self, who: str, uid: str) -> Answer:
+        return self.by(who)("DELETE", self.path(who, uid))
+
+    def text(self, who: str, uid: str) -> str:
+        """What somebody has of a meeting, unfolded."""
+        found = self.copy(who, uid)
+        assert found is not None
+        return found.text.replace(b"\r\n ", b"").decode()
+
     def _found(self, who: str, uid: str) -> list[tuple[str, str, str | None, bytes]]:
         def look(txn: Transaction) -> list[tuple[str, str, str | None, bytes]]:
             principal = txn.principals.by_uid("location" if who in ROOMS else "user", who)

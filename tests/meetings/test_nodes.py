@@ -202,10 +202,51 @@ def test_who_has_no_copy_any_more_gets_none_when_others_answer(b1: Node, b2: Nod
     assert b2.office.copy("dan", "m") is None
 
 
-def test_an_invitation_of_somebody_here_that_does_not_exist_is_refused_and_of_one_elsewhere_not(b1: Node) -> None:
-    """What the organizer has is known at the organizer's node only."""
+def test_a_meeting_that_its_organizer_does_not_have_is_refused(b1: Node, b2: Node) -> None:
+    """What the organizer has is known at the organizer's node only; while that is away, the attendee is believed."""
     assert b1.office.put("ann", meeting("m", "cyd", "ann")).status == 403
     assert b1.office.put("ann", meeting("m", "bob", "ann")).status == 201
+    b1.others["b2"] = b2
+    assert b1.office.put("ann", meeting("n", "bob", "ann"), "n.ics").status == 403
+    b2.office.invite("n", "bob", "ann")
+    assert b1.office.put("ann", meeting("n", "bob", "ann"), "n.ics").status == 201
+    b2.office.invite("o", "bob", "cyd")
+    b2.office.invite("p", "dan", "bob")
+    settle(b1, b2)
+    assert b1.office.put("ann", meeting("p", "bob", "ann"), "p.ics").status == 403, (
+        "who takes part does not organize it"
+    )
+
+
+@pytest.mark.parametrize("away", [True, False])
+def test_a_meeting_that_is_made_again_is_newer_than_what_others_have_of_it(b1: Node, b2: Node, away: bool) -> None:
+    """Their copies count, as at one server; where these cannot be asked for, what they were sent."""
+    b1.office.invite("m", "ann", "bob", ZOE, lines=("SEQUENCE:4",))
+    settle(b1, b2)
+    assert b1.office.remove("ann", "m").status == 204
+    settle(b1, b2)
+    assert b2.office.text("bob", "m").count("STATUS:CANCELLED") == 1
+    if not away:
+        b1.others["b2"] = b2
+    b1.office.invite("m", "ann", "bob", lines=("SUMMARY:Again",))
+    settle(b1, b2)
+    assert "SUMMARY:Again" in b2.office.text("bob", "m")
+    assert "SEQUENCE:6" in b2.office.text("bob", "m")
+    assert "CANCELLED" not in b2.office.text("bob", "m")
+
+
+def test_a_meeting_that_is_made_again_begins_anew_for_who_has_nothing_of_it(b1: Node, b2: Node) -> None:
+    b1.others["b2"] = b2
+    b1.office.invite("m", "ann", "bob", ZOE, lines=("SEQUENCE:4",))
+    settle(b1, b2)
+    assert b1.office.remove("ann", "m").status == 204
+    settle(b1, b2)
+    assert b2.office.remove("bob", "m").status == 204
+    b1.office.invite("m", "ann", "bob")
+    assert "SEQUENCE" not in b1.office.text("ann", "m")
+    assert b1.office.remove("ann", "m").status == 204
+    b1.office.invite("m", "ann", ZOE, lines=("SEQUENCE:1",))
+    assert "SEQUENCE:6" in b1.office.text("ann", "m"), "another organization has been told of a later one"
 
 
 def test_copies_at_other_nodes_are_not_missed(b1: Node, b2: Node) -> None:
