@@ -57,9 +57,18 @@ def explain(what: str, config: Config, as_json: bool) -> None:
     )
     click.echo()
     print_table(
-        ("AT", "METHOD", "FROM", "TO", "WHY", "STATUS", "OUTCOME"),
+        ("AT", "METHOD", "SEQUENCE", "FROM", "TO", "WHY", "STATUS", "OUTCOME"),
         [
-            (f"{each.at:%Y-%m-%d %H:%M:%S}Z", each.method, each.originator, to, each.reason, each.status, each.outcome)
+            (
+                f"{each.at:%Y-%m-%d %H:%M:%S}Z",
+                each.method,
+                "" if each.sequence is None else each.sequence,
+                each.originator,
+                to,
+                each.reason,
+                each.status,
+                each.outcome,
+            )
             for each in found.sent
             for to in each.recipients
         ],
