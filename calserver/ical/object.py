@@ -30,6 +30,7 @@ JCAL: Final = "application/calendar+json"
 _LONGEST_UID = 1024
 """Octets; RFC 7986 section 5.3 asks for less than 255, and indexes take about 2,700."""
 _DELIMITERS = re.compile(rb"^(?:BEGIN|END):[A-Z0-9-]+\r?(?:\n(?![ \t])|\Z)", re.MULTILINE | re.IGNORECASE)
+_END: Final = {"VEVENT": "DTEND", "VTODO": "DUE"}
 _CHARSETS = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
 
 
@@ -38,7 +39,8 @@ class CalendarObject:
     """A calendar object resource (RFC 4791 section 4.1).
 
     ``text`` is what is stored and sent: the bytes as received, unless they came as jCal, with a byte order mark, folded
-    inside of characters, with line ends of CR alone, or with ``BEGIN`` and ``END`` that are folded or hold blanks.
+    inside of characters, with line ends of CR alone, with ``BEGIN`` and ``END`` that are folded or hold blanks, or with
+    an override that has both an end and a DURATION.
     ``organizer`` and ``attendees`` are normalized addresses, over all components.
     """
 
@@ -75,8 +77,10 @@ class CalendarObject:
             MinDateTime, MaxDateTime, MaxInstances, MaxAttendeesPerInstance: it is beyond another limit.
             SupportedRscale: a rule counts in an unknown calendar.
         """
-        calendar = _received(content, content_type, limits)
-        content = serialize(calendar) if _media_type(content_type) == JCAL else _storable(content, calendar)
+        received = _received(content, content_type, limits)
+        calendar = _with_one_end(received)
+        as_it_came = calendar is received and _media_type(content_type) != JCAL
+        content = _storable(content, calendar) if as_it_came else serialize(calendar)
         found = cls.of(calendar, content)
         validate(calendar, limits)
         if len(found.overrides) > limits.max_instances:
@@ -139,7 +143,7 @@ def message(content: bytes, content_type: str = ICALENDAR, limits: Limits = Limi
         MinDateTime, MaxDateTime, MaxInstances, MaxAttendeesPerInstance: it is beyond another limit.
         SupportedRscale: a rule counts in an unknown calendar.
     """
-    calendar = _received(content, content_type, limits)
+    calendar = _with_one_end(_received(content, content_type, limits))
     validate(calendar, limits)
     return calendar
 
@@ -149,6 +153,22 @@ def _received(content: bytes, content_type: str, limits: Limits) -> Component:
     if len(content) > limits.max_resource_size:
         raise MaxResourceSize(f"calendar data is at most {limits.max_resource_size} bytes long")
     return from_jcal(content) if media_type == JCAL else parse(content)
+
+
+def _with_one_end(calendar: Component) -> Component:
+    """A VCALENDAR in which no override has both an end and a DURATION (RFC 5545 section 3.6.1); the end counts.
+
+    Thunderbird writes the end of an instance that its user has changed beside the DURATION that the series has.
+    """
+    two = [each for each in calendar.components if _has_two_ends(each)]
+    return calendar.map(lambda each: each.replacing("DURATION") if each in two else each) if two else calendar
+
+
+def _has_two_ends(component: Component) -> bool:
+    end = _END.get(component.name)
+    if end is None or component.first("RECURRENCE-ID") is None:
+        return False
+    return component.first("DURATION") is not None and component.first(end) is not None
 
 
 def etag(text: bytes) -> str:

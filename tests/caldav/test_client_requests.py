@@ -52,6 +52,20 @@ def test_thunderbird_wants_a_resourcetype_of_everything_in_the_home(ann: Dialogu
     assert all(D("resourcetype") in answer.properties(href) for href in answer.hrefs)
 
 
+def test_thunderbird_says_the_end_of_a_changed_instance_twice(ann: Dialogue) -> None:
+    """The DURATION of the series is there still, beside the end that it has worked out, or that its user has set."""
+    series = event("1", "DTSTART:20260105T090000Z", "DURATION:PT1H", "RRULE:FREQ=DAILY;COUNT=3")
+    times = ("RECURRENCE-ID:20260106T090000Z", "DURATION:PT1H", "DTEND:20260106T113000Z")
+    changed = event("1", "DTSTART:20260106T093000Z", *times).partition(b"EN\r\n")[2]
+    text = series.replace(b"END:VCALENDAR\r\n", changed)
+    answer = ann("PUT", DEFAULT + "1.ics", text, content_type=CALENDAR)
+    assert answer.status == 201, answer.body
+    assert answer.headers.get("ETag") is None, "it is not stored as it was sent"
+    stored = ann("GET", DEFAULT + "1.ics").body
+    assert stored.count(b"DURATION:") == 1
+    assert stored.count(b"DTEND:20260106T113000Z") == 1
+
+
 @pytest.mark.parametrize(
     ("level", "headers"),
     [

@@ -124,6 +124,25 @@ def test_a_meeting_is_answered(ann: Calendar, diaries: Diaries) -> None:
     until(lambda: "PARTSTAT=TENTATIVE" in diaries.text("bob", "dinner"), "so does the answer of Thunderbird")
 
 
+def test_one_instance_of_an_invitation_is_declined(ann: Calendar, diaries: Diaries) -> None:
+    """An instance that Thunderbird changes has the end that it has worked out beside the DURATION of the series."""
+    assert diaries.invite("weekly", "bob", ["mailto:ann@example.com"], "RRULE:FREQ=WEEKLY;COUNT=4").status == 201
+    until(lambda: ann.find("weekly") is not None, "the invitation arrives")
+    ann.changes(
+        "weekly",
+        """
+        const changed = item.recurrenceInfo.getOccurrenceFor(cal.createDateTime("20990112T090000Z")).clone();
+        const me = changed.getAttendeeById("mailto:ann@example.com").clone();
+        me.participationStatus = "DECLINED";
+        changed.removeAttendee(changed.getAttendeeById("mailto:ann@example.com"));
+        changed.addAttendee(me);
+        item.recurrenceInfo.modifyException(changed, true);
+        """,
+    )
+    until(lambda: "PARTSTAT=DECLINED" in diaries.text("bob", "weekly"), "the answer arrives")
+    assert "RECURRENCE-ID:20990112T090000Z" in diaries.text("bob", "weekly")
+
+
 def test_busy_time_of_others_is_shown(ann: Calendar, diaries: Diaries) -> None:
     assert diaries.invite("busy", "bob", [], start="20281211T090000Z").status == 201
     found = ann.runs(
