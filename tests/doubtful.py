@@ -43,6 +43,8 @@ _MESSAGES: Final = {
     b"1;a\nb\r\nx\r\n0\r\n\r\n",
     "no host": b"GET PATH HTTP/1.1\r\n\r\n",
     "two hosts": b"GET PATH HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+    "two equal hosts": b"GET PATH HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n",
+    "two equal hosts in HTTP/1.0": b"GET PATH HTTP/1.0\r\nHost: a\r\nHost: a\r\n\r\n",
     "a host that is none": b"GET PATH HTTP/1.1\r\nHost: a/b\r\n\r\n",
     "an empty host": b"GET PATH HTTP/1.1\r\nHost:\r\n\r\n",
     "bare line feeds": b"GET PATH HTTP/1.1\nHost: a\n\n",

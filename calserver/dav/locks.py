@@ -150,10 +150,10 @@ def told(resource: "Resource", paths: Iterable[str]) -> list[str]:
     found: dict[str, None] = {}
     for path in paths:
         try:
-            seen = view.find(Href.parse(path)).exists
+            locked = view.find(Href.parse(path))
         except NeedPrivileges:
-            seen = False
-        found[view.request.prefix + path if seen else resource.path] = None
+            locked = resource
+        found[locked.path if locked.exists else resource.path] = None
     return list(found)
 
 

@@ -63,7 +63,7 @@ from calserver.ical.serialize import serialize
 from calserver.ical.timerange import TimeRange
 from calserver.ical.validate import validate
 from calserver.ical.value import Duration, Period, When, address, duration, escape, unescape, wall_clock, when, whens
-from calserver.ical.vtimezone import vtimezone
+from calserver.ical.vtimezone import vtimezone, with_timezones
 from calserver.ical.zones import Zones, calendar_timezone, named_zone, zone_of
 
 __all__ = [
@@ -129,5 +129,6 @@ __all__ = [
     "wall_clock",
     "when",
     "whens",
+    "with_timezones",
     "zone_of",
 ]

@@ -4,6 +4,7 @@ What readers of the data rely on is checked strictly: structure, cardinality, th
 What clients in wide use get wrong without anybody being misled is let through:
 
 - no PRODID, no DTSTAMP; DTSTAMP, CREATED and the like not in UTC;
+- CREATED in the year 0, as Google writes it where it does not know; of tasks it is read (RFC 4791 section 9.9);
 - an end that equals its start, as Outlook and Reminders write them;
 - a task whose DTSTART and DUE are of different types, or in different zones; the two are not compared then;
 - a STATUS of a task that no RFC defines yet (drafts of task extensions);
@@ -37,6 +38,8 @@ _RANGES: Final = {"PERCENT-COMPLETE": (0, 100), "PRIORITY": (0, 9), "REPEAT": (0
 _MAX_RULES: Final = 8
 """RFC 5545 says that there should be one (section 3.8.5.3)."""
 _LIMITED: Final = frozenset({"DTSTART", "DTEND", "DUE", "RECURRENCE-ID", "RDATE", "EXDATE"})
+_YEAR_0: Final = "0000"
+_LEAP_YEAR: Final = "2000"
 _TRANSPARENCIES: Final = frozenset({"OPAQUE", "TRANSPARENT"})
 _TOKEN: Final = re.compile(r"[A-Z0-9-]+")
 _BAD_ESCAPE: Final = re.compile(r"(?<!\\)(?:\\\\)*+\\(?![\\;,nN])")
@@ -163,6 +166,8 @@ class _Validation:
 
     def moment(self, prop: Property, component: str) -> int:
         """DTSTART and all others with one date or date-time."""
+        if prop.name == "CREATED" and component != "VTODO" and prop.value.startswith(_YEAR_0):
+            prop = prop.with_value(_LEAP_YEAR + prop.value.removeprefix(_YEAR_0))
         at = self.times[prop.name] = when(prop, self.zones)
         if prop.name in _LIMITED:
             self.check_limits(at)

@@ -9,12 +9,14 @@ from itertools import groupby
 import attrs
 
 from calserver.ical.model import Component, Property
-from calserver.ical.value import When, escape, utc, wall_clock
+from calserver.ical.value import When, escape, unescape, utc, wall_clock
 from calserver.ical.zones import named_zone
 
 _STEP = 14 * 86400
 """Seconds between two looks at a zone's offset; no observance is that short."""
 _OPEN_ENDED_YEAR = 2037
+_FIRST_YEAR = 1970
+"""From which on a zone is defined whose name stands at no time."""
 _DAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 
 
@@ -34,6 +36,27 @@ def vtimezone(tzid: str, first: datetime, last: datetime | None = None) -> Compo
         raise ValueError("there is no such time zone")
     last_year = max(first.year, _OPEN_ENDED_YEAR if last is None else last.year)
     return _written(tzid, zone, first.year, min(last_year, 9000))
+
+
+def with_timezones(calendar: Component) -> Component:
+    """The same with a VTIMEZONE for each TZID that has none (RFC 5545 section 3.2.19); itself where nothing lacks.
+
+    What names no zone stays without.
+    """
+    defined = {unescape(each.value("TZID") or "") for each in calendar.children("VTIMEZONE")}
+    years: dict[str, list[int]] = {}
+    for component in calendar.walk():
+        for prop in component.properties:
+            if prop.params and (tzid := prop.param("TZID")) and tzid not in defined:
+                years.setdefault(tzid, []).extend(
+                    int(each[:4]) for each in prop.value.split(",") if each[:8].isdecimal() and each[:4] > "0000"
+                )
+    written = tuple(
+        vtimezone(tzid, datetime(min(found, default=_FIRST_YEAR), 1, 1, tzinfo=UTC))
+        for tzid, found in years.items()
+        if named_zone(tzid) is not None
+    )
+    return calendar.with_components((*written, *calendar.components)) if written else calendar
 
 
 @attrs.frozen(slots=True, kw_only=True)

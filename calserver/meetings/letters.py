@@ -139,7 +139,7 @@ def post(
         sender: whose message it is; None where it only tells how others answered.
         new_id: a new UUID.
     """
-    message = People(txn, policy).by_mail(message)
+    message = _with_timezones(People(txn, policy).by_mail(message))
     letter = _letter(txn, message, sender)
     for number, recipient in enumerate(recipients):
         reason = "" if sender is None else message.reason(recipient)
@@ -147,6 +147,13 @@ def post(
         _put(txn, one, message)
         if sender is not None:
             txn.peers.meet(sender.id, recipient)
+
+
+def _with_timezones(message: Message) -> Message:
+    """The same with the definitions of all time zones: clients may leave them out, and strangers know no names."""
+    found = message.calendar.calendar
+    full = ical.with_timezones(found)
+    return message if full is found else attrs.evolve(message, calendar=CalendarObject.of(full))
 
 
 def post_within(

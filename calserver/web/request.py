@@ -186,10 +186,14 @@ class Request(server.Request):
         codings = headers.getRawHeaders(b"transfer-encoding")
         if codings and (self.clientproto != b"HTTP/1.1" or len(codings) > 1 or codings[0].lower() != b"chunked"):
             raise self.untrustworthy("the length of the content is in doubt")
-        hosts = set(headers.getRawHeaders(b"host", ()))
+        hosts = headers.getRawHeaders(b"host", [])
+        if (
+            self.clientproto == b"HTTP/2"
+        ):  # :authority is one of them, and Host may say the same (RFC 9113 section 8.3.1)
+            hosts = list(dict.fromkeys(hosts))
         if len(hosts) > 1 or (not hosts and self.clientproto != b"HTTP/1.0"):
             raise self.untrustworthy("the Host field is missing or wrong")
-        target = _target(self.uri, hosts.pop() if hosts else None)
+        target = _target(self.uri, hosts[0] if hosts else None)
         if target is None or (target.path == "*" and self.method != b"OPTIONS"):
             raise self.untrustworthy("the request target or the Host field is wrong")
         self.path, self.query, host = target.path.encode("ascii"), target.query, target.host

@@ -314,6 +314,14 @@ def test_a_locked_member_keeps_its_collection_where_it_is(server: Server, method
     assert answer.status in (201, 204)
 
 
+@pytest.mark.parametrize("method", ["DELETE", "MOVE"])
+def test_a_locked_collection_inside_is_told_with_its_slash(server: Server, method: str) -> None:
+    """RFC 4918 section 5.2."""
+    server.lock("/dav/both/b/", depth="0")
+    answer = server.ask(method, "/dav/both/", destination="/dav/z/")
+    assert answer.statuses() == {"/dav/both/b/": 423}
+
+
 def test_a_locked_member_of_the_destination_is_not_overwritten(server: Server) -> None:
     server.lock("/dav/c/g.txt")
     answer = server.ask("COPY", "/dav/both/b/", destination="/dav/c/")

@@ -310,6 +310,8 @@ INVALID: dict[str, bytes] = {
     "two organizers": calendar(event("ORGANIZER:mailto:a@b", "ORGANIZER:mailto:c@d")),
     "malformed DTSTAMP": calendar(component("VEVENT", "UID:1", "DTSTART:20250401T090000Z", "DTSTAMP:now")),
     "malformed CREATED": calendar(event("CREATED:2025")),
+    "CREATED in a month that there is not": calendar(event("CREATED:00001331T000000Z")),
+    "a task that was created in the year 0": calendar(todo("CREATED:00001231T000000Z")),
     "bad escape": calendar(event('DESCRIPTION:say \\"hello\\"')),
     "backslash at the end": calendar(event("SUMMARY:a\\")),
     "status of a task": calendar(event("STATUS:COMPLETED")),
@@ -487,6 +489,7 @@ def test_what_is_beyond_a_limit_is_refused_for_that(condition: type[ConditionFai
         event("RRULE:FREQ=DAILY;UNTIL=20990101T000000Z;INTERVAL=400"),
         event(*ATTENDEES[:2]),
         event("CREATED:19700101T000000Z"),
+        event("CREATED:00001231T000000Z"),
         event(*ATTENDEES[:2], "RRULE:FREQ=DAILY") + event(*ATTENDEES[1:], "RECURRENCE-ID:20250402T090000Z"),
     ],
 )

@@ -19,6 +19,7 @@ from calserver.ical import (
     parse,
     serialize,
     vtimezone,
+    with_timezones,
     zone_of,
 )
 from calserver.ical.rulezone import RuleZone
@@ -375,3 +376,36 @@ def test_a_written_definition_is_called_as_asked() -> None:
 def test_an_unknown_zone_cannot_be_written() -> None:
     with pytest.raises(ValueError, match="zone"):
         vtimezone("Middle Earth", datetime(2020, 1, 1, tzinfo=UTC))
+
+
+def calendar_of(*lines: str) -> Component:
+    head = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:x"]
+    event = ["BEGIN:VEVENT", "UID:x", "DTSTAMP:20260101T000000Z", *lines, "END:VEVENT"]
+    return parse("\n".join([*head, *event, "END:VCALENDAR", ""]))
+
+
+def test_each_zone_that_is_only_named_gets_its_definition() -> None:
+    """RFC 5545 section 3.2.19: what has a TZID has the VTIMEZONE as well."""
+    plain = calendar_of(
+        "DTSTART;TZID=Europe/Berlin:20260710T090000",
+        'DTEND;TZID="(UTC-05:00) America/New_York":20260710T100000',
+        "EXDATE;TZID=Europe/Berlin:20190710T090000,20180710T090000",
+        "X-TIME;TZID=Nowhere:later",
+        "X-WORD;TZID=Asia/Tokyo:later",
+    )
+    full = with_timezones(plain)
+    names = [each.value("TZID") for each in full.children("VTIMEZONE")]
+    assert names == ["Europe/Berlin", "Asia/Tokyo"]
+    assert full.children("VEVENT") == plain.children("VEVENT")
+    assert [each.name for each in full.components] == ["VTIMEZONE", "VTIMEZONE", "VEVENT"]
+    berlin = RuleZone.of(full.components[0])
+    for at in (datetime(2018, 7, 10, tzinfo=UTC), datetime(2026, 1, 10, tzinfo=UTC)):
+        assert at.astimezone(berlin).utcoffset() == at.astimezone(BERLIN).utcoffset()
+    assert with_timezones(full) is full
+
+
+def test_a_definition_that_is_there_stays_alone() -> None:
+    named = calendar_of("DTSTART;TZID=Middle Earth:20260710T090000")
+    theirs = parse(f"BEGIN:VCALENDAR\nVERSION:2.0\nPRODID:x\n{definition()}END:VCALENDAR\n").components
+    full = named.with_components((*named.components, *theirs))
+    assert with_timezones(full) is full

@@ -74,6 +74,16 @@ def test_one_letter_for_each_recipient_and_their_status_is_pending(open_office: 
     assert b"SCHEDULE-STATUS" not in letter.texts[0]
 
 
+def test_a_letter_defines_the_zones_that_the_event_only_names(open_office: Office) -> None:
+    """RFC 5545 section 3.2.19; many clients leave VTIMEZONE away, and not everybody elsewhere knows the names."""
+    open_office.invite("m", "ann", ZOE, lines=("DTSTART;TZID=Europe/Berlin:20990105T090000",))
+    (letter,) = waiting(open_office)[ZOE]
+    assert letter.texts[0].count(b"BEGIN:VTIMEZONE\r\nTZID:Europe/Berlin\r\n") == 1
+    stored = open_office.copy("ann", "m")
+    assert stored is not None
+    assert not stored.calendar.children("VTIMEZONE")
+
+
 def test_what_became_of_it_is_written_into_the_copy_and_the_schedule_tag_stays(open_office: Office) -> None:
     """RFC 6638 section 3.2.10."""
     open_office.invite("m", "ann", ZOE)
