@@ -16,6 +16,7 @@ from twisted.logger import Logger
 from calserver.auth import Login
 from calserver.cluster import parts
 from calserver.cluster.envoy import Envoy, Fields, Heard
+from calserver.cluster.homes import PAGES
 from calserver.cluster.paths import At
 from calserver.cluster.relay import NodeAway, NodeSilent, request_fields
 from calserver.dav import Depth, Element, Href, NumberOfMatchesWithinLimits, depth
@@ -30,8 +31,6 @@ Part = Heard | NodeAway | NodeSilent
 """What a node says, or why it says nothing."""
 AT_ONCE: Final = 8
 """How many questions of one request are asked at a time."""
-PAGES: Final = ("GET", "HEAD")
-"""Methods with which a browser asks."""
 _LEFT_OUT: Final = (b"accept-encoding", b"range")
 _KEPT: Final = frozenset({"preference-applied", "vary"})
 _NAMES: Final = b'<propfind xmlns="DAV:"><prop><displayname/></prop></propfind>'

@@ -1,6 +1,6 @@
 """Answers of which several nodes have a part: as XML that is taken apart, and put together."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from http import HTTPStatus
 from typing import Final
@@ -10,7 +10,7 @@ from lxml import etree
 
 from calserver.dav import Element, Href, Limits, Multistatus, Refusal, Response, status_response, xml
 from calserver.names import D
-from calserver.tree import HOME_SEGMENTS
+from calserver.tree import HOME_SEGMENTS, Row
 
 _LIMITS: Final = Limits(size_bytes=64 * 1024 * 1024, elements=4_000_000, depth=200)
 _NOT_THERE: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.FORBIDDEN})
@@ -177,11 +177,23 @@ def by_name(root: Element, home: Href, prefix: str, *, deep: bool = False) -> di
     return found
 
 
-def put_in_place(root: Element, known: Iterable[Element], found: Iterable[Element]) -> None:
-    """Put responses in the place of others in a multistatus, which are the only ones about something."""
+def rows(root: Element, home: Href, prefix: str) -> Iterator[Row]:
+    """The direct members of a home as lines of its page, of what a multistatus says of them."""
+    for name, (response, *_) in by_name(root, home, prefix).items():
+        href = path_of(response, prefix)
+        prop = f"{D('propstat')}/{D('prop')}/"
+        length = response.findtext(prop + D("getcontentlength"), "")
+        about = f"{length} bytes" if length else response.findtext(prop + D("displayname"), "")
+        is_away = _status(response) is not None
+        yield Row(name, href is not None and href.collection, "away" if is_away else about)
+
+
+def put_in_place(root: Element, known: Sequence[Element], found: Iterable[Element]) -> None:
+    """Put responses in the place of others in a multistatus, which are the only ones about something; or at the end."""
+    places = [root.index(each) for each in known]
     for each in known:
         root.remove(each)
-    for number, each in enumerate(found, start=len(root.findall(D("response")))):
+    for number, each in enumerate(found, start=min(places, default=len(root.findall(D("response"))))):
         root.insert(number, each)
 
 
