@@ -21,7 +21,7 @@ from calserver.calendars import notifications
 from calserver.calendars.provision import CALENDAR_HOME, OWNERS, SHARED_CALENDAR
 from calserver.dav import xml
 from calserver.names import CALSERVER
-from calserver.store import BRANCH, Collection, NameTaken, Tie, Transaction
+from calserver.store import BRANCH, Collection, NameTaken, Principal, Tie, Transaction
 
 SIGNPOST: Final = "signpost"
 """The kind of signposts."""
@@ -156,6 +156,12 @@ def here(txn: Transaction, principal_ids: Iterable[int]) -> frozenset[int]:
 def signposts(txn: Transaction, kind: str, uid: str) -> Sequence[Signpost]:
     """Those in the home of a principal."""
     return [Signpost.of(row) for row in txn.collections.in_home(kind, uid, CALENDAR_HOME, SIGNPOST)]
+
+
+def split(txn: Transaction, principal_ids: Iterable[int]) -> Sequence[Principal]:
+    """Those of some principals who are here, and have calendars in their homes that are elsewhere."""
+    rows = txn.collections.in_homes(principal_ids, CALENDAR_HOME, (SIGNPOST,))
+    return txn.principals.get_many({each.principal_id for each in rows if each.kind == SIGNPOST})
 
 
 def counting(txn: Transaction, principal_ids: Iterable[int]) -> Mapping[int, frozenset[str]]:

@@ -6,6 +6,7 @@ An invitation is answered at the node of the sharer, wherever the answer arrives
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from http import HTTPStatus
 from typing import Any, Final
 
 import attrs
@@ -14,6 +15,7 @@ from twisted.logger import Logger
 from calserver import caldav, calendars, dav
 from calserver.auth import Login
 from calserver.calendars import branches
+from calserver.cluster import parts
 from calserver.cluster.calls import Caller, Declined
 from calserver.cluster.envoy import Envoy, Heard
 from calserver.cluster.homes import PAGES, XML, Home, together
@@ -21,10 +23,10 @@ from calserver.cluster.paths import At
 from calserver.cluster.places import Places, Whose
 from calserver.cluster.relay import NodeAway, NodeSilent
 from calserver.cluster.spanning import Ask
-from calserver.dav import Href, Refusal, ValidSyncToken, xml
-from calserver.directory import ANONYMOUS
+from calserver.dav import Depth, Href, Refusal, ValidSyncToken, xml
+from calserver.directory import ANONYMOUS, Actor
 from calserver.names import D
-from calserver.store import Store, Transaction
+from calserver.store import Held, Principal, Store, Transaction
 from calserver.tree import HOME_SEGMENTS
 from calserver.web import DavAdapter, Handler, Request, Running
 
@@ -73,16 +75,20 @@ class Branches:
             path: below the DAV root, escaped.
             answer: answers it where it concerns this node alone.
         """
-        if request.method not in _METHODS or not path.strip("/").startswith(caldav.mount.name):
+        if request.method not in _METHODS:
             return None
         segments = Href.parse(path).segments
+        if segments[:1] not in ((), (caldav.mount.name,)):
+            return None
         whose = self.places.whose(path)
         if whose is None:
-            return None
+            return self._look_from_above(request, path, answer) if self._is_deep(request, path) else None
         if request.method == b"POST":
             is_reply = len(segments) == HOME_SEGMENTS or segments[HOME_SEGMENTS] == calendars.NOTIFICATIONS
             return self._reply(request, path, whose, answer) if is_reply and b"invite-reply" in request.body else None
         return self._look(request, path, whose, answer) if len(segments) == HOME_SEGMENTS else None
+
+    # -- homes ---------------------------------------------------------------------------------------------------------
 
     async def _look(self, request: Request, path: str, whose: Whose, answer: Handler) -> None:
         if not (await self.places.reside(whose)).signposts:
@@ -93,16 +99,69 @@ class Branches:
             await self.refresh(whose)
             home = self._home(request, login, path)
             heard = await home.own()
-            known = await self.adapter.store.read(lambda txn: branches.signposts(txn, *whose))
-            ways = (await self.places.reside(whose)).signposts
             try:
-                heard = await home.completed(heard, {each.name: each for each in known}, ways)
+                heard = await home.completed(heard, *await self._known(whose))
             except ValidSyncToken as refused:
                 body = xml.error(dav.condition(refused), xml.element(D("responsedescription"), refused.reason))
                 heard = Heard(refused.status, (xml.CONTENT_TYPE,), body)
             request.respond(heard.status, heard.fields, heard.body)
 
         await self.ask(request, path, request.body, look)
+
+    def _is_deep(self, request: Request, path: str) -> bool:
+        """Whether a request above homes is about what is in them."""
+        if request.method == b"PROPFIND":
+            asked = self.adapter.value(request, path, request.body, ANONYMOUS)
+            return asked.parsed(dav.depth) in (None, Depth.INFINITY)
+        return request.method == b"REPORT" and b"principal-match" in request.body
+
+    async def _look_from_above(self, request: Request, path: str, answer: Handler) -> None:
+        """Answer a listing of homes, and all that is in them, for who sees them."""
+
+        async def look(login: Login) -> None:
+            people = await self._split(login.actor)
+            if not people:
+                await _running(answer(request))
+                return
+            await together([self.refresh((each.kind, each.uid)) for each in people])
+            above = attrs.evolve(self._home(request, login, path), seconds=SECONDS)
+            heard = await above.own()
+            if heard.status == HTTPStatus.MULTI_STATUS:
+                heard = await self._filled(above, heard, [(each.kind, each.uid) for each in people])
+            request.respond(heard.status, heard.fields, heard.body)
+
+        await self.ask(request, path, request.body, look)
+
+    async def _filled(self, above: Home, heard: Heard, people: Iterable[Whose]) -> Heard:
+        """A listing, with what other nodes say of what is in the homes of some people."""
+        root = parts.read(heard.body)
+        responses = parts.by_home(root, above.asked.prefix)
+        homes = {whose: caldav.mount.home_href(*whose) for whose in people}
+
+        async def fill(whose: Whose, href: Href) -> None:
+            known, ways = await self._known(whose)
+            await attrs.evolve(above, href=href).fill(root, responses[href], known, ways)
+
+        await together([fill(whose, href) for whose, href in homes.items() if href in responses])
+        return attrs.evolve(heard, body=parts.written(root))
+
+    async def _split(self, actor: Actor) -> Sequence[Principal]:
+        """Of whose homes, that somebody sees, a part is elsewhere; nobody while one of them is on the way."""
+
+        def look(txn: Transaction) -> Sequence[Principal]:
+            seen = [each.id for each in txn.principals.list()] if actor.administrator else [actor.principal_id or 0]
+            return branches.split(txn, seen)
+
+        try:
+            found: Sequence[Principal] = await self.adapter.store.read(look)
+        except Held:
+            return ()
+        return found
+
+    async def _known(self, whose: Whose) -> tuple[Mapping[str, branches.Signpost], Mapping[str, At]]:
+        """The signposts in a home, and where they lead to."""
+        known = await self.adapter.store.read(lambda txn: branches.signposts(txn, *whose))
+        return {each.name: each for each in known}, (await self.places.reside(whose)).signposts
 
     def _home(self, request: Request, login: Login, path: str) -> Home:
         """The home in which a path is, and the request about it."""

@@ -5,21 +5,21 @@ are asked, all at once, and what they say takes the place of the signposts. What
 by 503; of busy time it is left out.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import attrs
-from twisted.internet.defer import Deferred, FirstError, gatherResults
+from twisted.internet.defer import Deferred, DeferredSemaphore, FirstError, gatherResults
 from twisted.logger import Logger
 
 from calserver import caldav, dav
 from calserver.auth import Login
 from calserver.calendars import branches
 from calserver.cluster import parts
-from calserver.cluster.envoy import Envoy, Heard
+from calserver.cluster.envoy import SECONDS, Envoy, Heard
 from calserver.cluster.paths import At
 from calserver.cluster.relay import NodeAway, NodeSilent, request_fields
 from calserver.dav import Depth, Element, Href, ValidSyncToken, xml
@@ -36,6 +36,9 @@ _LEFT_OUT: Final = frozenset({b"accept-encoding", b"range"})
 _OF_HOME: Final = frozenset({b"depth", b"prefer", b"content-type"})
 _ROWS: Final = b'<propfind xmlns="DAV:"><prop><displayname/><getcontentlength/></prop></propfind>'
 
+T = TypeVar("T")
+AT_ONCE: Final = 8
+"""How many questions of one request are asked at a time."""
 Questions = Callable[..., Awaitable[Sequence[Element]]]
 """`Home._ask` of one calendar."""
 
@@ -50,6 +53,7 @@ class Home:
         login: who the client is.
         asked: the question; mostly the request as a value.
         href: of the home.
+        seconds: how long another node is waited for.
     """
 
     envoy: Envoy
@@ -57,6 +61,7 @@ class Home:
     login: Login
     asked: dav.Request
     href: Href
+    seconds: float = SECONDS
 
     @property
     def fields(self) -> Mapping[bytes, list[bytes]]:
@@ -72,7 +77,8 @@ class Home:
         self, at: At, path: str, body: bytes, fields: Mapping[bytes, list[bytes]], method: str | None = None
     ) -> Heard:
         """What a node answers."""
-        return await self.envoy.hear(at, self.request, self.login, path, body, fields, method)
+        seconds = SECONDS if at == self._here else self.seconds
+        return await self.envoy.hear(at, self.request, self.login, path, body, fields, method, seconds)
 
     async def completed(self, heard: Heard, known: Mapping[str, branches.Signpost], ways: Mapping[str, At]) -> Heard:
         """The own answer, with what other nodes say.
@@ -87,7 +93,7 @@ class Home:
         """
         if heard.status == HTTPStatus.MULTI_STATUS:
             root = parts.read(heard.body)
-            await self.fill(root, known, ways)
+            await self.fill(root, list(root.iterchildren(D("response"))), known, ways)
             return attrs.evolve(heard, body=parts.written(root))
         if heard.status != HTTPStatus.OK:
             return heard
@@ -100,19 +106,46 @@ class Home:
 
     # -- properties and objects ----------------------------------------------------------------------------------------
 
-    async def fill(self, root: Element, known: Mapping[str, branches.Signpost], ways: Mapping[str, At]) -> None:
-        """Put what other nodes say in the place of signposts in a multistatus; see `completed`."""
+    async def fill(
+        self,
+        root: Element,
+        responses: Sequence[Element],
+        known: Mapping[str, branches.Signpost],
+        ways: Mapping[str, At],
+    ) -> None:
+        """Put what other nodes say in the place of what is said of signposts in a multistatus.
+
+        Args:
+            root: the multistatus.
+            responses: those in it that are about the home and what is in it.
+            known: see `completed`.
+            ways: the same.
+        """
         asked = self.asked
         question = asked.parsed(xml.body) if asked.method == "REPORT" else None
         tag = None if question is None else question.tag
-        places = parts.by_name(root, self.href, asked.prefix, deep=tag == C("calendar-multiget"))
+        places = parts.by_name(responses, self.href, asked.prefix, deep=tag == C("calendar-multiget"))
+        places = {name: some for name, some in places.items() if name in known}
+        if tag == D("principal-match"):
+            await self._match(root, places, ways)
+            return
         if tag == C("calendar-query") and asked.parsed(dav.depth) is Depth.INFINITY:
             places = {name: [] for name in known}
-        places = {name: responses for name, responses in places.items() if name in known}
         told = await together([self._told(question, known[name], ways.get(name), places[name]) for name in places])
-        for (name, responses), found in zip(places.items(), told, strict=True):
-            path = asked.prefix + str(self._child(name))
-            parts.put_in_place(root, responses, [parts.away(path)] if found is None else found)
+        for (name, some), found in zip(places.items(), told, strict=True):
+            parts.put_in_place(root, some, [self._away(name)] if found is None else found)
+
+    async def _match(self, root: Element, places: Mapping[str, Sequence[Element]], ways: Mapping[str, At]) -> None:
+        """Put in their place what matches (RFC 3744 section 9.3): it is a node that knows what is in its branch."""
+        for some in places.values():
+            parts.put_in_place(root, some, ())
+        nodes = sorted({each.node for each in ways.values()})
+        for node, heard in zip(nodes, await together(map(self._of_branch, nodes)), strict=True):
+            found = [self._away(name) for name, each in ways.items() if each.node == node]
+            if heard is not None:
+                answer = parts.read(heard.body) if heard.status == HTTPStatus.MULTI_STATUS else ()
+                found = [each for each in answer if each.tag == D("response")]
+            parts.put_in_place(root, (), found)
 
     async def _told(
         self, question: Element | None, known: branches.Signpost, at: At | None, responses: Sequence[Element]
@@ -173,7 +206,7 @@ class Home:
         if heard.status != HTTPStatus.MULTI_STATUS:
             return page
         root = parts.read(heard.body)
-        await attrs.evolve(self, asked=asked).fill(root, known, ways)
+        await attrs.evolve(self, asked=asked).fill(root, list(root), known, ways)
         return attrs.evolve(page, body=page_of(self.href, parts.rows(root, self.href, asked.prefix)))
 
     # -- busy time -----------------------------------------------------------------------------------------------------
@@ -183,21 +216,21 @@ class Home:
     ) -> Heard:
         """When the owner is busy (RFC 4791 section 7.10), by what the sharee wants to count at other nodes, too."""
         nodes = {ways[name].node for name, each in known.items() if name in ways and not each.transparent}
-        told = await together([self._busy_at(each) for each in sorted(nodes)])
-        texts = [own.body, *(each for each in told if each is not None)]
-        return attrs.evolve(
-            own, body=caldav.free_busy_joined(texts, caldav.free_busy_asked(question), datetime.now(UTC))
-        )
+        told = await together(map(self._of_branch, sorted(nodes)))
+        texts = [own.body, *(each.body for each in told if each is not None and each.status == HTTPStatus.OK)]
+        when = caldav.free_busy_asked(question)
+        return attrs.evolve(own, body=caldav.free_busy_joined(texts, when, datetime.now(UTC)))
 
-    async def _busy_at(self, node: str) -> bytes | None:
-        """What a node says of its branch of the home; None if it is away, or says nothing to who asks."""
+    # -- branches ------------------------------------------------------------------------------------------------------
+
+    async def _of_branch(self, node: str) -> Heard | None:
+        """What a node answers to the same about its branch of the home; None if it is away."""
         fields = {name: each for name, each in self.fields.items() if name in (b"depth", b"content-type")}
         try:
-            heard = await self.hear(At(node, part=True), str(self.href), self.asked.body, fields, self.asked.method)
+            return await self.hear(At(node, part=True), str(self.href), self.asked.body, fields, self.asked.method)
         except (NodeAway, NodeSilent) as error:
-            log.warn("{node} does not say when {home} is busy there: {error}", node=node, home=self.href, error=error)
+            log.warn("{node} says nothing of its part of {home}: {error}", node=node, home=self.href, error=error)
             return None
-        return heard.body if heard.status == HTTPStatus.OK else None
 
     # -- paths ---------------------------------------------------------------------------------------------------------
 
@@ -208,15 +241,19 @@ class Home:
     def _child(self, name: str) -> Href:
         return Href((*self.href.segments, name), collection=True)
 
+    def _away(self, name: str) -> Element:
+        return parts.away(self.asked.prefix + str(self._child(name)))
+
 
 _GONE: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.FORBIDDEN})
 
 
-async def together(asking: Iterable[Any]) -> Sequence[Any]:
-    """What all say, asked at once; raises what the first raises that fails."""
+async def together(asking: Iterable[Coroutine[Any, Any, T]]) -> Sequence[T]:
+    """What all say, some asked at a time; raises what the first raises that fails."""
+    room = DeferredSemaphore(AT_ONCE)
     try:
-        found: Sequence[Any] = await gatherResults(
-            [Deferred.fromCoroutine(each) for each in asking], consumeErrors=True
+        found: Sequence[T] = await gatherResults(
+            [room.run(Deferred.fromCoroutine, each) for each in asking], consumeErrors=True
         )
     except FirstError as error:
         cause: Any = error.subFailure.value

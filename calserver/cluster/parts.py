@@ -166,11 +166,21 @@ def homes_of(mounts: Mapping[str, Iterable[str]], place: Href, kind: str, uid: s
 # -- homes with branches -----------------------------------------------------------------------------------------------
 
 
-def by_name(root: Element, home: Href, prefix: str, *, deep: bool = False) -> dict[str, list[Element]]:
-    """The responses about direct members of a home, or if `deep` about what is in these, by the members' names."""
+def by_home(root: Element, prefix: str) -> Mapping[Href, list[Element]]:
+    """The responses about homes and what is in them, by the home."""
+    found: dict[Href, list[Element]] = {}
+    for each in root.iterchildren(D("response")):
+        href = path_of(each, prefix)
+        if href is not None and len(href.segments) >= HOME_SEGMENTS:
+            found.setdefault(Href(href.segments[:HOME_SEGMENTS], collection=True), []).append(each)
+    return found
+
+
+def by_name(responses: Iterable[Element], home: Href, prefix: str, *, deep: bool = False) -> dict[str, list[Element]]:
+    """Those about direct members of a home, or if `deep` about what is in these, by the members' names."""
     found: dict[str, list[Element]] = {}
     level = len(home.segments)
-    for each in root.iterchildren(D("response")):
+    for each in responses:
         href = path_of(each, prefix)
         if href is not None and len(href.segments) - deep > level and href.within(home):
             found.setdefault(href.segments[level], []).append(each)
@@ -179,7 +189,7 @@ def by_name(root: Element, home: Href, prefix: str, *, deep: bool = False) -> di
 
 def rows(root: Element, home: Href, prefix: str) -> Iterator[Row]:
     """The direct members of a home as lines of its page, of what a multistatus says of them."""
-    for name, (response, *_) in by_name(root, home, prefix).items():
+    for name, (response, *_) in by_name(root.iterchildren(D("response")), home, prefix).items():
         href = path_of(response, prefix)
         prop = f"{D('propstat')}/{D('prop')}/"
         length = response.findtext(prop + D("getcontentlength"), "")

@@ -9,6 +9,7 @@ from calserver.cluster.parts import (
     Listing,
     SyncQuestion,
     away,
+    by_home,
     by_name,
     holes,
     homes_of,
@@ -112,9 +113,12 @@ def test_what_is_elsewhere_is_found_at_any_depth_and_filled_in() -> None:
 
 
 def test_responses_are_found_by_the_members_of_a_home_that_they_are_about() -> None:
-    root = read(body("calendars/user/ann/", "calendars/user/ann/x/", "calendars/user/ann/x/a.ics", "drive/user/ann/x"))
+    paths = ["calendars/user/ann/", "calendars/user/ann/x/", "calendars/user/ann/x/a.ics", "drive/user/ann/x"]
+    root = read(body("calendars/", *paths))
     assert {name: len(some) for name, some in by_name(root, home("ann"), "/dav/").items()} == {"x": 2}
     assert {name: len(some) for name, some in by_name(root, home("ann"), "/dav/", deep=True).items()} == {"x": 1}
+    drive = Href(("drive", "user", "ann"), collection=True)
+    assert {place: len(some) for place, some in by_home(root, "/dav/").items()} == {home("ann"): 3, drive: 1}
 
 
 def test_responses_are_put_in_the_place_of_others() -> None:

@@ -179,6 +179,11 @@ def used(play: Play, shared: str) -> None:
     play.see("bob", "PROPFIND", BOB, PROPFIND, Depth="infinity")
     query = f"<C:calendar-query {SPACES}><prop><getetag/></prop><C:filter><C:comp-filter name='VCALENDAR'/></C:filter>"
     play.page("bob", BOB)
+    for who, place in (("bob", "/dav/calendars/"), ("admin", "/dav/calendars/user/"), ("carol", "/dav/")):
+        play.see(who, "PROPFIND", place, PROPFIND, Depth="infinity")
+    for who, place in (("bob", BOB), ("bob", "/dav/calendars/"), ("ann", "/dav/calendars/user/")):
+        match = "<principal-property><owner/></principal-property><prop><displayname/></prop>"
+        play.see(who, "REPORT", place, f"<principal-match {SPACES}>{match}</principal-match>", **XML)
     play.see("bob", "REPORT", shared, f"{query}</C:calendar-query>", Depth="1", **XML)
     play.see("bob", "REPORT", BOB, f"{query}</C:calendar-query>", Depth="infinity", **XML)
     several = "".join(f"<href>{each}first.ics</href>" for each in (shared, f"{BOB}Default/", f"{BOB}Nothing/"))
