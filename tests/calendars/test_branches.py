@@ -9,7 +9,7 @@ from calserver.calendars import branches, notifications, provision, sharing
 from calserver.calendars.branches import MOST_TOLD, SIGNPOST, Shared, Signpost
 from calserver.calendars.notifications import TIDINGS, Tidings
 from calserver.config import Calendars
-from calserver.store import BRANCH, Collection, Draft, Principal, Store, Transaction
+from calserver.store import BRANCH, Collection, Draft, Principal, Store, Tie, Transaction
 
 
 @attrs.frozen
@@ -142,6 +142,26 @@ def test_what_is_in_a_branch_comes_into_the_home_when_the_sharee_does(store: Sto
     store.read_now(check)
     store.write_now(lambda txn: branches.join(txn, people.bob.id))
     store.read_now(check)
+
+
+def test_who_shares_a_calendar_leaves_and_comes_back_as_often_as_it_happens(store: Store, people: People) -> None:
+    bound = store.write_now(lambda txn: accept(txn, people))
+
+    def leave(txn: Transaction) -> Sequence[Tie]:
+        ties: Sequence[Tie] = txn.ties.crossing([people.ann.id])
+        branches.part(txn, [people.ann.id], ties)
+        assert branches.told(txn, people.bob.id) == []
+        return ties
+
+    def come_back(txn: Transaction) -> None:
+        for each in ties:
+            txn.ties.fasten(each.source, branches.home_for(txn, people.bob.id).id, each.row)
+
+    for _ in range(3):
+        ties = store.write_now(leave)
+        store.write_now(come_back)
+        (found,) = store.read_now(lambda txn: branches.told(txn, people.bob.id))
+        assert (found.name, found.resource_id) == (bound.name, bound.resource_id)
 
 
 # -- at the node of the sharee -----------------------------------------------------------------------------------------
