@@ -216,6 +216,25 @@ def test_a_signpost_knows_what_goes_with_a_revision_of_the_home(store: Store, pe
     assert {store.read_now(signposts)["x"].known_at(revision) for revision in seen} == {None}
 
 
+def test_a_signpost_knows_the_time_when_the_calendar_was_in_the_home(store: Store, people: People) -> None:
+    """Sharer and sharee had the same numbers then."""
+
+    def together(txn: Transaction) -> int:
+        provision(txn, people.bob, Calendars())
+        accept(txn, people)
+        return home(txn, people.bob).revision
+
+    def apart(txn: Transaction) -> int:
+        branches.part(txn, [people.ann.id], txn.ties.crossing([people.ann.id]))
+        return home(txn, people.bob).revision
+
+    before, after = store.write_now(together), store.write_now(apart)
+    (found,) = store.read_now(lambda txn: branches.signposts(txn, "user", "bob"))
+    assert before < after
+    assert found.known_at(before) == before
+    assert found.known_at(after) == found.shared.revision
+
+
 def test_what_the_sharee_has_made_is_not_taken_away_by_a_signpost(store: Store, people: People) -> None:
     def work(txn: Transaction) -> None:
         branches.follow(txn, people.ann.id, [shared(people, "Default", 5)], ())

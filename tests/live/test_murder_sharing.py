@@ -3,13 +3,15 @@
 import re
 from collections.abc import Iterator
 from itertools import count
-from pathlib import Path
 
 import pytest
-from daemon import Answer, calserver
+from daemon import Answer
 from diaries import Diaries
 from lxml import etree
+from moves import Moves
 from murder import Murder
+from organizations import until
+from working import Client, Going
 
 ANN, BOB, CAROL = (f"/dav/calendars/user/{who}/" for who in ("ann", "bob", "carol"))
 SPACES = 'xmlns="DAV:" xmlns:D="DAV:" xmlns:CS="http://calendarserver.org/ns/"'
@@ -287,16 +289,24 @@ def test_calendars_are_shared_with_people_at_another_node_as_with_others(cluster
 
 WAYS = (("ann", "b2"), ("bob", "b1"), ("ann", "b1"), ("bob", "b2"))
 """From where everybody was back to there: sharer and sharees come together, and part."""
+MOVES = ("b2", "b1", "b2", "b1")
+"""Of the sharer, with whom one sharee and the other one are."""
 
 
-@pytest.fixture
-def moving(tmp_path: Path) -> Iterator[Murder]:
+@pytest.fixture(scope="module")
+def moving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Murder]:
     """A cluster of its own: what people leave behind who move is seen for a minute."""
-    with Murder(tmp_path) as running:
+    with Murder(tmp_path_factory.mktemp("moving")) as running:
         yield running
 
 
-def test_sharers_and_sharees_move_one_by_one(moving: Murder) -> None:
+@pytest.fixture(scope="module")
+def moves(moving: Murder) -> Iterator[Moves]:
+    with Moves(moving.front.config) as running:
+        yield running
+
+
+def test_sharers_and_sharees_move_one_by_one(moving: Murder, moves: Moves) -> None:
     cluster = moving
     play = Play(cluster.front)
     play.see("ann", "MKCALENDAR", f"{ANN}Team/")
@@ -309,7 +319,7 @@ def test_sharers_and_sharees_move_one_by_one(moving: Murder) -> None:
     homes = {who: play.sync(who, f"/dav/calendars/user/{who}/", "", "1") for who in shared}
     written: list[str] = []
     for number, (mover, node) in enumerate(WAYS):
-        calserver("cluster", "move", mover, node, "--config", cluster.front.config)
+        moves.move([mover], node)
         for writer, place in places.items():
             name = f"{number}-{writer}.ics"
             assert play.ask(writer, "PUT", place + name, event(name)).status == 201, (mover, node, writer)
@@ -357,3 +367,53 @@ def names(server: Diaries, who: str, place: str) -> list[str]:
     answer = server.by(who).request("PROPFIND", place, Depth="1")
     assert answer.status == 207, answer
     return [each for each in re.findall(r"<D:href>([^<]+)</D:href>", answer.text) if not each.endswith("/")]
+
+
+class Writer:
+    """Writes into a calendar, removes some of it, and keeps a copy of it, again and again."""
+
+    def __init__(self, server: Diaries, who: str, place: str) -> None:
+        self.client = Client(server, who, place)
+        self.left: set[str] = set()
+        """Names of what is there of what this one has written."""
+
+    def work(self, number: int) -> None:
+        name = f"{self.client.who}-{number}.ics"
+        self.client.put(name, event(name))
+        self.left.add(name)
+        if number % 3 == 2:
+            gone = f"{self.client.who}-{number - 1}.ics"
+            assert self.client.request("DELETE", self.client.place + gone).status in (204, 404)  # told 503 before
+            self.left.remove(gone)
+        self.client.sync()
+
+
+def test_a_shared_calendar_is_used_while_its_sharer_moves(moving: Murder, moves: Moves) -> None:
+    """All see what all have written, once; a home is synchronized anew where sharer and sharee come together."""
+    front = moving.front
+    play = Play(front)
+    play.see("ann", "MKCALENDAR", f"{ANN}Team/")
+    play.share(f"{ANN}Team/", "bob", "carol")
+    places = {who: play.reply(who, play.notice(who)[1], "invite-accepted") for who in ("bob", "carol")}
+    writers = [Writer(front, who, place) for who, place in {"ann": f"{ANN}Team/", **places}.items()]
+    homes = [Client(front, who, f"/dav/calendars/user/{who}/", deep=True) for who in places]
+    going = [Going(each.work) for each in writers]
+    going += [Going(lambda _, each=each: each.sync()) for each in homes]  # type: ignore[misc]
+    for node in MOVES:
+        goals = {each: each.times + 2 for each in going}
+        until(lambda: all(each.has(times) for each, times in goals.items()))  # noqa: B023
+        assert [each["node"] for each in moves.move(["ann"], node)] == [node]
+    for each in going:
+        each.stop()
+    left = sorted(name for each in writers for name in each.left)
+    for writer in writers:
+        writer.client.sync()
+        assert sorted(path.removeprefix(writer.client.place) for path in writer.client.known) == left
+        assert writer.client.known == writer.client.listing()
+        assert writer.client.anew == 0, writer.client.who
+    for home in homes:
+        home.sync()
+        assert home.known == home.listing()
+        assert home.anew <= MOVES.count({"bob": "b2", "carol": "b1"}[home.who]), home.who
+    assert len({tuple(sorted(each.client.known.values())) for each in writers}) == 1
+    assert play.ask("ann", "DELETE", f"{ANN}Team/").status == 204
