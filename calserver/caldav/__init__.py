@@ -8,6 +8,8 @@ from calserver.caldav.apple import calendarserver
 from calserver.caldav.bulk import bulk_change
 from calserver.caldav.davsharing import dav_sharing
 from calserver.caldav.foreign import told
+from calserver.caldav.freebusy import asked as free_busy_asked
+from calserver.caldav.freebusy import joined as free_busy_joined
 from calserver.caldav.homes import branches, mount
 from calserver.caldav.inquiry import Asking, Part, Told
 from calserver.caldav.inquiry import reply as freebusy_reply
@@ -31,6 +33,8 @@ __all__ = [
     "calendarserver_publishing",
     "calendarserver_sharing",
     "dav_sharing",
+    "free_busy_asked",
+    "free_busy_joined",
     "freebusy_reply",
     "invite_reply",
     "mount",

@@ -21,7 +21,7 @@ from calserver.calendars import notifications
 from calserver.calendars.provision import CALENDAR_HOME, OWNERS, SHARED_CALENDAR
 from calserver.dav import xml
 from calserver.names import CALSERVER
-from calserver.store import BRANCH, Collection, NameTaken, Tie, Transaction
+from calserver.store import BRANCH, Collection, NameTaken, Principal, Tie, Transaction
 
 SIGNPOST: Final = "signpost"
 """The kind of signposts."""
@@ -111,6 +111,8 @@ class Signpost:
     transparent: bool
     told: tuple[tuple[int, int], ...]
     """Revisions of the home, each with that which the shared calendar had after it, the oldest first."""
+    joint: int = 0
+    """The revision of the home up to which it had the same numbers: the calendar was in the home until then."""
 
     @classmethod
     def of(cls, row: Collection) -> "Signpost":
@@ -140,7 +142,8 @@ class Signpost:
 
     def known_at(self, revision: int) -> int | None:
         """The revision of the shared calendar that goes with one of the home; None where that is forgotten."""
-        return next((there for home, there in reversed(self.told) if home < revision), None)
+        known = next((there for home, there in reversed(self.told) if home < revision), None)
+        return revision if known is None and revision <= self.joint else known
 
     def after(self, home: int, shared: Shared) -> "Signpost":
         """The same, when the shared calendar has changed after a revision of the home."""
@@ -156,6 +159,12 @@ def here(txn: Transaction, principal_ids: Iterable[int]) -> frozenset[int]:
 def signposts(txn: Transaction, kind: str, uid: str) -> Sequence[Signpost]:
     """Those in the home of a principal."""
     return [Signpost.of(row) for row in txn.collections.in_home(kind, uid, CALENDAR_HOME, SIGNPOST)]
+
+
+def split(txn: Transaction, principal_ids: Iterable[int]) -> Sequence[Principal]:
+    """Those of some principals who are here, and have calendars in their homes that are elsewhere."""
+    rows = txn.collections.in_homes(principal_ids, CALENDAR_HOME, (SIGNPOST,))
+    return txn.principals.get_many({each.principal_id for each in rows if each.kind == SIGNPOST})
 
 
 def counting(txn: Transaction, principal_ids: Iterable[int]) -> Mapping[int, frozenset[str]]:
@@ -243,7 +252,7 @@ def unpack(txn: Transaction, principal_id: int, packed: Mapping[str, Any]) -> No
         if sharee in there:
             txn.ties.fasten(source, home_for(txn, sharee).id, row)
     for each in packed["posts"]:
-        _add(txn, home.id, Shared(**each))
+        _add(txn, home.id, Shared(**each), was_there=True)
     join(txn, principal_id)
     _welcome(txn, home)
 
@@ -274,17 +283,19 @@ def part(txn: Transaction, left: Container[int], ties: Iterable[Tie]) -> None:
         if home.kind == BRANCH:
             txn.collections.remove(bound.id)
         else:
-            txn.ties.detach(bound.id, SIGNPOST, _post(home.revision, Shared.of(each.bound, each.sharer)).properties)
+            made = _post(home.revision, Shared.of(each.bound, each.sharer), was_there=True)
+            txn.ties.detach(bound.id, SIGNPOST, made.properties)
 
 
-def _post(home: int, shared: Shared) -> Signpost:
-    """A new signpost, made after a revision of the home."""
+def _post(home: int, shared: Shared, *, was_there: bool) -> Signpost:
+    """A new signpost, made after a revision of the home, perhaps for what was in the home until then."""
     return Signpost(
         name=shared.name,
         sharer=shared.sharer,
         resource_id=shared.resource_id,
         transparent=shared.transparent,
         told=((home, shared.revision),),
+        joint=home if was_there else 0,
     )
 
 
@@ -294,8 +305,8 @@ def _update(txn: Transaction, home_id: int, row: Collection, known: Signpost, sh
         txn.collections.update(attrs.evolve(row, properties=changed.properties))
 
 
-def _add(txn: Transaction, home_id: int, shared: Shared) -> None:
-    made = _post(_revision(txn, home_id), shared)
+def _add(txn: Transaction, home_id: int, shared: Shared, *, was_there: bool = False) -> None:
+    made = _post(_revision(txn, home_id), shared, was_there=was_there)
     with suppress(NameTaken):  # what the sharee has made under the name of an invitation hides what is shared
         txn.collections.add(home_id, shared.name, SIGNPOST, properties=made.properties)
 

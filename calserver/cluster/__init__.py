@@ -8,8 +8,9 @@ on which nobody is placed. What is copied or moved from one node to another goes
 nodes do, `carriage` what the one does that asks them. `gathering` asks several nodes for what they have together, and
 `conditions` what an If header says of theirs; `spanning` finds the requests that need one of these.
 
-Calendars are shared with people at any node: `tidings` carries what these are told, `branches` puts together homes of
-which a part is at the nodes of sharers, `places` knows what is where.
+Calendars are shared with people at any node: `tidings` carries what these are told, `branches` finds the
+requests for homes of which a part is at the nodes of sharers, `homes` puts the answers together, `places` knows what is
+where.
 
 People go to other nodes while everybody works on: the command line says what is to be done next (`mover`), the nodes do
 it (`removal`), asked over HTTP with assertions, too (`calls`).

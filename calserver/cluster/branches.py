@@ -5,13 +5,11 @@ what has changed there, so that tags and sync tokens of the home are right; thos
 An invitation is answered at the node of the sharer, wherever the answer arrives.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from functools import partial
+from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
 import attrs
-from twisted.internet.defer import Deferred, FirstError, gatherResults
 from twisted.logger import Logger
 
 from calserver import caldav, calendars, dav
@@ -20,15 +18,16 @@ from calserver.calendars import branches
 from calserver.cluster import parts
 from calserver.cluster.calls import Caller, Declined
 from calserver.cluster.envoy import Envoy, Heard
+from calserver.cluster.homes import PAGES, XML, Home, together
 from calserver.cluster.paths import At
 from calserver.cluster.places import Places, Whose
-from calserver.cluster.relay import NodeAway, NodeSilent, request_fields
+from calserver.cluster.relay import NodeAway, NodeSilent
 from calserver.cluster.spanning import Ask
-from calserver.dav import Depth, Element, Href, Refusal, ValidSyncToken, xml
-from calserver.directory import ANONYMOUS
-from calserver.names import C, D
-from calserver.store import Store, Transaction
-from calserver.tree import HOME_SEGMENTS, Token
+from calserver.dav import Depth, Href, Refusal, ValidSyncToken, xml
+from calserver.directory import ANONYMOUS, Actor
+from calserver.names import D
+from calserver.store import Held, Principal, Store, Transaction
+from calserver.tree import HOME_SEGMENTS
 from calserver.web import DavAdapter, Handler, Request, Running
 
 log = Logger()
@@ -37,8 +36,6 @@ BRANCH: Final = "branch"
 """The act by which a node is asked what is in a branch."""
 SECONDS: Final = 5.0
 """How long a node is waited for that is asked what is in a branch."""
-_XML: Final = [b"application/xml; charset=utf-8"]
-_LEFT_OUT: Final = (b"accept-encoding", b"depth", b"prefer", b"content-type")
 
 
 async def in_branch(store: Store, asked: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -78,16 +75,20 @@ class Branches:
             path: below the DAV root, escaped.
             answer: answers it where it concerns this node alone.
         """
-        if request.method not in _METHODS or not path.strip("/").startswith(caldav.mount.name):
+        if request.method not in _METHODS:
             return None
         segments = Href.parse(path).segments
+        if segments[:1] not in ((), (caldav.mount.name,)):
+            return None
         whose = self.places.whose(path)
         if whose is None:
-            return None
+            return self._look_from_above(request, path, answer) if self._is_deep(request, path) else None
         if request.method == b"POST":
             is_reply = len(segments) == HOME_SEGMENTS or segments[HOME_SEGMENTS] == calendars.NOTIFICATIONS
             return self._reply(request, path, whose, answer) if is_reply and b"invite-reply" in request.body else None
         return self._look(request, path, whose, answer) if len(segments) == HOME_SEGMENTS else None
+
+    # -- homes ---------------------------------------------------------------------------------------------------------
 
     async def _look(self, request: Request, path: str, whose: Whose, answer: Handler) -> None:
         if not (await self.places.reside(whose)).signposts:
@@ -96,20 +97,77 @@ class Branches:
 
         async def look(login: Login) -> None:
             await self.refresh(whose)
-            home = Home(self.envoy, request, login, path)
-            heard = await home.hear(At(self.envoy.identity.name, part=True), path, request.body, home.fields)
-            if heard.status == HTTPStatus.MULTI_STATUS:
-                known = await self.adapter.store.read(lambda txn: branches.signposts(txn, *whose))
-                ways = (await self.places.reside(whose)).signposts
-                asked = self.adapter.value(request, path, request.body, ANONYMOUS)
-                try:
-                    heard = await home.filled(heard, asked, {each.name: each for each in known}, ways)
-                except ValidSyncToken as refused:
-                    body = xml.error(dav.condition(refused), xml.element(D("responsedescription"), refused.reason))
-                    heard = Heard(refused.status, (xml.CONTENT_TYPE,), body)
+            home = self._home(request, login, path)
+            heard = await home.own()
+            try:
+                heard = await home.completed(heard, *await self._known(whose))
+            except ValidSyncToken as refused:
+                body = xml.error(dav.condition(refused), xml.element(D("responsedescription"), refused.reason))
+                heard = Heard(refused.status, (xml.CONTENT_TYPE,), body)
             request.respond(heard.status, heard.fields, heard.body)
 
         await self.ask(request, path, request.body, look)
+
+    def _is_deep(self, request: Request, path: str) -> bool:
+        """Whether a request above homes is about what is in them."""
+        if request.method == b"PROPFIND":
+            asked = self.adapter.value(request, path, request.body, ANONYMOUS)
+            return asked.parsed(dav.depth) in (None, Depth.INFINITY)
+        return request.method == b"REPORT" and b"principal-match" in request.body
+
+    async def _look_from_above(self, request: Request, path: str, answer: Handler) -> None:
+        """Answer a listing of homes, and all that is in them, for who sees them."""
+
+        async def look(login: Login) -> None:
+            people = await self._split(login.actor)
+            if not people:
+                await _running(answer(request))
+                return
+            await together([self.refresh((each.kind, each.uid)) for each in people])
+            above = attrs.evolve(self._home(request, login, path), seconds=SECONDS)
+            heard = await above.own()
+            if heard.status == HTTPStatus.MULTI_STATUS:
+                heard = await self._filled(above, heard, [(each.kind, each.uid) for each in people])
+            request.respond(heard.status, heard.fields, heard.body)
+
+        await self.ask(request, path, request.body, look)
+
+    async def _filled(self, above: Home, heard: Heard, people: Iterable[Whose]) -> Heard:
+        """A listing, with what other nodes say of what is in the homes of some people."""
+        root = parts.read(heard.body)
+        responses = parts.by_home(root, above.asked.prefix)
+        homes = {whose: caldav.mount.home_href(*whose) for whose in people}
+
+        async def fill(whose: Whose, href: Href) -> None:
+            known, ways = await self._known(whose)
+            await attrs.evolve(above, href=href).fill(root, responses[href], known, ways)
+
+        await together([fill(whose, href) for whose, href in homes.items() if href in responses])
+        return attrs.evolve(heard, body=parts.written(root))
+
+    async def _split(self, actor: Actor) -> Sequence[Principal]:
+        """Of whose homes, that somebody sees, a part is elsewhere; nobody while one of them is on the way."""
+
+        def look(txn: Transaction) -> Sequence[Principal]:
+            seen = [each.id for each in txn.principals.list()] if actor.administrator else [actor.principal_id or 0]
+            return branches.split(txn, seen)
+
+        try:
+            found: Sequence[Principal] = await self.adapter.store.read(look)
+        except Held:
+            return ()
+        return found
+
+    async def _known(self, whose: Whose) -> tuple[Mapping[str, branches.Signpost], Mapping[str, At]]:
+        """The signposts in a home, and where they lead to."""
+        known = await self.adapter.store.read(lambda txn: branches.signposts(txn, *whose))
+        return {each.name: each for each in known}, (await self.places.reside(whose)).signposts
+
+    def _home(self, request: Request, login: Login, path: str) -> Home:
+        """The home in which a path is, and the request about it."""
+        asked = self.adapter.value(request, path, request.body, ANONYMOUS)
+        href = Href(asked.href.segments[:HOME_SEGMENTS], collection=True)
+        return Home(envoy=self.envoy, request=request, login=login, asked=asked, href=href)
 
     # -- what is in branches -------------------------------------------------------------------------------------------
 
@@ -121,7 +179,7 @@ class Branches:
             lambda txn: (txn.principals.by_uid(*whose), branches.signposts(txn, *whose))
         )
         if who is not None:
-            await _all([self._follow(who.id, known, each) for each in nodes - {self.envoy.identity.name}])
+            await together([self._follow(who.id, known, each) for each in nodes - {self.envoy.identity.name}])
 
     async def _follow(self, principal_id: int, known: Sequence[branches.Signpost], node: str) -> None:
         sharers = sorted({each.sharer for each in known})
@@ -149,12 +207,11 @@ class Branches:
             return
 
         async def send(login: Login) -> None:
-            home = Home(self.envoy, request, login, str(Href(asked.href.segments[:HOME_SEGMENTS], collection=True)))
-            there = At(node, part=True)
-            heard = await home.hear(there, home.path, reply.body(), {**home.fields, b"content-type": _XML})
+            home = self._home(request, login, path)
+            there, fields = At(node, part=True), {**home.fields, b"content-type": XML}
+            heard = await home.hear(there, str(home.href), reply.body(), fields)
             await self.refresh(whose, (node,))
-            status, fields, body = caldav.reply_answer(asked, reply, heard.status, heard.fields, heard.body)
-            request.respond(status, fields, body)
+            request.respond(*caldav.reply_answer(asked, reply, heard.status, heard.fields, heard.body))
 
         await self.ask(request, path, request.body, send)
 
@@ -171,112 +228,7 @@ class Branches:
         return found
 
 
-Questions = Callable[..., Awaitable[Sequence[Element]]]
-"""`Home._ask` of one calendar."""
-
-
-@attrs.frozen
-class Home:
-    """A request to a home, and how its parts are asked for."""
-
-    envoy: Envoy
-    request: Request
-    login: Login
-    path: str
-    """Of the home."""
-
-    @property
-    def fields(self) -> Mapping[bytes, list[bytes]]:
-        """Of the request, but for how an answer is coded."""
-        return {name: each for name, each in request_fields(self.request).items() if name != b"accept-encoding"}
-
-    async def hear(
-        self, at: At, path: str, body: bytes, fields: Mapping[bytes, list[bytes]], method: str | None = None
-    ) -> Heard:
-        """What a node answers."""
-        return await self.envoy.hear(at, self.request, self.login, path, body, fields, method)
-
-    async def filled(
-        self, heard: Heard, asked: dav.Request, known: Mapping[str, branches.Signpost], ways: Mapping[str, At]
-    ) -> Heard:
-        """An answer about a home, with what other nodes say in the place of signposts.
-
-        Raises:
-            ValidSyncToken: what has changed in a branch since the token of the request is not known any more.
-        """
-        root = parts.read(heard.body)
-        question = asked.parsed(xml.body) if asked.method == "REPORT" else None
-        tag = None if question is None else question.tag
-        places = parts.by_name(root, asked.href, asked.prefix, deep=tag == C("calendar-multiget"))
-        if tag == C("calendar-query") and asked.parsed(dav.depth) is Depth.INFINITY:
-            places = {name: [] for name in known}
-        places = {name: responses for name, responses in places.items() if name in known}
-        told = await _all([self._told(asked, question, known[name], ways.get(name), places[name]) for name in places])
-        for (name, responses), found in zip(places.items(), told, strict=True):
-            path = asked.prefix + str(_child(asked, name))
-            parts.put_in_place(root, responses, [parts.away(path)] if found is None else found)
-        return attrs.evolve(heard, body=parts.written(root))
-
-    async def _told(
-        self,
-        asked: dav.Request,
-        question: Element | None,
-        known: branches.Signpost,
-        at: At | None,
-        responses: Sequence[Element],
-    ) -> Sequence[Element] | None:
-        """What a node says of a shared calendar; None if it is away."""
-        if at is None:
-            return None
-        ask = partial(self._ask, at, str(_child(asked, known.name)))
-        try:
-            if question is None:
-                deep = asked.parsed(dav.depth) in (None, Depth.INFINITY)
-                return await ask(self.request.body, depth=b"infinity" if deep else b"0")
-            if question.tag == D("sync-collection"):
-                return await self._changed(ask, parts.SyncQuestion.of(question, asked.headers.get("depth", "")), known)
-            if question.tag == C("calendar-multiget"):
-                return await ask(parts.multiget(question, responses))
-            return await ask(self.request.body, depth=b"infinity")
-        except (NodeAway, NodeSilent) as error:
-            log.warn("{name} is away: {error}", name=known.name, error=error)
-            return None
-
-    async def _changed(
-        self, ask: Questions, question: parts.SyncQuestion, known: branches.Signpost
-    ) -> Sequence[Element]:
-        """What has changed in a shared calendar; itself at least, or there would be no signpost in the report."""
-        if not question.deep:
-            return await ask(question.propfind(), method="PROPFIND")
-        if not question.token:
-            return await ask(question.report(""))
-        since = known.known_at(Token.parse(question.token).revision)
-        if since is None:
-            raise ValidSyncToken("the sync token is too old")
-        changed = await ask(question.report(str(Token(known.resource_id, since))))
-        return [*await ask(question.propfind(), method="PROPFIND"), *changed]
-
-    async def _ask(
-        self, at: At, path: str, body: bytes, *, depth: bytes = b"0", method: str | None = None
-    ) -> Sequence[Element]:
-        fields = {name: each for name, each in self.fields.items() if name not in _LEFT_OUT}
-        fields |= {b"depth": [depth], b"content-type": _XML}
-        heard = await self.hear(at, path, body, fields, method)
-        if heard.status == HTTPStatus.MULTI_STATUS:
-            return list(parts.read(heard.body).iterchildren(D("response")))
-        if heard.status == HTTPStatus.FORBIDDEN and ValidSyncToken.name.rpartition("}")[2].encode() in heard.body:
-            raise ValidSyncToken("the sync token is too old")
-        if heard.status in _GONE:
-            return ()
-        raise NodeAway(f"the answer is {heard.status}")
-
-
-_METHODS: Final = frozenset({b"PROPFIND", b"REPORT", b"POST"})
-_GONE: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.FORBIDDEN})
-
-
-def _child(asked: dav.Request, name: str) -> Href:
-    return Href((*asked.href.segments, name), collection=True)
+_METHODS: Final = frozenset({b"PROPFIND", b"REPORT", b"POST", *(each.encode() for each in PAGES)})
 
 
 def _is_known(known: Iterable[branches.Signpost], there: Iterable[branches.Shared], here: frozenset[int]) -> bool:
@@ -289,15 +241,3 @@ def _is_known(known: Iterable[branches.Signpost], there: Iterable[branches.Share
 async def _running(running: Running | None) -> None:
     if running is not None:
         await running
-
-
-async def _all(asking: Iterable[Any]) -> Sequence[Any]:
-    """What all say, asked at once; raises what the first raises that fails."""
-    try:
-        found: Sequence[Any] = await gatherResults(
-            [Deferred.fromCoroutine(each) for each in asking], consumeErrors=True
-        )
-    except FirstError as error:
-        cause: Any = error.subFailure.value
-        raise cause from None
-    return found

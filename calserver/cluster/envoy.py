@@ -109,13 +109,14 @@ class Envoy:
         body: bytes,
         fields: Fields,
         method: str | None = None,
+        seconds: float = SECONDS,
     ) -> Heard:
-        """Send a request, and wait for all of the answer, which is a part of another one; no longer than `SECONDS`.
+        """Send a request, and wait for all of the answer, which is a part of another one.
 
         Raises:
             NodeAway, NodeSilent: see `Relay.send`.
         """
-        answer = await self.send(at, request, login, path, method=method, fields=fields, body=body, seconds=SECONDS)
+        answer = await self.send(at, request, login, path, method=method, fields=fields, body=body, seconds=seconds)
         content = await self.relay.whole(answer, MOST_BYTES)
         return Heard(answer.code, answer_fields(answer), content)
 

@@ -5,17 +5,17 @@ sees those of all nodes, everybody else the own one. What expand-property leads 
 of a node that is away are reported by 503 where they belong, and the others are answered.
 """
 
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 
 import attrs
-from twisted.internet.defer import Deferred, DeferredSemaphore, gatherResults
 from twisted.logger import Logger
 
 from calserver.auth import Login
 from calserver.cluster import parts
 from calserver.cluster.envoy import Envoy, Fields, Heard
+from calserver.cluster.homes import PAGES, together
 from calserver.cluster.paths import At
 from calserver.cluster.relay import NodeAway, NodeSilent, request_fields
 from calserver.dav import Depth, Element, Href, NumberOfMatchesWithinLimits, depth
@@ -28,10 +28,6 @@ log = Logger()
 
 Part = Heard | NodeAway | NodeSilent
 """What a node says, or why it says nothing."""
-AT_ONCE: Final = 8
-"""How many questions of one request are asked at a time."""
-PAGES: Final = ("GET", "HEAD")
-"""Methods with which a browser asks."""
 _LEFT_OUT: Final = (b"accept-encoding", b"range")
 _KEPT: Final = frozenset({"preference-applied", "vary"})
 _NAMES: Final = b'<propfind xmlns="DAV:"><prop><displayname/></prop></propfind>'
@@ -83,7 +79,7 @@ class Gathering:
         """
         own = At(self.envoy.identity.name)
         nodes = list(dict.fromkeys((own, *homes)))
-        heard = await self._all([self._hear(node, str(self.asked.href), self.request.body) for node in nodes])
+        heard = await together([self._hear(node, str(self.asked.href), self.request.body) for node in nodes])
         mine = heard[0]
         if isinstance(mine, Exception):
             raise mine
@@ -111,7 +107,7 @@ class Gathering:
             NodeAway, NodeSilent: this node cannot ask itself.
         """
         place = str(self.asked.href)
-        mine, *heard = await self._all(
+        mine, *heard = await together(
             [
                 self._hear(At(self.envoy.identity.name), place, b"", "GET"),
                 *(self._hear(node, place, _NAMES, "PROPFIND", _NAMES_FIELDS) for node in homes),
@@ -162,7 +158,7 @@ class Gathering:
             asked += len(elsewhere)
             if asked > most:
                 raise NumberOfMatchesWithinLimits("the properties point to more resources than this server visits")
-            answers = await self._all([self._hear(there, str(hole.href), hole.request()) for there, hole in elsewhere])
+            answers = await together([self._hear(there, str(hole.href), hole.request()) for there, hole in elsewhere])
             missing = []
             for (there, hole), answer in zip(elsewhere, answers, strict=True):
                 if isinstance(answer, Exception):
@@ -187,12 +183,6 @@ class Gathering:
         except (NodeAway, NodeSilent) as error:
             log.warn("{node} does not answer for its part: {error}", node=node.node, error=error)
             return error
-
-    async def _all(self, asking: Sequence[Coroutine[Any, Any, Part]]) -> Sequence[Part]:
-        room = DeferredSemaphore(AT_ONCE)
-        waiting = [room.run(Deferred.fromCoroutine, each) for each in asking]
-        found: Sequence[Part] = await gatherResults(waiting, consumeErrors=True)
-        return found
 
     def _respond(self, heard: Heard) -> None:
         self.request.respond(heard.status, heard.fields, heard.body)

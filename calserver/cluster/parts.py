@@ -1,6 +1,6 @@
 """Answers of which several nodes have a part: as XML that is taken apart, and put together."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from http import HTTPStatus
 from typing import Final
@@ -10,7 +10,7 @@ from lxml import etree
 
 from calserver.dav import Element, Href, Limits, Multistatus, Refusal, Response, status_response, xml
 from calserver.names import D
-from calserver.tree import HOME_SEGMENTS
+from calserver.tree import HOME_SEGMENTS, Row
 
 _LIMITS: Final = Limits(size_bytes=64 * 1024 * 1024, elements=4_000_000, depth=200)
 _NOT_THERE: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.FORBIDDEN})
@@ -166,22 +166,44 @@ def homes_of(mounts: Mapping[str, Iterable[str]], place: Href, kind: str, uid: s
 # -- homes with branches -----------------------------------------------------------------------------------------------
 
 
-def by_name(root: Element, home: Href, prefix: str, *, deep: bool = False) -> dict[str, list[Element]]:
-    """The responses about direct members of a home, or if `deep` about what is in these, by the members' names."""
+def by_home(root: Element, prefix: str) -> Mapping[Href, list[Element]]:
+    """The responses about homes and what is in them, by the home."""
+    found: dict[Href, list[Element]] = {}
+    for each in root.iterchildren(D("response")):
+        href = path_of(each, prefix)
+        if href is not None and len(href.segments) >= HOME_SEGMENTS:
+            found.setdefault(Href(href.segments[:HOME_SEGMENTS], collection=True), []).append(each)
+    return found
+
+
+def by_name(responses: Iterable[Element], home: Href, prefix: str, *, deep: bool = False) -> dict[str, list[Element]]:
+    """Those about direct members of a home, or if `deep` about what is in these, by the members' names."""
     found: dict[str, list[Element]] = {}
     level = len(home.segments)
-    for each in root.iterchildren(D("response")):
+    for each in responses:
         href = path_of(each, prefix)
         if href is not None and len(href.segments) - deep > level and href.within(home):
             found.setdefault(href.segments[level], []).append(each)
     return found
 
 
-def put_in_place(root: Element, known: Iterable[Element], found: Iterable[Element]) -> None:
-    """Put responses in the place of others in a multistatus, which are the only ones about something."""
+def rows(root: Element, home: Href, prefix: str) -> Iterator[Row]:
+    """The direct members of a home as lines of its page, of what a multistatus says of them."""
+    for name, (response, *_) in by_name(root.iterchildren(D("response")), home, prefix).items():
+        href = path_of(response, prefix)
+        prop = f"{D('propstat')}/{D('prop')}/"
+        length = response.findtext(prop + D("getcontentlength"), "")
+        about = f"{length} bytes" if length else response.findtext(prop + D("displayname"), "")
+        is_away = _status(response) is not None
+        yield Row(name, href is not None and href.collection, "away" if is_away else about)
+
+
+def put_in_place(root: Element, known: Sequence[Element], found: Iterable[Element]) -> None:
+    """Put responses in the place of others in a multistatus, which are the only ones about something; or at the end."""
+    places = [root.index(each) for each in known]
     for each in known:
         root.remove(each)
-    for number, each in enumerate(found, start=len(root.findall(D("response")))):
+    for number, each in enumerate(found, start=min(places, default=len(root.findall(D("response"))))):
         root.insert(number, each)
 
 

@@ -15,7 +15,8 @@ from calserver.auth import Login
 from calserver.cluster.carriage import Carriage, Place
 from calserver.cluster.conditions import decided, placed
 from calserver.cluster.envoy import Envoy
-from calserver.cluster.gathering import PAGES, Gathering, is_listing
+from calserver.cluster.gathering import Gathering, is_listing
+from calserver.cluster.homes import PAGES
 from calserver.cluster.parts import homes_of
 from calserver.cluster.paths import At
 from calserver.cluster.relay import give

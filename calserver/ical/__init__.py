@@ -27,11 +27,11 @@ client asks; a filter's `window` is for the index, `matches` reads the object wh
 4791 has no precondition.
 
 **Busy time.** `row_periods` and `object_periods` make `BusyPeriod` values of rows and of objects, `unavailable` of
-availability; `freebusy` writes them down as a VFREEBUSY.
+availability, `published` of a VFREEBUSY; `freebusy` writes them down as one.
 """
 
 from calserver.ical.availability import unavailable
-from calserver.ical.busy import BusyPeriod, freebusy, merged, object_periods, row_periods
+from calserver.ical.busy import BusyPeriod, freebusy, merged, object_periods, published, row_periods
 from calserver.ical.calendardata import CalendarData, render
 from calserver.ical.collation import SupportedCollation
 from calserver.ical.conditions import (
@@ -117,6 +117,7 @@ __all__ = [
     "named_zone",
     "object_periods",
     "parse",
+    "published",
     "render",
     "row_periods",
     "serialize",

@@ -84,7 +84,7 @@ def object_periods(
         ValueError: a property is malformed.
     """
     if obj.component == "VFREEBUSY":
-        return [each for component in obj.components for each in _published(component, asked)]
+        return [each for component in obj.components for each in published(component, asked)]
     if obj.component != "VEVENT":
         return []
     busy = {id(each): busy_letter(each, own) for each in obj.components}
@@ -97,7 +97,8 @@ def object_periods(
     return found
 
 
-def _published(component: Component, asked: TimeRange) -> Iterator[BusyPeriod]:
+def published(component: Component, asked: TimeRange) -> Iterator[BusyPeriod]:
+    """The busy periods in a time range that a VFREEBUSY tells; raises `ValueError` where one is malformed."""
     for prop in component.all("FREEBUSY"):
         letter = letter_of(prop.param("FBTYPE"))
         for each in (period(text) for text in prop.value.split(",")):

@@ -114,6 +114,7 @@ class SqlTies:
         least = max(revision, revisions.place(self._connection, source_home).revision)
         self._connection.run(revisions.RAISE, home=home_id, least=least)
         self._connection.run(TAKEN, home=home_id, taken=name)
+        revisions.unbury(self._connection, home_id, name, revisions.grave(self._connection, home_id, name))
         number = self._collections.touch(home_id)
         self._connection.run(BEGIN_ANEW, home=home_id, number=number)
         revisions.count(self._connection, "floors")

@@ -187,9 +187,7 @@ class Request(server.Request):
         if codings and (self.clientproto != b"HTTP/1.1" or len(codings) > 1 or codings[0].lower() != b"chunked"):
             raise self.untrustworthy("the length of the content is in doubt")
         hosts = headers.getRawHeaders(b"host", [])
-        if (
-            self.clientproto == b"HTTP/2"
-        ):  # :authority is one of them, and Host may say the same (RFC 9113 section 8.3.1)
+        if self.clientproto == b"HTTP/2":  # where :authority is one of them (RFC 9113 section 8.3.1)
             hosts = list(dict.fromkeys(hosts))
         if len(hosts) > 1 or (not hosts and self.clientproto != b"HTTP/1.0"):
             raise self.untrustworthy("the Host field is missing or wrong")

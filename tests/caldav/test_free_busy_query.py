@@ -1,10 +1,12 @@
 """free-busy-query (RFC 4791 section 7.10)."""
 
+from datetime import UTC, datetime
+
 import pytest
 from dialogue import Answer, Dialogue
 from ics import event
 
-from calserver import ical
+from calserver import caldav, ical
 from calserver.names import D
 
 HOME = "calendars/user/ann/"
@@ -142,3 +144,17 @@ def test_the_time_range_must_be_whole_and_in_utc(ann: Dialogue, inside: str) -> 
 def test_an_object_has_no_busy_time_of_its_own(busy: Dialogue) -> None:
     """RFC 4791 section 7.10: the report is for collections."""
     assert free_busy(busy, "20260105T000000Z", "20260106T000000Z", DEFAULT + "meeting").status == 403
+
+
+def test_what_nodes_tell_of_a_home_becomes_one_report() -> None:
+    """As if one had all calendars: periods that touch become one, kinds stay apart."""
+    when, now = ical.TimeRange(1_772_409_600, 1_772_496_000), datetime(2026, 3, 1, tzinfo=UTC)
+
+    def told(*periods: tuple[int, int, str]) -> bytes:
+        found = [ical.BusyPeriod(when.start + start, when.start + end, busy) for start, end, busy in periods]
+        return ical.serialize(ical.freebusy(found, when, now=now, prodid="-//x//EN"))
+
+    several = [told((0, 60, "B"), (300, 360, "T")), told(), told((60, 120, "B"), (30, 90, "U"))]
+    one = told((0, 120, "B"), (30, 90, "U"), (300, 360, "T"))
+    found = caldav.free_busy_joined(several, when, now)
+    assert ical.parse(found).components == ical.parse(one).components

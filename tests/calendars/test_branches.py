@@ -9,7 +9,7 @@ from calserver.calendars import branches, notifications, provision, sharing
 from calserver.calendars.branches import MOST_TOLD, SIGNPOST, Shared, Signpost
 from calserver.calendars.notifications import TIDINGS, Tidings
 from calserver.config import Calendars
-from calserver.store import BRANCH, Collection, Draft, Principal, Store, Transaction
+from calserver.store import BRANCH, Collection, Draft, Principal, Store, Tie, Transaction
 
 
 @attrs.frozen
@@ -144,6 +144,26 @@ def test_what_is_in_a_branch_comes_into_the_home_when_the_sharee_does(store: Sto
     store.read_now(check)
 
 
+def test_who_shares_a_calendar_leaves_and_comes_back_as_often_as_it_happens(store: Store, people: People) -> None:
+    bound = store.write_now(lambda txn: accept(txn, people))
+
+    def leave(txn: Transaction) -> Sequence[Tie]:
+        ties: Sequence[Tie] = txn.ties.crossing([people.ann.id])
+        branches.part(txn, [people.ann.id], ties)
+        assert branches.told(txn, people.bob.id) == []
+        return ties
+
+    def come_back(txn: Transaction) -> None:
+        for each in ties:
+            txn.ties.fasten(each.source, branches.home_for(txn, people.bob.id).id, each.row)
+
+    for _ in range(3):
+        ties = store.write_now(leave)
+        store.write_now(come_back)
+        (found,) = store.read_now(lambda txn: branches.told(txn, people.bob.id))
+        assert (found.name, found.resource_id) == (bound.name, bound.resource_id)
+
+
 # -- at the node of the sharee -----------------------------------------------------------------------------------------
 
 
@@ -194,6 +214,25 @@ def test_a_signpost_knows_what_goes_with_a_revision_of_the_home(store: Store, pe
     for revision in range(20, 20 + MOST_TOLD):
         at(revision)
     assert {store.read_now(signposts)["x"].known_at(revision) for revision in seen} == {None}
+
+
+def test_a_signpost_knows_the_time_when_the_calendar_was_in_the_home(store: Store, people: People) -> None:
+    """Sharer and sharee had the same numbers then."""
+
+    def together(txn: Transaction) -> int:
+        provision(txn, people.bob, Calendars())
+        accept(txn, people)
+        return home(txn, people.bob).revision
+
+    def apart(txn: Transaction) -> int:
+        branches.part(txn, [people.ann.id], txn.ties.crossing([people.ann.id]))
+        return home(txn, people.bob).revision
+
+    before, after = store.write_now(together), store.write_now(apart)
+    (found,) = store.read_now(lambda txn: branches.signposts(txn, "user", "bob"))
+    assert before < after
+    assert found.known_at(before) == before
+    assert found.known_at(after) == found.shared.revision
 
 
 def test_what_the_sharee_has_made_is_not_taken_away_by_a_signpost(store: Store, people: People) -> None:

@@ -9,16 +9,19 @@ from calserver.cluster.parts import (
     Listing,
     SyncQuestion,
     away,
+    by_home,
     by_name,
     holes,
     homes_of,
     multiget,
     put_in_place,
     read,
+    rows,
     written,
 )
 from calserver.dav import Href, Multistatus, response, status_response, xml
 from calserver.names import D
+from calserver.tree import Row
 
 MOUNTS = {"calendars": ("user", "location"), "drive": ("user",)}
 ASKED = """<expand-property xmlns="DAV:">
@@ -110,17 +113,39 @@ def test_what_is_elsewhere_is_found_at_any_depth_and_filled_in() -> None:
 
 
 def test_responses_are_found_by_the_members_of_a_home_that_they_are_about() -> None:
-    root = read(body("calendars/user/ann/", "calendars/user/ann/x/", "calendars/user/ann/x/a.ics", "drive/user/ann/x"))
+    paths = ["calendars/user/ann/", "calendars/user/ann/x/", "calendars/user/ann/x/a.ics", "drive/user/ann/x"]
+    root = read(body("calendars/", *paths))
     assert {name: len(some) for name, some in by_name(root, home("ann"), "/dav/").items()} == {"x": 2}
     assert {name: len(some) for name, some in by_name(root, home("ann"), "/dav/", deep=True).items()} == {"x": 1}
+    drive = Href(("drive", "user", "ann"), collection=True)
+    assert {place: len(some) for place, some in by_home(root, "/dav/").items()} == {home("ann"): 3, drive: 1}
 
 
 def test_responses_are_put_in_the_place_of_others() -> None:
     root = read(body("a/", "a/x/", "a/y/"))
     known = list(root)[1:2]
     put_in_place(root, known, [*read(body("a/x/", "a/x/b")), away("/dav/a/z/")])
-    assert hrefs(written(root)) == ["/dav/a/", "/dav/a/y/", "/dav/a/x/", "/dav/a/x/b", "/dav/a/z/"]
+    assert hrefs(written(root)) == ["/dav/a/", "/dav/a/x/", "/dav/a/x/b", "/dav/a/z/", "/dav/a/y/"]
+    put_in_place(root, [], read(body("b/")))
+    assert hrefs(written(root))[-2:] == ["/dav/a/y/", "/dav/b/"]
     assert [each.text for each in root.iter(D("status"))] == ["HTTP/1.1 503 Service Unavailable"]
+
+
+def test_a_page_has_the_members_of_a_home_with_their_names_and_sizes() -> None:
+    def told(path: str, prop: str) -> str:
+        return response(f"/dav/{path}", f"<D:propstat><D:prop>{prop}</D:prop></D:propstat>")
+
+    size, name = "<D:getcontentlength>5</D:getcontentlength>", "<D:displayname>Hers</D:displayname>"
+    found = [told("calendars/user/ann/", ""), told("calendars/user/ann/x/", name), told("calendars/user/ann/f", size)]
+    found += [told("calendars/user/ann/y/", ""), status_response("/dav/calendars/user/ann/z/", HTTPStatus(503))]
+    text = Multistatus(found).answer().body
+    assert isinstance(text, bytes)
+    assert list(rows(read(text), home("ann"), "/dav/")) == [
+        Row("x", True, "Hers"),
+        Row("f", False, "5 bytes"),
+        Row("y", True),
+        Row("z", True, "away"),
+    ]
 
 
 def test_a_multiget_is_asked_for_some_of_its_resources() -> None:

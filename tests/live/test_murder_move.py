@@ -4,19 +4,18 @@ import json
 import re
 import socket
 import sqlite3
-import threading
 import time
 from base64 import b64encode
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
-from daemon import Answer, calserver, prepare
+from daemon import calserver, prepare
 from diaries import status
 from moves import PLACED, Moves
 from murder import Murder
 from organizations import until
+from working import Client, Going
 
 EVENTS = 5_000
 EVENT = """\
@@ -30,13 +29,6 @@ END:VEVENT\r
 """
 CALENDAR = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//test//EN\r\n{}END:VCALENDAR\r\n"
 DEFAULT = "/dav/calendars/user/ann/Default/"
-SYNC = """<sync-collection xmlns="DAV:"><sync-token>{}</sync-token><sync-level>1</sync-level>\
-<prop><getetag/></prop></sync-collection>"""
-
-QUERY = """<C:calendar-query xmlns="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"><prop><C:calendar-data/></prop>\
-<C:filter><C:comp-filter name="VCALENDAR"><C:comp-filter name="VEVENT"><C:prop-filter name="UID">\
-<C:text-match collation="i;octet">{}</C:text-match></C:prop-filter></C:comp-filter></C:comp-filter></C:filter>\
-</C:calendar-query>"""
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +53,10 @@ def event(uid: str, summary: str = "Lunch") -> str:
     return CALENDAR.format(EVENT.format(uid=uid, summary=summary))
 
 
+def client_of(murder: Murder) -> Client:
+    return Client(murder.front, "ann", DEFAULT)
+
+
 def where(murder: Murder, who: str = "ann") -> str:
     """The node of somebody, as the directory knows it."""
     query = "SELECT node FROM placement JOIN principal ON principal.id = principal_id WHERE uid = ?"
@@ -72,98 +68,9 @@ def other(node: str) -> str:
     return "b1" if node == "b2" else "b2"
 
 
-class Client:
-    """Keeps a copy of a calendar by synchronizing, and changes it; comes again where it is told to.
-
-    Args:
-        murder: where.
-    """
-
-    def __init__(self, murder: Murder) -> None:
-        self._connection = murder.front.connect("ann")
-        self.token = ""
-        self.known: dict[str, str] = {}
-        """ETags by path, as the last answers have it."""
-        self.told: list[int] = []
-        """How many changes each answer had."""
-        self.statuses: Counter[int] = Counter()
-        self.changed = 0
-
-    def request(self, method: str, path: str, body: str = "", **fields: str) -> Answer:
-        while True:
-            answer = self._connection.request(method, path, body, **fields)
-            self.statuses[answer.status] += 1
-            if answer.status != 503:
-                return answer
-            assert "Retry-After" in answer.headers
-            time.sleep(0.05)
-
-    def sync(self) -> None:
-        answer = self.request("REPORT", DEFAULT, SYNC.format(self.token))
-        assert answer.status == 207, answer
-        found = re.findall(r"<D:response><D:href>([^<]*)</D:href>(.*?)</D:response>", answer.text, re.S)
-        for path, rest in found:
-            tag = re.search(r"<D:getetag>(.*?)</D:getetag>", rest)
-            if tag is not None:
-                self.known[path] = tag[1].replace("&quot;", '"')
-            else:
-                self.known.pop(path, None)
-        self.known.pop(DEFAULT, None)
-        self.told.append(len(found))
-        token = re.search(r"<D:sync-token>(.*?)</D:sync-token>", answer.text)
-        assert token is not None
-        self.token = token[1]
-
-    def put(self, name: str, text: str) -> None:
-        answer = self.request("PUT", DEFAULT + name, text, Content_Type="text/calendar")
-        assert answer.status in (201, 204), answer
-        self.changed += 1
-
-    def find(self, uid: str) -> tuple[str, str]:
-        """Path and unfolded text of the event with a UID."""
-        answer = self.request("REPORT", DEFAULT, QUERY.format(uid), Depth="1")
-        found = re.search(r"<D:href>(.*?)</D:href>.*?<C:calendar-data>(.*?)</C:calendar-data>", answer.text, re.S)
-        assert found is not None, answer
-        return found[1], found[2].replace("&#13;", "\r").replace("\r\n ", "")
-
-    def listing(self) -> dict[str, str]:
-        answer = self.request(
-            "PROPFIND", DEFAULT, '<propfind xmlns="DAV:"><prop><getetag/></prop></propfind>', Depth="1"
-        )
-        assert answer.status == 207
-        found = re.findall(r"<D:href>([^<]*)</D:href>.*?<D:getetag>(.*?)</D:getetag>", answer.text, re.S)
-        return {path: tag.replace("&quot;", '"') for path, tag in found if path != DEFAULT}
-
-
-class Going(threading.Thread):
-    """Does something again and again, until it is stopped."""
-
-    def __init__(self, act: Callable[[int], None]) -> None:
-        super().__init__(daemon=True)
-        self._act = act
-        self._over = threading.Event()
-        self.times = 0
-        self.problem: BaseException | None = None
-        self.start()
-
-    def run(self) -> None:
-        try:
-            while not self._over.is_set():
-                self._act(self.times)
-                self.times += 1
-        except BaseException as error:  # noqa: BLE001 - the test raises it
-            self.problem = error
-
-    def stop(self) -> None:
-        self._over.set()
-        self.join(60)
-        if self.problem is not None:
-            raise self.problem
-
-
 def test_somebody_moves_back_and_forth_while_all_goes_on(murder: Murder, moves: Moves) -> None:
     """Nothing is lost, no client has to begin anew, and organizer and attendee agree."""
-    client = Client(murder)
+    client = client_of(murder)
     client.sync()
     assert len(client.known) == EVENTS
     client.told.clear()
@@ -234,7 +141,7 @@ def test_what_waits_to_be_sent_goes_along(murder: Murder, moves: Moves) -> None:
 
 @pytest.mark.parametrize("act", ["hold", "finish", PLACED])
 def test_a_move_whose_mover_is_killed_is_ended_by_the_next(murder: Murder, moves: Moves, act: str) -> None:
-    client, goal = Client(murder), other(where(murder))
+    client, goal = client_of(murder), other(where(murder))
     before = client.listing()
     with Moves(murder.front.config) as killed:
         killed.begin(["ann"], goal, act)
@@ -249,7 +156,7 @@ def test_a_move_whose_mover_is_killed_is_ended_by_the_next(murder: Murder, moves
 
 @pytest.mark.parametrize(("act", "whose"), [("hold", "source"), ("finish", "goal"), (PLACED, "source and goal")])
 def test_nodes_are_killed_while_somebody_moves(murder: Murder, moves: Moves, act: str, whose: str) -> None:
-    client = Client(murder)
+    client = client_of(murder)
     nodes = {"source": where(murder), "goal": other(where(murder))}
     client.put(f"killed-{act}.ics", event(f"killed-{act}"))
     before = client.listing()
@@ -269,7 +176,7 @@ def test_nodes_are_killed_while_somebody_moves(murder: Murder, moves: Moves, act
 
 
 def test_calendars_are_in_use_again_where_nobody_ends_a_move(murder: Murder, moves: Moves) -> None:
-    client, source = Client(murder), where(murder)
+    client, source = client_of(murder), where(murder)
     moves.begin(["ann"], other(source), "finish")
     assert moves.hear() == {"stopped": "finish"}
     connection = murder.front.connect("ann")
@@ -303,7 +210,7 @@ def test_who_shares_calendars_moves_alone_or_together(murder: Murder, moves: Mov
     moves.move(["ann"], "b1")
     config, front = murder.front.config, murder.front
     shared = share(murder)
-    client = Client(murder)
+    client = client_of(murder)
     for number, (options, node, sharee) in enumerate(((("--together",), "b2", "b2"), ((), "b1", "b2"))):
         calserver("cluster", "move", "ann", node, *options, "--config", config)
         assert (where(murder, "ann"), where(murder, "carol")) == (node, sharee)
@@ -333,7 +240,7 @@ def share(murder: Murder) -> str:
 
 
 def test_a_node_is_drained(murder: Murder) -> None:
-    config, client = murder.front.config, Client(murder)
+    config, client = murder.front.config, client_of(murder)
     before = client.listing()
     done = json.loads(calserver("cluster", "drain", "b2", "--json", "--config", config))
     assert {(each["source"], each["node"]) for each in done} == {("b2", "b1")}

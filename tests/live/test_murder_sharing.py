@@ -3,13 +3,15 @@
 import re
 from collections.abc import Iterator
 from itertools import count
-from pathlib import Path
 
 import pytest
-from daemon import Answer, calserver
+from daemon import Answer
 from diaries import Diaries
 from lxml import etree
+from moves import Moves
 from murder import Murder
+from organizations import until
+from working import Client, Going
 
 ANN, BOB, CAROL = (f"/dav/calendars/user/{who}/" for who in ("ann", "bob", "carol"))
 SPACES = 'xmlns="DAV:" xmlns:D="DAV:" xmlns:CS="http://calendarserver.org/ns/"'
@@ -19,6 +21,7 @@ PROPFIND = f"<propfind {SPACES}>{PROPS}</propfind>"
 LOCK = '<lockinfo xmlns="DAV:"><lockscope><exclusive/></lockscope><locktype><write/></locktype></lockinfo>'
 DRAFT = "application/davsharing+xml"
 XML = {"Content_Type": "application/xml"}
+UUID = re.compile(r"(?i)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def event(uid: str, *lines: str) -> str:
@@ -47,7 +50,7 @@ class Play:
         self._names: dict[str, str] = {}
         self._numbers = count()
         self._before: set[str] = set()
-        for home in (ANN, BOB, CAROL):
+        for home in (ANN, BOB, CAROL, "/dav/calendars/user/admin/"):
             there = self.ask("admin", "PROPFIND", home, PROPFIND, Depth="infinity").text
             self._before |= {*re.findall("<D:href>([^<]*)</D:href><D:propstat>", there)} - {home}
 
@@ -70,13 +73,15 @@ class Play:
             if each[0].text in self._before:  # what other tests have left, at one of the servers
                 root.remove(each)
         parts = [etree.tostring(each, encoding="unicode", with_tail=False) for each in root] or [root.text or ""]
-        return sorted(self._plain(etree.canonicalize(each, strip_text=True, rewrite_prefixes=True)) for each in parts)
+        plain = [etree.canonicalize(each, strip_text=True, rewrite_prefixes=True) for each in parts]
+        plain.sort(key=lambda each: UUID.sub(lambda match: self._names.get(match[0], ""), each))
+        return sorted(self._plain(each) for each in plain)
 
     def _plain(self, text: str) -> str:
         def named(match: "re.Match[str]") -> str:
             return self._names.setdefault(match[0], f"name{next(self._numbers)}")
 
-        text = re.sub(r"(?i)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", named, text)
+        text = UUID.sub(named, text)
         return re.sub(r"\d{8}T\d{6}Z|\d{4}-\d\d-\d\dT[\d:]+Z", "now", text)
 
     # -- sharing ---------------------------------------------------------------------------------------------------
@@ -113,6 +118,24 @@ class Play:
         answer = self.see(who, "REPORT", path, f"{body}<prop><getetag/></prop></sync-collection>", **XML)
         found = re.search("<D:sync-token>(.*?)</", answer.text)
         return found[1] if found is not None else ""
+
+    def page(self, who: str, home: str) -> None:
+        """What a browser shows of a home."""
+        page, head = (self.ask(who, method, home) for method in ("GET", "HEAD"))
+        rows = re.findall(r'<li><a href="\./([^"]*)">(.*)', page.text)
+        rows = [self._plain(f"{name} {text}") for name, text in rows if home + name not in self._before]
+        told = [(each.status, each.headers["Content-Type"], each.headers["Content-Length"]) for each in (page, head)]
+        self.found.append((who, rows, told[0] == told[1], told[0][:2]))
+        again = self.ask(who, "GET", home, If_None_Match=page.headers["ETag"])
+        self.found.append((who, again.status))
+
+    def busy(self, who: str, home: str) -> None:
+        """What a free-busy report on a home tells."""
+        when = '<C:time-range start="20260302T000000Z" end="20260303T000000Z"/>'
+        for depth in ("0", "1", "infinity"):
+            body = f"<C:free-busy-query {SPACES}>{when}</C:free-busy-query>"
+            told = self.ask(who, "REPORT", home, body, Depth=depth, **XML)
+            self.found.append((who, depth, told.status, re.findall(r"\n(FREEBUSY.*|DTEND.*)\r", told.text)))
 
     def ctag(self, who: str, path: str) -> str:
         body = f"<propfind {SPACES}><prop><CS:getctag/></prop></propfind>"
@@ -157,6 +180,12 @@ def used(play: Play, shared: str) -> None:
     play.see("bob", "PROPPATCH", shared, color, **XML)
     play.see("bob", "PROPFIND", BOB, PROPFIND, Depth="infinity")
     query = f"<C:calendar-query {SPACES}><prop><getetag/></prop><C:filter><C:comp-filter name='VCALENDAR'/></C:filter>"
+    play.page("bob", BOB)
+    for who, place in (("bob", "/dav/calendars/"), ("admin", "/dav/calendars/user/"), ("carol", "/dav/")):
+        play.see(who, "PROPFIND", place, PROPFIND, Depth="infinity")
+    for who, place in (("bob", BOB), ("bob", "/dav/calendars/"), ("ann", "/dav/calendars/user/")):
+        match = "<principal-property><owner/></principal-property><prop><displayname/></prop>"
+        play.see(who, "REPORT", place, f"<principal-match {SPACES}>{match}</principal-match>", **XML)
     play.see("bob", "REPORT", shared, f"{query}</C:calendar-query>", Depth="1", **XML)
     play.see("bob", "REPORT", BOB, f"{query}</C:calendar-query>", Depth="infinity", **XML)
     several = "".join(f"<href>{each}first.ics</href>" for each in (shared, f"{BOB}Default/", f"{BOB}Nothing/"))
@@ -173,6 +202,8 @@ def used(play: Play, shared: str) -> None:
 
 def asked(play: Play, shared: str) -> None:
     """A calendar that is shared takes up time of the sharee, if that is what the sharee wants."""
+    later = event("later").replace("T10", "T11")
+    play.see("bob", "PUT", f"{BOB}Default/later.ics", later, Content_Type="text/calendar")
     for kind in ("opaque", "transparent"):
         set_ = f"<set><prop><C:schedule-calendar-transp><C:{kind}/></C:schedule-calendar-transp></prop></set>"
         play.see("bob", "PROPPATCH", shared, f"<propertyupdate {SPACES}>{set_}</propertyupdate>", **XML)
@@ -180,6 +211,8 @@ def asked(play: Play, shared: str) -> None:
             everybody = [play.server.mail(each) for each in ("ann", "bob", "carol")]
             told = play.server.asks(who, everybody, "20260302").replace("\r\n ", "")
             play.found.append((who, kind, re.findall(r"(?m)^ATTENDEE:(\S+)|^FREEBUSY[^:]*:(\S+)", told)))
+            play.busy(who, BOB)
+    play.see("bob", "DELETE", f"{BOB}Default/later.ics")
 
 
 def carried(play: Play, shared: str) -> None:
@@ -249,24 +282,31 @@ def test_calendars_are_shared_with_people_at_another_node_as_with_others(cluster
         for who in ("ann", "carol"):
             play.clear(who)
         found.append(play.found)
-    for here, there in zip(*found, strict=True):
-        assert here == there
+    assert [each for each in zip(*found, strict=True) if each[0] != each[1]] == []
 
 
 # -- who moves ---------------------------------------------------------------------------------------------------------
 
 WAYS = (("ann", "b2"), ("bob", "b1"), ("ann", "b1"), ("bob", "b2"))
 """From where everybody was back to there: sharer and sharees come together, and part."""
+MOVES = ("b2", "b1", "b2", "b1")
+"""Of the sharer, with whom one sharee and the other one are."""
 
 
-@pytest.fixture
-def moving(tmp_path: Path) -> Iterator[Murder]:
+@pytest.fixture(scope="module")
+def moving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Murder]:
     """A cluster of its own: what people leave behind who move is seen for a minute."""
-    with Murder(tmp_path) as running:
+    with Murder(tmp_path_factory.mktemp("moving")) as running:
         yield running
 
 
-def test_sharers_and_sharees_move_one_by_one(moving: Murder) -> None:
+@pytest.fixture(scope="module")
+def moves(moving: Murder) -> Iterator[Moves]:
+    with Moves(moving.front.config) as running:
+        yield running
+
+
+def test_sharers_and_sharees_move_one_by_one(moving: Murder, moves: Moves) -> None:
     cluster = moving
     play = Play(cluster.front)
     play.see("ann", "MKCALENDAR", f"{ANN}Team/")
@@ -279,7 +319,7 @@ def test_sharers_and_sharees_move_one_by_one(moving: Murder) -> None:
     homes = {who: play.sync(who, f"/dav/calendars/user/{who}/", "", "1") for who in shared}
     written: list[str] = []
     for number, (mover, node) in enumerate(WAYS):
-        calserver("cluster", "move", mover, node, "--config", cluster.front.config)
+        moves.move([mover], node)
         for writer, place in places.items():
             name = f"{number}-{writer}.ics"
             assert play.ask(writer, "PUT", place + name, event(name)).status == 201, (mover, node, writer)
@@ -327,3 +367,53 @@ def names(server: Diaries, who: str, place: str) -> list[str]:
     answer = server.by(who).request("PROPFIND", place, Depth="1")
     assert answer.status == 207, answer
     return [each for each in re.findall(r"<D:href>([^<]+)</D:href>", answer.text) if not each.endswith("/")]
+
+
+class Writer:
+    """Writes into a calendar, removes some of it, and keeps a copy of it, again and again."""
+
+    def __init__(self, server: Diaries, who: str, place: str) -> None:
+        self.client = Client(server, who, place)
+        self.left: set[str] = set()
+        """Names of what is there of what this one has written."""
+
+    def work(self, number: int) -> None:
+        name = f"{self.client.who}-{number}.ics"
+        self.client.put(name, event(name))
+        self.left.add(name)
+        if number % 3 == 2:
+            gone = f"{self.client.who}-{number - 1}.ics"
+            assert self.client.request("DELETE", self.client.place + gone).status in (204, 404)  # told 503 before
+            self.left.remove(gone)
+        self.client.sync()
+
+
+def test_a_shared_calendar_is_used_while_its_sharer_moves(moving: Murder, moves: Moves) -> None:
+    """All see what all have written, once; a home is synchronized anew where sharer and sharee come together."""
+    front = moving.front
+    play = Play(front)
+    play.see("ann", "MKCALENDAR", f"{ANN}Team/")
+    play.share(f"{ANN}Team/", "bob", "carol")
+    places = {who: play.reply(who, play.notice(who)[1], "invite-accepted") for who in ("bob", "carol")}
+    writers = [Writer(front, who, place) for who, place in {"ann": f"{ANN}Team/", **places}.items()]
+    homes = [Client(front, who, f"/dav/calendars/user/{who}/", deep=True) for who in places]
+    going = [Going(each.work) for each in writers]
+    going += [Going(lambda _, each=each: each.sync()) for each in homes]  # type: ignore[misc]
+    for node in MOVES:
+        goals = {each: each.times + 2 for each in going}
+        until(lambda: all(each.has(times) for each, times in goals.items()))  # noqa: B023
+        assert [each["node"] for each in moves.move(["ann"], node)] == [node]
+    for each in going:
+        each.stop()
+    left = sorted(name for each in writers for name in each.left)
+    for writer in writers:
+        writer.client.sync()
+        assert sorted(path.removeprefix(writer.client.place) for path in writer.client.known) == left
+        assert writer.client.known == writer.client.listing()
+        assert writer.client.anew == 0, writer.client.who
+    for home in homes:
+        home.sync()
+        assert home.known == home.listing()
+        assert home.anew <= MOVES.count({"bob": "b2", "carol": "b1"}[home.who]), home.who
+    assert len({tuple(sorted(each.client.known.values())) for each in writers}) == 1
+    assert play.ask("ann", "DELETE", f"{ANN}Team/").status == 204
