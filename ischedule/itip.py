@@ -32,7 +32,8 @@ DEEPEST: Final = 8
 BY_ORGANIZER: Final = frozenset({"REQUEST", "ADD", "CANCEL", "DECLINECOUNTER"})
 """Methods of messages from an organizer to attendees."""
 BY_ATTENDEE: Final = frozenset({"REPLY", "REFRESH", "COUNTER"})
-"""Methods of messages from one attendee to the organizer."""
+"""Methods of messages from one attendee to the organizer; a COUNTER may list the others (RFC 5546 section 3.2.7)."""
+_OF_ONE: Final = BY_ATTENDEE - {"COUNTER"}
 
 _LINE: Final = re.compile(r'([A-Za-z0-9-]+)((?:;[A-Za-z0-9-]+=(?:"[^"]*"|[^";:])*+)*+):(.*)')
 _PARAMETER: Final = re.compile(r';([A-Za-z0-9-]+)=((?:"[^"]*"|[^";:])*)')
@@ -167,11 +168,11 @@ def _check_rules(message: ITip) -> None:
             raise InvalidSchedulingMessage("Each component must have one DTSTAMP.")
         if len(part.values("ORGANIZER")) != 1:
             raise InvalidSchedulingMessage("Each component must have one ORGANIZER.")
-        if message.method in BY_ATTENDEE and len(part.values("ATTENDEE")) != 1:
+        if message.method in _OF_ONE and len(part.values("ATTENDEE")) != 1:
             raise InvalidSchedulingMessage("Each component must have one ATTENDEE, who sends it.")
         if message.component == "VEVENT" and message.method in ("REQUEST", "ADD"):
             _one(part.values("DTSTART"), "DTSTART in each component")
-    if message.method in BY_ATTENDEE and len(message.attendees) != 1:
+    if message.method in _OF_ONE and len(message.attendees) != 1:
         raise InvalidSchedulingMessage("All components must have the same ATTENDEE, who sends them.")
     if message.asks_free_busy:
         _check_question(message)
@@ -210,9 +211,9 @@ def check_envelope(message: ITip, envelope: Envelope) -> None:
         raise InvalidSchedulingMessage("The Content-Type is not that of the body.")
     originator, recipients = address_key(envelope.originator), {*map(address_key, envelope.recipients)}
     by_attendee = message.method in BY_ATTENDEE
-    if originator != (message.attendees[0] if by_attendee else message.organizer):
+    if originator not in (message.attendees if by_attendee else (message.organizer,)):
         raise InvalidSchedulingMessage(
-            f"The Originator must be the {'ATTENDEE who replies' if by_attendee else 'ORGANIZER'}."
+            f"The Originator must be the {'ATTENDEE who sends it' if by_attendee else 'ORGANIZER'}."
         )
     if message.asks_free_busy:
         if recipients != {*message.attendees}:

@@ -365,10 +365,11 @@ class Mail:
     )
     smtp_listen: tuple[str, ...] = option((), "the same by SMTP")
     methods: tuple[str, ...] = option(
-        ("REPLY", "REFRESH"),
-        "what is taken from mail: answers of invited people (REPLY), their wish to be told again (REFRESH); "
-        "invitations of others (REQUEST, ADD, CANCEL) need proof of who has sent them",
-        all_of("REPLY", "REFRESH", "REQUEST", "ADD", "CANCEL"),
+        ("REPLY", "REFRESH", "COUNTER"),
+        "what is taken from mail: answers of invited people (REPLY), their wish to be told again (REFRESH), other "
+        "times that they propose (COUNTER); invitations of others (REQUEST, ADD, CANCEL, DECLINECOUNTER) need proof of "
+        "who has sent them",
+        all_of("REPLY", "REFRESH", "COUNTER", "REQUEST", "ADD", "CANCEL", "DECLINECOUNTER"),
     )
     trusted_results: tuple[str, ...] = option(
         (),

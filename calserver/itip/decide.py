@@ -19,13 +19,14 @@ from calserver.itip.message import Message, Method
 from calserver.itip.organizer import plan_organizer
 from calserver.itip.people import PENDING, agent, is_served, organizer
 from calserver.itip.plan import Applied, Plan, Role
+from calserver.itip.proposals import apply_proposal
 from calserver.itip.replies import apply_refresh, apply_reply
 from calserver.itip.requests import apply_request
 
 _REFUSED = "3.8"
 _INVALID = "3.7"
 _UNSUPPORTED = "3.14"
-_PROCESSED = frozenset({Method.REQUEST, Method.ADD, Method.CANCEL, Method.REPLY, Method.REFRESH})
+_TO_ORGANIZER = frozenset({Method.REPLY, Method.REFRESH, Method.COUNTER})
 
 
 def role_of(found: CalendarObject | None, addresses: frozenset[str]) -> Role | None:
@@ -126,17 +127,19 @@ def apply(
     problem = _problem(stored, message, addresses)
     if problem is not None:
         return Applied(calendar=stored, memory=memory, problem=problem)
-    if message.method in (Method.REPLY, Method.REFRESH):
-        assert stored is not None, "there is a problem without"
-        if message.method is Method.REFRESH:
-            return apply_refresh(stored, message, addresses, memory)
+    if message.method in (Method.REQUEST, Method.ADD, Method.CANCEL):
+        return apply_request(stored, message, addresses, memory)
+    assert stored is not None, "there is a problem without"
+    if message.method is Method.REFRESH:
+        return apply_refresh(stored, message, addresses, memory)
+    if message.method is Method.REPLY:
         return apply_reply(stored, message, now, memory)
-    return apply_request(stored, message, addresses, memory)
+    return apply_proposal(stored, message, addresses, memory)
 
 
 def _problem(stored: CalendarObject | None, message: Message, addresses: frozenset[str]) -> str | None:
     """Why a message is not for a copy: UID *and* organizer are to match, and the originator to be who it speaks for."""
-    if message.method not in _PROCESSED:
+    if message.method is Method.PUBLISH:
         return _UNSUPPORTED
     organizer = message.organizer
     if organizer is None or (
@@ -145,12 +148,15 @@ def _problem(stored: CalendarObject | None, message: Message, addresses: frozens
         return _INVALID
     if stored is not None and stored.organizer != organizer:
         return _REFUSED
-    if message.method in (Method.REPLY, Method.REFRESH):
+    if message.method in _TO_ORGANIZER:
         if stored is None or organizer not in addresses:
             return _INVALID
-        return None if message.originator in message.calendar.attendees else _REFUSED
+        strange = message.method is Method.COUNTER and message.originator not in stored.attendees
+        return _REFUSED if strange or message.originator not in message.calendar.attendees else None
     if organizer in addresses or message.originator != organizer:
         return _REFUSED
+    if stored is None and message.method is Method.DECLINECOUNTER:
+        return _INVALID
     uninvited = message.method is not Method.CANCEL and not message.calendar.attendees & addresses
     return _INVALID if uninvited else None
 

@@ -11,7 +11,7 @@ from calserver.itip.people import organizer
 
 
 class Method(StrEnum):
-    """What a message wants (RFC 5546 section 1.4); the last three are known, and not processed."""
+    """What a message wants (RFC 5546 section 1.4); PUBLISH is known, and not processed."""
 
     REQUEST = "REQUEST"
     ADD = "ADD"

@@ -311,7 +311,8 @@ class _Change:
         sent |= {key: sequence_of(self.after.components[key]) for key in self.touched if key in self.after.components}
         still = {ical.address(p.value) for each in self.after.components.values() for p in each.all("ATTENDEE")}
         answers = {at: each for at, each in self.memory.answers.items() if at[0] in still}
-        return attrs.evolve(self.memory, sent=sent, answers=answers)
+        proposals = {at: each for at, each in self.memory.proposals.items() if at[0] in still}
+        return attrs.evolve(self.memory, sent=sent, answers=answers, proposals=proposals)
 
 
 def _tell(

@@ -75,9 +75,7 @@ class _Answers:
 
     def _floor(self, key: Key) -> int:
         """The least SEQUENCE that an answer must have: that with which what governs the instance was sent last."""
-        sent = self.memory.sent
-        follows = None if key is None else self.meeting.follows(key)
-        return sent.get(key, sent.get(follows, sent.get(None, 0)))
+        return self.memory.floor(key, None if key is None else self.meeting.follows(key))
 
     def _split(self, key: Key, target: Component, ranges: bool) -> None:
         """Give future instances a component where the answer is for them and its target is not, or conversely."""

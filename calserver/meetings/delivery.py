@@ -63,7 +63,8 @@ def is_cancelled(found: CalendarObject) -> bool:
     return all((each.value("STATUS") or "").upper() == "CANCELLED" for each in found.components)
 
 
-_TO_ORGANIZER: Final = frozenset({Method.REPLY, Method.REFRESH})
+_PROPOSALS: Final = frozenset({Method.COUNTER, Method.DECLINECOUNTER})
+_TO_ORGANIZER: Final = frozenset({Method.REPLY, Method.REFRESH, Method.COUNTER})
 
 
 @attrs.define
@@ -233,7 +234,9 @@ class Delivery:
         if applied.problem is not None:
             return applied.problem, "does not fit the copy" if had else "there is no such meeting"
         answered = self._take(post, holding, applied)
-        what = ("changed the copy" if had else "made a copy") if applied.changed else "nothing new"
+        proposes = post.message.method in _PROPOSALS and applied.inbox is not None
+        unchanged = "put into the Inbox, for its owner to decide" if proposes else "nothing new"
+        what = ("changed the copy" if had else "made a copy") if applied.changed else unchanged
         return DELIVERED, f"{what}, answered by itself" if answered else what
 
     def _admits(self, post: _Post, house: House) -> bool:

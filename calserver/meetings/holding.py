@@ -99,7 +99,7 @@ def recalled(found: Copy) -> Memory:
 
 def worth_keeping(memory: Memory, object: CalendarObject) -> bytes | None:
     """A memory as it is stored; None where the copy itself says it all (see `calserver.itip.seeded`)."""
-    if not memory.answers and not memory.sent:
+    if not memory.answers and not memory.sent and not memory.proposals:
         entries = tuple(memory.entries.values())
         if not entries or entries == object.components:
             return None

@@ -285,5 +285,5 @@ def _local(refused: ConditionFailed) -> str:
     return refused.name.rpartition("}")[2]
 
 
-METHODS: Final = tuple(each.value for each in (Method.REQUEST, Method.ADD, Method.REPLY, Method.CANCEL, Method.REFRESH))
+METHODS: Final = tuple(each.value for each in Method if each is not Method.PUBLISH)
 """What is taken of events and tasks."""

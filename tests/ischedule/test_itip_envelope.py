@@ -234,3 +234,13 @@ def test_long_lines_of_parameters_take_no_time() -> None:
     line = "X" + ";A=" + ";A=".join(["," * 50] * 2000)
     with pytest.raises(InvalidCalendarData):
         itip.read(event(line))
+
+
+def test_a_proposal_may_name_all_attendees_and_is_from_one_of_them() -> None:
+    """RFC 5546 section 3.2.7: a COUNTER can propose other attendees, too."""
+    body = event(method="COUNTER", organizer=CY, attendees=(ANNA, BO))
+    for who in (ANNA, BO):
+        assert checked(body, originator=who, recipients=(CY,), method="COUNTER", limits=UNKNOWN).method == "COUNTER"
+    for who, to in ((DEE, CY), (CY, CY), (ANNA, BO)):
+        with pytest.raises(InvalidSchedulingMessage):
+            checked(body, originator=who, recipients=(to,), method="COUNTER", limits=UNKNOWN)

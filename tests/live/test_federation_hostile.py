@@ -186,6 +186,8 @@ LIES = [
     Lie("an answer to another organizer of ours", answer(ANNA, ANNA, organizer=BO), ["3.8"], SENDER),
     Lie("a wish to be told, of somebody who is not invited", answer(EVE, EVE, method="REFRESH"), ["3.7"]),
     Lie("a wish to be told for somebody else", answer(EVE, ANNA, method="REFRESH"), RULES),
+    Lie("a proposal of somebody who is not invited", answer(EVE, EVE, method="COUNTER"), ["3.8"]),
+    Lie("a proposal in the name of somebody else", answer(EVE, ANNA, method="COUNTER"), RULES),
     # invitations
     Lie("an invitation of somebody who is not listed", by_eve(to=(CY,), attendees=(BO,)), RULES),
     Lie("an invitation of nobody", by_eve(to=("mailto:nobody@receiver.example",)), ["3.7"]),

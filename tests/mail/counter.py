@@ -113,6 +113,17 @@ class Counter:
 
         return self.store.read_now(look)
 
+    def methods(self, uid: str = "m-1") -> list[str]:
+        """The methods of what lies in Ann's Inbox about a meeting."""
+
+        def look(txn: Transaction) -> list[str]:
+            home = txn.collections.home(self._principal(txn, "ann").id, CALENDAR_HOME)
+            assert home is not None
+            texts = [txn.objects.text(row.id) for row in txn.objects.by_uid(home.id, uid)]
+            return [method for each in texts if (method := ical.parse(each).value("METHOD")) is not None]
+
+        return self.store.read_now(look)
+
     def stands(self, attendee: str = "mailto:bo@other.example") -> tuple[str, str]:
         """How an attendee stands in Ann's copy: PARTSTAT and SCHEDULE-STATUS."""
         found = self.copy()

@@ -180,6 +180,21 @@ async def test_what_a_trusted_mail_server_has_found_out_is_proof_where_it_wrote_
     assert counter.stands()[0] == "ACCEPTED"
 
 
+@ensureDeferred
+async def test_what_is_proposed_by_mail_is_told_and_done_by_nobody(counter: Counter) -> None:
+    """Outlook's "propose new time" (RFC 5546 section 3.2.7); it names the reply address as organizer."""
+    counter.invite()
+    address = reply_address(counter)
+    proposal = calendar("COUNTER", *people(f"mailto:{address}", BO, answer="TENTATIVE"), "COMMENT:later?")
+    assert (await counter.takes(mail(proposal, method="COUNTER"), address)).code == 250
+    assert counter.methods() == ["COUNTER"]
+    assert counter.stands()[0] == "NEEDS-ACTION"
+    stranger = mail(proposal.replace(b"bo@other", b"eve@other"), author="eve@other.example", method="COUNTER")
+    assert (await counter.takes(stranger, address)).code == 550
+    assert (await counter.takes(mail(proposal, method="COUNTER"), address, methods=("REPLY",))).code == 550
+    assert counter.methods() == ["COUNTER"]
+
+
 # -- invitations of others
 
 

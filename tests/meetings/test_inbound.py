@@ -100,3 +100,25 @@ def test_trust_is_what_the_configuration_says() -> None:
     assert not found.welcomes("b.example")
     assert found.peer("a.example").pinned
     assert trust(Ischedule()).welcomes("anybody.example")
+
+
+@pytest.mark.parametrize(
+    ("who", "status", "inbox"), [(ZOE, "1.2", ["COUNTER"]), ("mailto:eve@there.example", "3.8", [])]
+)
+def test_a_proposal_to_meet_otherwise_goes_into_the_organizers_inbox(
+    office: Office, who: str, status: str, inbox: list[str]
+) -> None:
+    """The meeting stays, and the journal knows what became of it (RFC 5546 section 3.2.7)."""
+    office.put("bob", meeting("m", "bob", ZOE))
+    before = office.copy("bob", "m"), office.tag("bob", "m")
+    content = meeting("m", "bob", who, lines=("COMMENT:later?",)).replace(b"T090000Z", b"T150000Z")
+    proposal = Message.received(content.replace(b"VERSION:2.0\r\n", b"VERSION:2.0\r\nMETHOD:COUNTER\r\n"), who, (BOB,))
+    for _ in range(2):
+        assert arrives(office, proposal) == status
+    assert office.inbox("bob", "m") == inbox
+    assert (office.copy("bob", "m"), office.tag("bob", "m")) == before
+    first, again = office.store.read_now(lambda txn: txn.journal.about("m"))[-2:]
+    assert (first.method, first.status) == ("COUNTER", status)
+    assert (first.outcome, again.outcome) == (
+        ("put into the Inbox, for its owner to decide", "nothing new") if inbox else ("does not fit the copy",) * 2
+    )

@@ -35,7 +35,7 @@ from ischedule.trust import Trust
 
 log = Logger()
 
-_ANSWERS: Final = frozenset({Method.REPLY, Method.REFRESH})
+_ANSWERS: Final = frozenset({Method.REPLY, Method.REFRESH, Method.COUNTER})
 _LONGEST: Final = 200
 
 
