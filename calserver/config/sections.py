@@ -209,7 +209,9 @@ class Scheduling:
     """Invitations (RFC 6638)."""
 
     past_days: float = option(
-        30.0, "an organizer's change to an event that ended longer ago than this is told to nobody", at_least(0)
+        30.0,
+        "an organizer's change to an event that ended longer ago than this is told to nobody elsewhere",
+        at_least(0),
     )
     refresh_attendees: int = option(
         50, "most attendees of an event who are told how others answered; in larger ones nobody is", at_least(0)

@@ -47,7 +47,7 @@ def plan(
     memory: Memory = Memory(),  # noqa: B008 - frozen
     matched_tag: bool = False,
     reply: bool = True,
-    silent: bool = False,
+    spared: frozenset[str] = frozenset(),
 ) -> Plan:
     """What is to happen when the owner of a calendar puts `new` in the place of `old` (RFC 6638 section 3.2.4).
 
@@ -60,7 +60,7 @@ def plan(
         matched_tag: whether the request holds by If-Schedule-Tag-Match, so that its client need not know the latest
             answers (RFC 6638 section 3.2.10): NEEDS-ACTION in it does not ask anew.
         reply: False for ``Schedule-Reply: F``.
-        silent: whether an organizer's change is not worth a message, since all of it ended long ago.
+        spared: to whom an organizer's change is not worth a message; normalized addresses.
 
     Raises:
         SameOrganizerInAllComponents: two components have different organizers.
@@ -77,7 +77,7 @@ def plan(
     if Role.ATTENDEE in (was, will):
         planned = plan_attendee(before, after, addresses, now, memory, reply=reply)
     elif Role.ORGANIZER in (was, will):
-        planned = plan_organizer(before, after, addresses, now, memory, matched_tag=matched_tag, silent=silent)
+        planned = plan_organizer(before, after, addresses, now, memory, matched_tag=matched_tag, spared=spared)
     else:
         return Plan(calendar=new, memory=memory)
     if will is None and new is not None:

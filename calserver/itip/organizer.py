@@ -58,10 +58,10 @@ def plan_organizer(
     memory: Memory,
     *,
     matched_tag: bool,
-    silent: bool,
+    spared: frozenset[str],
 ) -> Plan:
     """See `calserver.itip.plan`; old, where it is given, is an organizer's copy, and new too."""
-    return _Change(old, new, addresses, now, memory, matched_tag, silent).plan()
+    return _Change(old, new, addresses, now, memory, matched_tag, spared).plan()
 
 
 class _Change:
@@ -73,10 +73,10 @@ class _Change:
         now: datetime,
         memory: Memory,
         matched_tag: bool,
-        silent: bool,
+        spared: frozenset[str],
     ) -> None:
         self.old, self.new, self.addresses, self.memory = old, new, addresses, memory
-        self.matched_tag, self.silent = matched_tag, silent
+        self.matched_tag, self.spared = matched_tag, spared
         self.before, self.after = Meeting.of(old), Meeting.of(new)
         self.stamp = next_stamp(self.before, now)
         self.reset: set[Key] = set()
@@ -152,11 +152,10 @@ class _Change:
             moved = base is None or times(base, self.before.zones) != times(new, self.after.zones)
             if key is None and not moved:
                 moved = adds_instances(self.before, self.after)
-            asks = base is None or (moved and not self.silent)
-            merged[key] = each_attendee(new, partial(self._merged, key, attendees(base), asks))
+            merged[key] = each_attendee(new, partial(self._merged, key, attendees(base), moved))
         self._set(merged)
 
-    def _merged(self, key: Key, known: Mapping[str, Property], asks: bool, prop: Property) -> Property:
+    def _merged(self, key: Key, known: Mapping[str, Property], moved: bool, prop: Property) -> Property:
         address = ical.address(prop.value)
         if address in self.addresses or agent(prop) != SERVER:
             return prop
@@ -165,7 +164,7 @@ class _Change:
         prop = prop.with_param("SCHEDULE-STATUS", None if had is None else had.param("SCHEDULE-STATUS"))
         asked_anew = partstat(prop) == NEEDS_ACTION != partstat(had)
         asked_anew = asked_anew and (not self.matched_tag or address in self.forced)
-        if had is None or asks or asked_anew:
+        if had is None or (moved and address not in self.spared) or asked_anew:
             if had is not None:
                 self.reset.add(key)
             explicit = prop.param("RSVP") is not None and partstat(prop) == NEEDS_ACTION
@@ -176,7 +175,7 @@ class _Change:
 
     def _split(self) -> None:
         """Instances that are back in the series, or new in it, need action while the others stay as they are."""
-        if self.silent or None in self.reset or self.after.master is None or self.before.master is None:
+        if None in self.reset or self.after.master is None or self.before.master is None:
             return
         back = self.before.excluded - self.after.excluded
         added = dates(self.after.master, self.after.zones) - dates(self.before.master, self.before.zones)
@@ -202,17 +201,17 @@ class _Change:
 
     def _answered(self, component: Component) -> bool:
         """Whether somebody has an answer to lose."""
-        return any(
-            partstat(each) != NEEDS_ACTION and ical.address(each.value) not in self.addresses and agent(each) == SERVER
-            for each in component.all("ATTENDEE")
-        )
+        return any(partstat(each) != NEEDS_ACTION and self._may_be_asked(each) for each in component.all("ATTENDEE"))
 
     def _asked(self, component: Component) -> Component:
         def asked(prop: Property) -> Property:
-            own = ical.address(prop.value) in self.addresses or agent(prop) != SERVER
-            return prop if own else answered(prop, NEEDS_ACTION)
+            return answered(prop, NEEDS_ACTION) if self._may_be_asked(prop) else prop
 
         return each_attendee(component, asked)
+
+    def _may_be_asked(self, prop: Property) -> bool:
+        address = ical.address(prop.value)
+        return address not in self.addresses and address not in self.spared and agent(prop) == SERVER
 
     # -- versions
 
@@ -272,11 +271,9 @@ class _Change:
         found = self.new or self.old
         assert found is not None
         mailing = Mailing(found.organizer or "", found.calendar, (*self.after.timezones, *self.before.timezones))
-        if self.silent:
-            return mailing
         before, after = Views(self.before, self.addresses), Views(self.after, self.addresses)
         alike: dict[tuple[frozenset[Key], frozenset[Key], bool], list[str]] = {}
-        for who in sorted(before.invited.keys() | after.invited.keys()):
+        for who in sorted((before.invited.keys() | after.invited.keys()) - self.spared):
             alike.setdefault((before.keys(who), after.keys(who), who in self.forced), []).append(who)
         for (had, has, forced), some in alike.items():
             _tell(mailing, some, before.of(had), after.of(has), self, sequence, forced)

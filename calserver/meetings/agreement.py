@@ -5,7 +5,7 @@ restored from a backup or changed by hand is not, so an administrator may look.
 
 An attendee's copy agrees when the organizer's state, delivered as if nothing of it were known, changes nothing in it
 but how others answered (of that attendees are told later, or never), and when both copies have the same answer. To
-repair is to deliver so. What was over long ago is left out: changes of it are told to nobody.
+repair is to deliver so. What was over long ago is left out: changes of it are told to nobody elsewhere.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -239,10 +239,19 @@ class _Change:
                 memory=memory,
                 matched_tag=ask.matched_tag,
                 reply=ask.reply,
-                silent=self._is_long_gone(old, new, holding),
+                spared=self._spared(old, new, holding),
             )
         except ValueError as problem:
             raise ical.ValidCalendarData(str(problem)) from None
+
+    def _spared(self, old: CalendarObject | None, new: CalendarObject | None, holding: Holding) -> frozenset[str]:
+        """Strangers, where nothing but the past is changed: whoever is here has a copy that is to agree."""
+        if not self._is_long_gone(old, new, holding):
+            return frozenset()
+        people = self.delivery.people
+        invited = frozenset(address for each in (old, new) if each is not None for address in each.attendees)
+        people.meet(invited)
+        return frozenset(each for each in invited if people.whose(each) is None)
 
     def _is_long_gone(self, old: CalendarObject | None, new: CalendarObject | None, holding: Holding) -> bool:
         """Whether a change is to what was over long ago, before and after it."""

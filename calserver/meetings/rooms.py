@@ -36,7 +36,7 @@ MODES: Final = {
 }
 """The answers while free, and while busy."""
 _GONE_BY: Final = timedelta(days=2)
-"""What was over longer ago than this is not answered."""
+"""What was over longer ago than this is not answered, unless all of it was."""
 _UNAVAILABLE: Final = "U"
 
 
@@ -97,14 +97,17 @@ def _mode(delivery: "Delivery", principal: Principal, organizer: str | None) -> 
 
 def _asked(delivery: "Delivery", found: ical.CalendarObject, addresses: frozenset[str]) -> list[Occurrence]:
     """The instances that need an answer."""
-    now, settings = delivery.txn.now, delivery.policy
-    begin = max(now - _GONE_BY, _start(found))
-    until = begin + timedelta(days=settings.scheduling.booking_days)
+    settings, start, recent = delivery.policy, _start(found), delivery.txn.now - _GONE_BY
+    ahead = timedelta(days=settings.scheduling.booking_days)
     try:
-        instances = ical.expand(found, now - _GONE_BY, until, zone=UTC, limit=settings.calendars.instances)
+        for since in (recent, start):
+            until = max(since, start) + ahead
+            instances = list(ical.expand(found, since, until, zone=UTC, limit=settings.calendars.instances))
+            if instances:
+                return [each for each in instances if _needs_action(each, addresses)]
     except ConditionFailed:
-        return []
-    return [each for each in instances if _needs_action(each, addresses)]
+        pass
+    return []
 
 
 def _start(found: ical.CalendarObject) -> datetime:

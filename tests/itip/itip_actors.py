@@ -1,6 +1,7 @@
 """A world of people with one meeting: their copies, the messages between them, and a clock that is turned by hand."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import attrs
 
@@ -34,7 +35,7 @@ class World:
     def wait(self, seconds: int = 60) -> None:
         self.now += timedelta(seconds=seconds)
 
-    def put(self, who: str, text: bytes | None, **options: bool) -> tuple[Message, ...]:
+    def put(self, who: str, text: bytes | None, **options: Any) -> tuple[Message, ...]:
         """Store a text, or remove what is stored; what is to be sent is kept in `sent`."""
         person = self.people[who]
         new = None if text is None else CalendarObject.parse(text)

@@ -597,9 +597,9 @@ def test_all_components_have_one_organizer() -> None:
         World.of(O).put(O, text(component(SERIES), other))
 
 
-def test_what_ended_long_ago_is_changed_in_silence() -> None:
+def test_who_is_spared_hears_nothing() -> None:
     found = CalendarObject.parse(text(component()))
-    plan = itip.plan(None, found, addresses=frozenset({O}), now=datetime(2027, 1, 1, tzinfo=UTC), silent=True)
+    plan = itip.plan(None, found, addresses=frozenset({O}), now=datetime(2027, 1, 1, tzinfo=UTC), spared=frozenset({A}))
     assert plan.messages == ()
     assert plan.calendar is not None
     assert b"SCHEDULE-STATUS" not in plan.calendar.text
@@ -674,11 +674,19 @@ def test_a_removed_instance_does_not_take_the_rest_along() -> None:
     assert cancel.reason(A) == "instances taken away"
 
 
-def test_a_silent_change_of_what_is_past_asks_nobody_anew() -> None:
+def test_who_is_spared_is_not_asked_anew() -> None:
     world = accepted(component())
     stale = component(start="20260501T090000Z", guests=(f"ATTENDEE;PARTSTAT=ACCEPTED:{A}",))
-    assert world.put(O, text(stale), silent=True) == ()
+    assert world.put(O, text(stale), spared=frozenset({A})) == ()
     assert f"PARTSTAT=ACCEPTED:{A}" in stored(world, O)
+
+
+def test_who_is_not_spared_is_asked_anew_beside_one_who_is() -> None:
+    world = accepted(component())
+    moved = component(start="20260501T090000Z", guests=(f"ATTENDEE;PARTSTAT=ACCEPTED:{A}", f"ATTENDEE:{B}"))
+    (message,) = world.put(O, text(moved), spared=frozenset({A}))
+    assert message.recipients == (B,)
+    assert (stored(world, O).count("ACCEPTED"), stored(world, O).count("NEEDS-ACTION")) == (2, 1)
 
 
 def test_what_is_made_again_is_newer_than_its_removal() -> None:

@@ -84,6 +84,20 @@ def test_a_letter_defines_the_zones_that_the_event_only_names(open_office: Offic
     assert not stored.calendar.children("VTIMEZONE")
 
 
+def test_changes_of_what_was_over_long_ago_are_told_to_nobody_elsewhere(open_office: Office) -> None:
+    old, moved = "DTSTART:20200105T090000Z", "DTSTART:20200106T090000Z"
+    open_office.invite("m", "ann", "bob", ZOE, lines=(old,))
+    assert len(carried(open_office, "2.0")) == 1
+    open_office.invite("m", "ann", "bob", ZOE, lines=(moved,))
+    assert waiting(open_office) == {}
+    assert (open_office.status("ann", "m", ZOE), open_office.status("ann", "m", "bob")) == ("2.0", "1.2")
+    stored = open_office.copy("bob", "m")
+    assert stored is not None
+    assert stored.components[0].value("DTSTART") == moved.partition(":")[2]
+    assert open_office.by("ann")("DELETE", open_office.path("ann", "m")).status == 204
+    assert waiting(open_office) == {}
+
+
 def test_what_became_of_it_is_written_into_the_copy_and_the_schedule_tag_stays(open_office: Office) -> None:
     """RFC 6638 section 3.2.10."""
     open_office.invite("m", "ann", ZOE)

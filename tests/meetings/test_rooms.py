@@ -30,6 +30,15 @@ def test_a_room_answers_in_the_same_request(office: Office, room: str, free: str
     assert office.answer(room, "n", room) == taken
 
 
+@pytest.mark.parametrize("rule", ["SUMMARY:Once", "RRULE:FREQ=WEEKLY;COUNT=5"])
+def test_a_room_answers_for_what_is_over_too(office: Office, rule: str) -> None:
+    """Who writes down what was is not left waiting."""
+    office.invite("m", "ann", "hall", lines=("DTSTART:20200105T090000Z", rule))
+    office.invite("n", "bob", "hall", lines=("DTSTART:20200105T090000Z",))
+    assert office.answer("ann", "m", "hall") == "ACCEPTED"
+    assert office.answer("bob", "n", "hall") == "DECLINED"
+
+
 @pytest.mark.parametrize(
     ("room", "seen"), [("hall", []), ("lobby", []), ("porch", ["REQUEST"]), ("closet", ["REQUEST"])]
 )
