@@ -317,8 +317,13 @@ class Objects(Protocol):
     def named(self, collection_id: int, names: Iterable[str]) -> Mapping[str, tuple[Object, bytes]]:
         """The members with these names and their contents, in one query (multiget)."""
 
-    def contents(self, collection_id: int, names: Iterable[str]) -> Sequence[tuple[str, str, str, bytes]]:
-        """The same as name, ETag, content type and content: what most multigets ask, at half of the cost."""
+    def contents(
+        self, collection_id: int, names: Iterable[str], *, bound: bool = True
+    ) -> Sequence[tuple[str, str, str, bytes]]:
+        """The same as name, ETag, content type and content: what most multigets ask, at half of the cost.
+
+        `bound` says whether the collection may be bound to another one; to look takes time.
+        """
 
     def iterate(self, collection_id: int, *, component: str | None = None) -> Iterator[tuple[Object, bytes]]:
         """All members with their contents, by name; never all in memory at once."""

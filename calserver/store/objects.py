@@ -42,9 +42,12 @@ TEXTS_AS_SEEN = Statement(seen.members((_o.id, _x.text), lambda query: query.whe
 ALL = Statement(seen.members(OBJECT, seen.every, order=_o.revision))
 LISTING = Statement(seen.members((_o.name, _o.etag, _o.content_type), seen.every, order=_o.name))
 NAMED = Statement(seen.members(_TEXTS, lambda query: query.where(among(_o.name, "names"))))
-CONTENTS = Statement(
-    seen.members((_o.name, _o.etag, _o.content_type, _x.text), lambda query: query.where(among(_o.name, "names")))
-)
+CONTENTS = {
+    bound: Statement(
+        members((_o.name, _o.etag, _o.content_type, _x.text), lambda query: query.where(among(_o.name, "names")))
+    )
+    for bound, members in ((True, seen.members), (False, seen.own_members))
+}
 ITERATE = Statement(seen.members(_TEXTS, seen.every, order=_o.name))
 ITERATE_COMPONENT = Statement(
     seen.members(_TEXTS, lambda query: query.where(_o.component == bindparam("component")), order=_o.name)
@@ -239,9 +242,11 @@ class SqlObjects:
         rows = self._connection.all(NAMED, collection_id=collection_id, names=self._connection.values(names))
         return {row[3]: (object_from(row), row[_WIDTH]) for row in rows}
 
-    def contents(self, collection_id: int, names: Iterable[str]) -> Sequence[tuple[str, str, str, bytes]]:
+    def contents(
+        self, collection_id: int, names: Iterable[str], *, bound: bool = True
+    ) -> Sequence[tuple[str, str, str, bytes]]:
         """Name, ETag, content type and content of the members with these names: rows as the driver gives them."""
-        return self._connection.all(CONTENTS, collection_id=collection_id, names=self._connection.values(names))
+        return self._connection.all(CONTENTS[bound], collection_id=collection_id, names=self._connection.values(names))
 
     def iterate(self, collection_id: int, *, component: str | None = None) -> Iterator[tuple[Object, bytes]]:
         """All members with their contents, by name; never all in memory at once."""
