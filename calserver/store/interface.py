@@ -42,6 +42,7 @@ from calserver.store.values import (
     Share,
     Source,
     Stamp,
+    Taken,
     Taker,
     Task,
     Tie,
@@ -194,6 +195,9 @@ class Collections(Protocol):
     def get(self, id: int) -> Collection | None:
         """By primary key."""
 
+    def used_bytes(self, home_id: int) -> int:
+        """How much is stored in a home (``Collection.quota_used_bytes``); nothing where there is none."""
+
     def child(self, parent_id: int, name: str) -> Collection | None:
         """A direct member collection."""
 
@@ -279,6 +283,9 @@ class Objects(Protocol):
 
     def get(self, collection_id: int, name: str) -> Object | None:
         """By name."""
+
+    def whole(self, collection_id: int, name: str, *, bound: bool = True) -> tuple[Object, bytes] | None:
+        """The same with its content; `bound` as `contents` has it."""
 
     def by_id(self, id: int) -> Object | None:
         """By primary key."""
@@ -370,6 +377,16 @@ class Objects(Protocol):
         `bound` says whether some of the collections may be bound to others; to look takes time.
         """
 
+    def taken(
+        self, collection_ids: Iterable[int], start: int, end: int, *, floating_offset: tuple[int, int] = (0, 0)
+    ) -> Sequence[Taken]:
+        """The same in no order, of collections that are not bound, at a third of the cost: no object is looked at."""
+
+    def available(
+        self, collection_ids: Iterable[int], start: int, end: int, *, floating_offset: tuple[int, int] = (0, 0)
+    ) -> Sequence[tuple[Object, bytes]]:
+        """What `in_range` finds of availability (RFC 7953), of which mostly there is none."""
+
     def put(self, collection_id: int, draft: Draft, *, unique_uid: bool = False) -> tuple[Object, bool]:
         """Store an object under its name; returns it and whether it is new.
 
@@ -416,6 +433,9 @@ class Objects(Protocol):
             NameTaken: there is a member of that name.
             UidTaken: see `put`.
         """
+
+    def restricted(self, collection_ids: Iterable[int]) -> bool:
+        """Whether any member of some collections has an access control list of its own."""
 
     def with_acl(self, collection_id: int) -> Sequence[Object]:
         """The members that have an access control list of their own."""

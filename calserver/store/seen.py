@@ -9,7 +9,7 @@ one for collections with members of their own, one for bound ones whose sharee h
 looks for what is personal. The last two cost a look at the collection where it is not bound.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -28,6 +28,7 @@ from sqlalchemy import (
 
 from calserver.store.dialects import among
 from calserver.store.schema import collection, common_content, content, object_, personal, tombstone
+from calserver.store.statements import Statement
 
 place = collection.alias("place")
 """The bound collection that is asked about."""
@@ -110,6 +111,11 @@ def members(columns: Row, narrow: Narrow, *, order: ColumnElement[Any] | None = 
         theirs = theirs.join(content, content.c.object_id == _o.id)
     theirs = narrow(with_personal(theirs, texts=texts).where(asked, _anything_personal))
     return one_after_the_other((own_members(columns, narrow), plain, theirs), order)
+
+
+def either(columns: Row, narrow: Narrow) -> Mapping[bool, Statement]:
+    """The statement for members of any collection (True), and of one that is not bound, which saves a third."""
+    return {True: Statement(members(columns, narrow)), False: Statement(own_members(columns, narrow))}
 
 
 def own_members(columns: Row, narrow: Narrow) -> Select[Any]:
