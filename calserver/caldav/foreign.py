@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-import attrs
-
 from calserver import directory, ical
 from calserver.caldav.homes import mount
 from calserver.caldav.inquiry import UNKNOWN, Desk, Part, Question, Told, asked, reply
@@ -59,4 +57,4 @@ def told(
 
 def _plain(period: BusyPeriod) -> BusyPeriod:
     """That somebody is busy, and no more."""
-    return attrs.evolve(period, busy="B")
+    return period._replace(busy="B")

@@ -227,6 +227,14 @@ class Desk:
         """
         return calendar.row.source_id is not None or READ_FREE_BUSY in calendar.privileges
 
+    def looks(self, places: Mapping[int, CalendarCollection], masked: str | None) -> bool:
+        """Whether some object may not count, so that each is looked at."""
+        return (
+            masked is not None
+            or any(each.varied for each in places.values())
+            or self.view.txn.objects.restricted(places)
+        )
+
     def ignores(self, places: Mapping[int, CalendarCollection], masked: str | None, row: Taker) -> bool:
         """Whether an object does not count: the meeting that is moved, or one that is hidden."""
         place = places[row.collection_id]
@@ -271,7 +279,7 @@ def asked(
         [each.row for each in telling],
         question.when,
         settings=settings(desk.view),
-        ignored=partial(desk.ignores, places, question.masked),
+        ignored=partial(desk.ignores, places, question.masked) if desk.looks(places, question.masked) else None,
     )
     return outcomes, busy
 

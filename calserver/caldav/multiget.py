@@ -84,11 +84,11 @@ def calendar_multiget(request: Request, resource: Resource, asked: CalendarMulti
 def _responses(resource: Resource, asked: CalendarMultiget) -> Iterator[str]:
     view = resource.view
     properties = Properties(view, asked.wanted, extra=asked.data.getters(None))
+    spend = view.allowance.spend
     for spelled, found in _found(resource, asked):
         if isinstance(found, str):
-            text = f"{MEMBER_START}{xml.escape(spelled)}{found}"
-            view.allowance.spend(len(text))
-            yield text
+            spend(len(found))
+            yield f"{MEMBER_START}{spelled}{found}"
         elif isinstance(found, CalendarObjectResource):
             yield properties.response(found, spelled)
         elif isinstance(found, ConditionFailed):
@@ -101,16 +101,20 @@ FEW = 100
 """How many objects are answered in a hurry."""
 
 Found = str | CalendarObjectResource | Refusal | ConditionFailed
-"""What an href leads to: a member as markup behind its path (`Writer.with_contents`), or the resource, or nothing."""
+"""What an href leads to: a member as markup behind its path (`Writer.with_content`), or the resource, or nothing."""
 
 _PLAIN = re.compile(r"[A-Za-z0-9_@~+=,-][A-Za-z0-9._@~+=,-]*")
-"""Names that need neither unescaping nor a second look."""
+"""Names that need neither unescaping nor escaping nor a second look: members of the resource itself."""
 
 
 def _found(resource: Resource, asked: CalendarMultiget) -> Iterator[tuple[str, Found]]:
-    """What each href names, in their order."""
-    base = resource.path
-    named = {spelled: _within(resource, base, spelled) for spelled in asked.hrefs}
+    """What each href names, in their order; hrefs of markup are escaped."""
+    base, plain = resource.path.rstrip("/") + "/", _PLAIN.fullmatch
+    at = len(base)
+    named = {
+        spelled: (None, spelled[at:]) if spelled.startswith(base) and plain(spelled, at) else _within(resource, spelled)
+        for spelled in asked.hrefs
+    }
     names: dict[Href | None, list[str]] = {}
     for each in filter(None, named.values()):
         names.setdefault(each[0], []).append(each[1])
@@ -119,17 +123,17 @@ def _found(resource: Resource, asked: CalendarMultiget) -> Iterator[tuple[str, F
         if where is None:
             yield spelled, NotFound()
         else:
-            found, otherwise = members[where[0]]
-            yield spelled, found.get(where[1], otherwise)
+            place, name = where
+            members_there, otherwise = members[place]
+            found = members_there.get(name, otherwise)
+            yield spelled if place is None or not isinstance(found, str) else xml.escape(spelled), found
 
 
-def _within(resource: Resource, base: str, spelled: str) -> tuple[Href | None, str] | None:
-    """The collection (None for the resource itself) and the name of a member.
+def _within(resource: Resource, spelled: str) -> tuple[Href, str] | None:
+    """The collection and the name of a member.
 
     Nothing for what is no URI, or outside of what the request is about.
     """
-    if spelled.startswith(base) and base.endswith("/") and _PLAIN.fullmatch(spelled, len(base)):
-        return None, spelled[len(base) :]
     try:
         href = local(resource.view.request, spelled)
     except BadRequest:
@@ -151,8 +155,9 @@ def _members(
     objects = collection.view.txn.objects
     quick = asked.quick
     if quick is not None and quick <= collection.quick and collection.open and not collection.varied:
-        rows = objects.contents(collection.row.id, names)
-        return dict(Writer(quick).with_contents(rows, xml.tags(CALENDAR_DATA))), NotFound()
+        rows = objects.contents(collection.row.id, names, bound=collection.row.source_id is not None)
+        write = Writer(quick).with_content(xml.tags(CALENDAR_DATA))
+        return {name: write(etag, media_type, content) for name, etag, media_type, content in rows}, NotFound()
     found = objects.named(collection.row.id, names)
     return {name: _readable(collection.object_with(*each)) for name, each in found.items()}, NotFound()
 

@@ -136,16 +136,14 @@ def _written(place: CalendarObjects, names: frozenset[str]) -> Callable[[ObjectR
     """What writes members as markup, where properties are what rows say, and the actor may read all; None elsewhere."""
     if not (names <= place.quick and place.open and not place.varied):
         return None
-    writer, start, tags, spend = (
-        Writer(names),
+    written, start, spend = (
+        Writer(names).with_content(xml.tags(CALENDAR_DATA)),
         MEMBER_START + place.path,
-        xml.tags(CALENDAR_DATA),
         place.view.allowance.spend,
     )
 
     def write(row: ObjectRow, content: bytes) -> str:
-        ((name, rest),) = writer.with_contents(((row.name, row.etag, row.content_type, content),), tags)
-        text = f"{start}{quote_segment(name)}{rest}"
+        text = f"{start}{quote_segment(row.name)}{written(row.etag, row.content_type, content)}"
         spend(len(text))
         return text
 

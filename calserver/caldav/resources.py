@@ -256,6 +256,13 @@ class CalendarObjects(StoredCollection):
                 if self.shows(row):
                     yield self.object_with(row, text)
 
+    def object_named(self, name: str) -> StoredObject | None:
+        """The member with this name; with its content, where a GET will ask for that."""
+        if self.view.request.method != "GET":
+            return super().object_named(name)
+        found = self.view.txn.objects.whole(self.row.id, name, bound=self.row.source_id is not None)
+        return None if found is None else self.object_with(*found)
+
     def object_with(self, row: ObjectRow, text: bytes) -> CalendarObjectResource:
         """A member whose content is at hand."""
         return self.object_class(self.view, self.href.child(row.name), row, self, text)

@@ -136,7 +136,7 @@ class SharedCalendar(CalendarCollection):
     def keep(self, name: str, new: CalendarObject) -> tuple[StoredObject, bool]:
         """Store a calendar object in the sharer's calendar; the member as the sharee sees it, and whether it is new."""
         txn, source = self.view.txn, self.kept_in
-        before = txn.collections.get(source.home_id)
+        before = txn.collections.used_bytes(source.home_id)
 
         def put(for_owner: CalendarObject, organizers: tuple[str | None, ...]) -> tuple[ObjectRow, bool]:
             if meetings.concerns(source, *organizers):
@@ -156,11 +156,10 @@ class SharedCalendar(CalendarCollection):
         here = row.collection_id in (self.row.id, self.source.collection.id)
         return self.view.path(self.href.child(row.name) if here else self.href)
 
-    def _check_room_of_sharer(self, before: CollectionRow | None) -> None:
+    def _check_room_of_sharer(self, before: int) -> None:
         """What is in the calendar counts for the sharer (RFC 4331 section 6)."""
         most = self.view.settings.quota_bytes
-        home = self.view.txn.collections.get(self.source.collection.home_id) if most else None
-        if home is not None and before is not None and home.quota_used_bytes > max(most, before.quota_used_bytes):
+        if most and self.view.txn.collections.used_bytes(self.source.collection.home_id) > max(most, before):
             raise QuotaNotExceeded("there is no room for it in the home of the sharer")
 
     def receive_object(self, source: StoredObject, name: str, *, copy: bool, replaced: Resource | None) -> Resource:

@@ -22,7 +22,7 @@ from calserver.config import Calendars
 from calserver.dav import xml
 from calserver.ical import STEPS, BusyPeriod, CalendarObject, Meter, TimeRange, object_periods, row_periods
 from calserver.names import CS, C
-from calserver.store import Collection, Object, Principal, Taker, Transaction
+from calserver.store import Collection, Object, Principal, Taken, Taker, Transaction
 
 AVAILABILITY: Final = (C("calendar-availability"), CS("calendar-availability"))
 """Names of the property of an Inbox that tells its owner's availability: that of RFC 7953, and the one before."""
@@ -59,11 +59,7 @@ def counts(calendar: Collection) -> bool:
 _BUSY: Final = frozenset({"VEVENT", "VFREEBUSY", "VAVAILABILITY"})
 
 Ignored = Callable[[Taker], bool]
-"""Whether the busy time of an object does not count, or may not be told."""
-
-
-def _none(row: Taker) -> bool:
-    return False
+"""Whether the busy time of an object does not count, or may not be told; None in its place is for all that do."""
 
 
 def busy(
@@ -83,7 +79,7 @@ def busy(
         settings: limits.
         hidden: ids of objects whose busy time the asker may not know.
     """
-    found = _by_owner(txn, calendars, asked, settings, (lambda row: row.id in hidden) if hidden else _none)
+    found = _by_owner(txn, calendars, asked, settings, (lambda row: row.id in hidden) if hidden else None)
     return [period for periods in found.values() for period in periods]
 
 
@@ -99,7 +95,7 @@ def busy_each(
     asked: TimeRange,
     *,
     settings: Calendars,
-    ignored: Ignored = _none,
+    ignored: Ignored | None = None,
 ) -> dict[int, list[BusyPeriod]]:
     """The periods in which principals are busy, by their ids; what costs queries is asked once for all of them.
 
@@ -120,7 +116,7 @@ def busy_each(
 
 
 def _by_owner(
-    txn: Transaction, calendars: Iterable[Collection], asked: TimeRange, settings: Calendars, ignored: Ignored
+    txn: Transaction, calendars: Iterable[Collection], asked: TimeRange, settings: Calendars, ignored: Ignored | None
 ) -> defaultdict[int, list[BusyPeriod]]:
     """The busy time of calendars by who has them, one zone after the other."""
     by_zone: dict[tzinfo, list[Collection]] = {}
@@ -144,23 +140,23 @@ def _in_zone(
     zone: tzinfo,
     asked: TimeRange,
     settings: Calendars,
-    ignored: Ignored,
+    ignored: Ignored | None,
 ) -> Iterator[tuple[int, Iterable[BusyPeriod]]]:
     """The busy time of calendars of one zone, in parts with whose it is."""
     owner = {each.id: each.principal_id for each in calendars}
 
-    def whose_is(row: tuple[Taker | Object, Any]) -> int:
+    def whose_is(row: tuple[Object, Any]) -> int:
         return owner[row[0].collection_id]
 
     offset = asked.floating_offset(zone)
-    bound = any(each.source_id is not None for each in calendars)
-    found = txn.objects.busy(owner, asked.start, asked.end, floating_offset=offset, bound=bound)
-    if ignored is not _none:
-        found = [each for each in found if not ignored(each[0])]
-    marked = {(row.collection_id, row.id) for row, instance in found if instance.marker}
-    certain = [each for each in found if (each[0].collection_id, each[0].id) not in marked] if marked else found
-    for whose, some in groupby(sorted(certain, key=whose_is), key=whose_is):
-        yield whose, row_periods((instance for _, instance in some), asked, zone=zone)
+    found = _rows(txn, calendars, asked, offset, ignored)
+    marked = {(place, id) for *_, place, id, marker in found if marker}
+    by_place: defaultdict[int, list[tuple[int, int, str, bool]]] = defaultdict(list)
+    for start, end, busy, floating, place, id, _ in found:
+        if not marked or (place, id) not in marked:
+            by_place[place].append((start, end, busy, floating))
+    for place, rows in by_place.items():
+        yield owner[place], row_periods(rows, asked, zone=zone)
     left = {whose: Meter(STEPS_BEYOND) for whose in owner.values()}
     owners = txn.principals.owning({place for place, _ in marked}) if marked else {}
     for place in {place for place, _ in marked}:
@@ -168,10 +164,29 @@ def _in_zone(
             yield owner[place], _whole(text, owners.get(place), asked, zone, settings, left[owner[place]])
     telling = [each.id for each in calendars if "VAVAILABILITY" in taken(each)]
     if telling:
-        rows = txn.objects.in_range(telling, asked.start, asked.end, floating_offset=offset, component="VAVAILABILITY")
-        for whose, of_one in groupby(sorted(rows, key=whose_is), key=whose_is):
-            texts = [text for row, text in of_one if not ignored(_taker(row))]
+        available = txn.objects.available(telling, asked.start, asked.end, floating_offset=offset)
+        for whose, of_one in groupby(sorted(available, key=whose_is), key=whose_is):
+            texts = [text for row, text in of_one if ignored is None or not ignored(_taker(row))]
             yield whose, _unavailable(texts, asked, zone, settings)
+
+
+def _rows(
+    txn: Transaction,
+    calendars: Sequence[Collection],
+    asked: TimeRange,
+    offset: tuple[int, int],
+    ignored: Ignored | None,
+) -> Sequence[Taken]:
+    """The index rows that count: from the index alone, where no object has to be looked at for that."""
+    ids = [each.id for each in calendars]
+    bound = any(each.source_id is not None for each in calendars)
+    if ignored is None and not bound:
+        return txn.objects.taken(ids, asked.start, asked.end, floating_offset=offset)
+    return [
+        (each.start, each.end, each.busy, each.floating, row.collection_id, row.id, each.marker)
+        for row, each in txn.objects.busy(ids, asked.start, asked.end, floating_offset=offset, bound=bound)
+        if ignored is None or not ignored(row)
+    ]
 
 
 def _taker(row: Object) -> Taker:

@@ -206,6 +206,11 @@ def escape(text: str) -> Markup:
     return Markup(_SPECIAL.sub(_replacement, text))
 
 
+def escaped(octets: bytes) -> str:
+    """What `escape` makes of UTF-8."""
+    return octets.decode() if not octets.translate(None, _HARMLESS) else escape(octets.decode())
+
+
 def attribute(text: str) -> str:
     """Text as an attribute value with its quotes."""
     return quoteattr(

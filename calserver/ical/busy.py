@@ -7,15 +7,11 @@ them decides which kind wins.
 from collections.abc import Container, Iterable, Iterator
 from datetime import datetime, tzinfo
 from functools import lru_cache
-from operator import attrgetter
 from time import gmtime
-from typing import Final
-
-import attrs
+from typing import Final, NamedTuple
 
 from calserver.ical.conditions import MaxInstances
 from calserver.ical.freebusytype import FBTYPES, busy_letter, letter_of
-from calserver.ical.instance import Instance
 from calserver.ical.meter import Meter
 from calserver.ical.model import Component, Property
 from calserver.ical.object import CalendarObject
@@ -25,11 +21,9 @@ from calserver.ical.timerange import TimeRange
 from calserver.ical.value import period, utc
 
 _ORDER: Final = "BUTF"
-_BY_START: Final = attrgetter("start", "end", "busy")
 
 
-@attrs.frozen(slots=True, order=True)
-class BusyPeriod:
+class BusyPeriod(NamedTuple):
     """A period in which somebody is busy, in seconds since the epoch; `busy` is the letter of `Instance.busy`."""
 
     start: int
@@ -37,25 +31,29 @@ class BusyPeriod:
     busy: str = "B"
 
 
-def row_periods(rows: Iterable[Instance], asked: TimeRange, *, zone: tzinfo) -> Iterator[BusyPeriod]:
+Row = tuple[int, int, str, bool]
+"""Of the instance index: start, end and letter of an `Instance`, and whether it floats."""
+
+
+def row_periods(rows: Iterable[Row], asked: TimeRange, *, zone: tzinfo) -> Iterator[BusyPeriod]:
     """The busy periods in a time range of index rows.
 
-    Markers are left out: their objects have instances that no row tells, see `object_periods`.
-
     Args:
-        rows: of events and published busy time.
+        rows: of events and published busy time, without those that are free, and without markers: their objects have
+            instances that no row tells, see `object_periods`.
         asked: when.
         zone: where rows float.
     """
     first, last = asked.start, asked.end
-    for row in rows:
-        if row.busy != "F" and not row.marker:
-            start, end = row.start, row.end
-            if row.floating:
-                start, end = epoch_of(start, zone), epoch_of(end, zone)
-            start, end = max(start, first), min(end, last)
-            if start < end:
-                yield BusyPeriod(start, end, row.busy)
+    for start, end, busy, floating in rows:
+        if floating:
+            start, end = epoch_of(start, zone), epoch_of(end, zone)
+        if start < first:
+            start = first
+        if end > last:
+            end = last
+        if start < end:
+            yield BusyPeriod(start, end, busy)
 
 
 def object_periods(
@@ -114,17 +112,18 @@ def _clipped(start: int, end: int, busy: str, asked: TimeRange) -> Iterator[Busy
 
 def merged(periods: Iterable[BusyPeriod]) -> tuple[BusyPeriod, ...]:
     """The periods by start, those of one kind joined where they touch or overlap."""
-    found: list[tuple[int, int, str]] = []
+    found: list[BusyPeriod] = []
     last: dict[str, int] = {}
     """Where in `found` the last period of each kind is."""
-    for start, end, busy in sorted(map(_BY_START, periods)):
+    for each in sorted(periods):
+        start, end, busy = each
         at = last.get(busy)
-        if at is None or start > found[at][1]:
+        if at is None or start > found[at].end:
             last[busy] = len(found)
-            found.append((start, end, busy))
-        elif end > found[at][1]:
-            found[at] = (found[at][0], end, busy)
-    return tuple(BusyPeriod(*each) for each in sorted(found))
+            found.append(each)
+        elif end > found[at].end:
+            found[at] = BusyPeriod(found[at].start, end, busy)
+    return tuple(sorted(found))
 
 
 def freebusy(
@@ -175,10 +174,15 @@ def _property(letter: str, periods: tuple[BusyPeriod, ...]) -> Property | None:
 def _instant(epoch: int) -> str:
     """A DATE-TIME in UTC; there are two for each period."""
     day, second = divmod(epoch, DAY)
-    return f"{_date(day)}T{second // 3600:02d}{second // 60 % 60:02d}{second % 60:02d}Z"
+    return f"{_date(day)}T{_clock(second)}Z"
 
 
 @lru_cache(maxsize=1024)
 def _date(day: int) -> str:
     year, month, day, *_ = gmtime(day * DAY)
     return f"{year:04d}{month:02d}{day:02d}"
+
+
+@lru_cache(maxsize=1024)
+def _clock(second: int) -> str:
+    return f"{second // 3600:02d}{second // 60 % 60:02d}{second % 60:02d}"

@@ -67,6 +67,7 @@ IN_HOME = Statement(
     .order_by(_c.name)
 )
 GET = Statement(select(*COLLECTION).where(_c.id == bindparam("id")))
+USED_BYTES = Statement(select(_c.quota_used_bytes).where(_c.id == bindparam("id")))
 CHILD = Statement(select(*COLLECTION).where(_c.parent_id == bindparam("parent_id"), _c.name == bindparam("name")))
 NAMES_IN = Statement(select(_c.name).where(_c.parent_id == bindparam("parent_id")))
 CHILDREN = Statement(select(*COLLECTION).where(_c.parent_id == bindparam("parent_id")).order_by(_c.name))
@@ -209,6 +210,11 @@ class SqlCollections:
         """By primary key."""
         row = self._connection.one(GET, id=id)
         return None if row is None else collection_from(row)
+
+    def used_bytes(self, home_id: int) -> int:
+        """How much is stored in a home."""
+        found: int | None = self._connection.value(USED_BYTES, id=home_id)
+        return found or 0
 
     def child(self, parent_id: int, name: str) -> Collection | None:
         """A direct member collection."""

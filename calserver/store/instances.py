@@ -53,9 +53,9 @@ def _within(one: bool, bound: bool) -> ColumnElement[bool]:
     )
 
 
-def _overlapping(floating: int, one: bool, bound: bool, columns: Iterable[Any]) -> list[Any]:
+def _overlapping(floating: int, one: bool, bound: bool, columns: Iterable[Any], only: Any) -> list[Any]:
     """One scan per band for floating rows, or for the others."""
-    where = _within(one, bound)
+    where = and_(_within(one, bound), *only)
     start: BindParameter[int] = bindparam(f"start{floating}")
     end: BindParameter[int] = bindparam(f"end{floating}")
     scans = []
@@ -70,15 +70,18 @@ def _overlapping(floating: int, one: bool, bound: bool, columns: Iterable[Any]) 
     return scans
 
 
-def overlapping(one: bool, *columns: Any, bound: Iterable[bool] = (False,)) -> CompoundSelect[Any]:
+def overlapping(
+    one: bool, *columns: Any, bound: Iterable[bool] = (False,), only: Iterable[Any] = ()
+) -> CompoundSelect[Any]:
     """Columns of the rows that overlap a range.
 
     Takes the parameters that `window` makes and ``collections``: the id of a collection where there is only `one`,
     which saves half of the time, otherwise a list of them. `bound` says whether it is about the rows of these, or of
-    those that they are bound to (see `calserver.store.seen`), or both.
+    those that they are bound to (see `calserver.store.seen`), or both. `only` are further conditions.
     """
+    kinds = ((each, floating) for each in bound for floating in (0, FLOATING))
     return union_all(
-        *(scan for each in bound for floating in (0, FLOATING) for scan in _overlapping(floating, one, each, columns))
+        *(scan for each, floating in kinds for scan in _overlapping(floating, one, each, columns, tuple(only)))
     )
 
 

@@ -42,6 +42,7 @@ from calserver.store.values import (
     Share,
     Source,
     Stamp,
+    Taken,
     Taker,
     Task,
     Tie,
@@ -194,6 +195,9 @@ class Collections(Protocol):
     def get(self, id: int) -> Collection | None:
         """By primary key."""
 
+    def used_bytes(self, home_id: int) -> int:
+        """How much is stored in a home (``Collection.quota_used_bytes``); nothing where there is none."""
+
     def child(self, parent_id: int, name: str) -> Collection | None:
         """A direct member collection."""
 
@@ -280,6 +284,9 @@ class Objects(Protocol):
     def get(self, collection_id: int, name: str) -> Object | None:
         """By name."""
 
+    def whole(self, collection_id: int, name: str, *, bound: bool = True) -> tuple[Object, bytes] | None:
+        """The same with its content; `bound` as `contents` has it."""
+
     def by_id(self, id: int) -> Object | None:
         """By primary key."""
 
@@ -317,8 +324,13 @@ class Objects(Protocol):
     def named(self, collection_id: int, names: Iterable[str]) -> Mapping[str, tuple[Object, bytes]]:
         """The members with these names and their contents, in one query (multiget)."""
 
-    def contents(self, collection_id: int, names: Iterable[str]) -> Sequence[tuple[str, str, str, bytes]]:
-        """The same as name, ETag, content type and content: what most multigets ask, at half of the cost."""
+    def contents(
+        self, collection_id: int, names: Iterable[str], *, bound: bool = True
+    ) -> Sequence[tuple[str, str, str, bytes]]:
+        """The same as name, ETag, content type and content: what most multigets ask, at half of the cost.
+
+        `bound` says whether the collection may be bound to another one; to look takes time.
+        """
 
     def iterate(self, collection_id: int, *, component: str | None = None) -> Iterator[tuple[Object, bytes]]:
         """All members with their contents, by name; never all in memory at once."""
@@ -364,6 +376,16 @@ class Objects(Protocol):
 
         `bound` says whether some of the collections may be bound to others; to look takes time.
         """
+
+    def taken(
+        self, collection_ids: Iterable[int], start: int, end: int, *, floating_offset: tuple[int, int] = (0, 0)
+    ) -> Sequence[Taken]:
+        """The same in no order, of collections that are not bound, at a third of the cost: no object is looked at."""
+
+    def available(
+        self, collection_ids: Iterable[int], start: int, end: int, *, floating_offset: tuple[int, int] = (0, 0)
+    ) -> Sequence[tuple[Object, bytes]]:
+        """What `in_range` finds of availability (RFC 7953), of which mostly there is none."""
 
     def put(self, collection_id: int, draft: Draft, *, unique_uid: bool = False) -> tuple[Object, bool]:
         """Store an object under its name; returns it and whether it is new.
@@ -411,6 +433,9 @@ class Objects(Protocol):
             NameTaken: there is a member of that name.
             UidTaken: see `put`.
         """
+
+    def restricted(self, collection_ids: Iterable[int]) -> bool:
+        """Whether any member of some collections has an access control list of its own."""
 
     def with_acl(self, collection_id: int) -> Sequence[Object]:
         """The members that have an access control list of their own."""

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 
-from sqlalchemy import and_, bindparam, delete, func, or_, select, update
+from sqlalchemy import BindParameter, and_, bindparam, delete, func, or_, select, update
 
 from calserver.dav import Lock
 from calserver.store import revisions
-from calserver.store.dialects import among
 from calserver.store.rows import instant, microseconds
 from calserver.store.schema import lock
 from calserver.store.statements import Connection, Row, Statement, inserting
@@ -16,11 +16,6 @@ _l = lock.c
 _alive = _l.expires > bindparam("now")
 _inside = and_(_l.path > bindparam("low"), _l.path < bindparam("high"))
 
-COVERING = Statement(
-    select(lock)
-    .where(among(_l.path, "above"), or_(_l.deep, _l.path == bindparam("path"), _l.path == bindparam("also")), _alive)
-    .order_by(_l.path, _l.token)
-)
 BELOW = Statement(select(lock).where(_inside, _alive).order_by(_l.path, _l.token))
 GET = Statement(select(lock).where(_l.token == bindparam("token"), _alive))
 INSERT = Statement(inserting(lock))
@@ -31,6 +26,14 @@ REFRESH = Statement(
 REMOVE = Statement(delete(lock).where(_l.token == bindparam("token")))
 REMOVE_BELOW = Statement(delete(lock).where(or_(_l.path == bindparam("path"), _inside)))
 NUMBER_OF = Statement(select(func.count()).where(_l.principal_id == bindparam("principal_id"), _alive))
+
+
+@lru_cache(maxsize=64)
+def _covering(levels: int) -> Statement:
+    """Of locks on so many paths ``above0`` ... one below the other; each write asks, and the paths are few."""
+    above: list[BindParameter[str]] = [bindparam(f"above{level}") for level in range(levels)]
+    counts = or_(_l.deep, _l.path == bindparam("path"), _l.path == bindparam("also"))
+    return Statement(select(lock).where(_l.path.in_(above), counts, _alive).order_by(_l.path, _l.token))
 
 
 def _bounds(path: str) -> dict[str, str]:
@@ -63,7 +66,8 @@ class SqlLocks:
         steps = path.split("/")
         above = ["", *("/".join(steps[: depth + 1]) for depth in range(len(steps)))]
         also = above[-2] if parent else path
-        rows = self._connection.all(COVERING, above=self._connection.values(above), path=path, also=also, now=self._now)
+        named = {f"above{level}": each for level, each in enumerate(above)}
+        rows = self._connection.all(_covering(len(above)), **named, path=path, also=also, now=self._now)
         return [_lock(row) for row in rows]
 
     def below(self, path: str) -> Sequence[Lock]:

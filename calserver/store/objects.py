@@ -6,27 +6,19 @@ from datetime import datetime
 from typing import Any
 
 import attrs
-from sqlalchemy import and_, bindparam, delete, func, insert, null, or_, select, text, update
+from sqlalchemy import and_, bindparam, delete, exists, func, insert, null, or_, select, text, update
 
 from calserver.dav import Acl, packed_acl, unpacked_acl
 from calserver.ical import Instance
 from calserver.store import instances as index
 from calserver.store import joined, revisions, seen
 from calserver.store.dialects import among
-from calserver.store.ranges import BUSY, IN_RANGE, ONLY_MARKED, TAKER
+from calserver.store.ranges import AVAILABLE, BUSY, IN_RANGE, ONLY_MARKED, TAKEN, TAKER, within
 from calserver.store.revisions import Grave, Place
-from calserver.store.rows import OBJECT, instant, mapping, microseconds, object_from, packed
-from calserver.store.schema import (
-    MARKED,
-    collection,
-    content,
-    instance,
-    object_,
-    personal,
-    tombstone,
-)
+from calserver.store.rows import OBJECT, instant, mapping, microseconds, object_from, packed, with_contents
+from calserver.store.schema import MARKED, collection, content, instance, object_, personal, tombstone
 from calserver.store.statements import Connection, Statement, inserting
-from calserver.store.values import Draft, Missing, NameTaken, Object, Part, Taker, UidTaken
+from calserver.store.values import Draft, Missing, NameTaken, Object, Part, Taken, Taker, UidTaken
 
 _c, _o, _x, _t = collection.c, object_.c, content.c, tombstone.c
 _WIDTH, _TAKER = len(OBJECT), len(TAKER)
@@ -35,6 +27,7 @@ _with_text = select(*OBJECT, _x.text).join(content, _x.object_id == _o.id)
 
 _TEXTS = (*OBJECT, _x.text)
 GET = Statement(seen.members(OBJECT, lambda query: query.where(_o.name == bindparam("name"))))
+WHOLE = seen.either(_TEXTS, lambda query: query.where(_o.name == bindparam("name")))
 BY_ID = Statement(select(*OBJECT).where(_o.id == bindparam("id")))
 TEXT = Statement(select(_x.text).where(_x.object_id == bindparam("id")))
 TEXTS = Statement(select(_x.object_id, _x.text).where(among(_x.object_id, "ids")))
@@ -42,9 +35,7 @@ TEXTS_AS_SEEN = Statement(seen.members((_o.id, _x.text), lambda query: query.whe
 ALL = Statement(seen.members(OBJECT, seen.every, order=_o.revision))
 LISTING = Statement(seen.members((_o.name, _o.etag, _o.content_type), seen.every, order=_o.name))
 NAMED = Statement(seen.members(_TEXTS, lambda query: query.where(among(_o.name, "names"))))
-CONTENTS = Statement(
-    seen.members((_o.name, _o.etag, _o.content_type, _x.text), lambda query: query.where(among(_o.name, "names")))
-)
+CONTENTS = seen.either((_o.name, _o.etag, _o.content_type, _x.text), lambda query: query.where(among(_o.name, "names")))
 ITERATE = Statement(seen.members(_TEXTS, seen.every, order=_o.name))
 ITERATE_COMPONENT = Statement(
     seen.members(_TEXTS, lambda query: query.where(_o.component == bindparam("component")), order=_o.name)
@@ -122,6 +113,7 @@ SET_ACL = Statement(
 WITH_ACL = Statement(
     select(*OBJECT).where(_o.collection_id == bindparam("collection_id"), _o.acl.is_not(None)).order_by(_o.name)
 )
+RESTRICTED = Statement(select(exists(select(_o.id).where(among(_o.collection_id, "ids"), _o.acl.is_not(None)))))
 REPLACE = Statement(
     update(object_)
     .values(
@@ -197,6 +189,11 @@ class SqlObjects:
         row = self._connection.one(GET, collection_id=collection_id, name=name)
         return None if row is None else object_from(row)
 
+    def whole(self, collection_id: int, name: str, *, bound: bool = True) -> tuple[Object, bytes] | None:
+        """The same with its content."""
+        row = self._connection.one(WHOLE[bound], collection_id=collection_id, name=name)
+        return None if row is None else (object_from(row), row[_WIDTH])
+
     def by_id(self, id: int) -> Object | None:
         """By primary key."""
         row = self._connection.one(BY_ID, id=id)
@@ -239,9 +236,11 @@ class SqlObjects:
         rows = self._connection.all(NAMED, collection_id=collection_id, names=self._connection.values(names))
         return {row[3]: (object_from(row), row[_WIDTH]) for row in rows}
 
-    def contents(self, collection_id: int, names: Iterable[str]) -> Sequence[tuple[str, str, str, bytes]]:
+    def contents(
+        self, collection_id: int, names: Iterable[str], *, bound: bool = True
+    ) -> Sequence[tuple[str, str, str, bytes]]:
         """Name, ETag, content type and content of the members with these names: rows as the driver gives them."""
-        return self._connection.all(CONTENTS, collection_id=collection_id, names=self._connection.values(names))
+        return self._connection.all(CONTENTS[bound], collection_id=collection_id, names=self._connection.values(names))
 
     def iterate(self, collection_id: int, *, component: str | None = None) -> Iterator[tuple[Object, bytes]]:
         """All members with their contents, by name; never all in memory at once."""
@@ -265,18 +264,16 @@ class SqlObjects:
         component: str | None = None,
     ) -> Sequence[tuple[Object, bytes]]:
         """Objects with an instance, or a marker, that overlaps ``[start, end)``, with their contents."""
-        one, where = self._window(collection_ids, start, end, floating_offset)
+        one, where = within(self._connection, collection_ids, start, end, floating_offset)
         if component is None:
-            rows = self._connection.all(IN_RANGE[one][0], **where)
-        else:
-            rows = self._connection.all(IN_RANGE[one][1], **where, component=component)
-        return [(object_from(row), row[_WIDTH]) for row in rows]
+            return with_contents(self._connection.all(IN_RANGE[one][0], **where))
+        return with_contents(self._connection.all(IN_RANGE[one][1], **where, component=component))
 
     def only_marked(
         self, collection_ids: Iterable[int], start: int, end: int, *, floating_offset: tuple[int, int] = (0, 0)
     ) -> frozenset[int]:
         """Ids of those that `in_range` finds by a marker alone."""
-        one, where = self._window(collection_ids, start, end, floating_offset)
+        one, where = within(self._connection, collection_ids, start, end, floating_offset)
         return frozenset(row[0] for row in self._connection.all(ONLY_MARKED[one], **where))
 
     def busy(
@@ -289,15 +286,33 @@ class SqlObjects:
         bound: bool = True,
     ) -> Sequence[tuple[Taker, Instance]]:
         """The instance rows (markers too) that overlap ``[start, end)`` and are not free, ordered by start."""
-        one, where = self._window(collection_ids, start, end, floating_offset)
+        one, where = within(self._connection, collection_ids, start, end, floating_offset)
         rows = self._connection.all(BUSY[one, bound], **where)
         found = [(Taker._make(row[:_TAKER]), index.instance_from(row[_TAKER:])) for row in rows]
         found.sort(key=lambda each: (each[1].start, each[0].id))
         return found
 
+    def taken(
+        self, collection_ids: Iterable[int], start: int, end: int, *, floating_offset: tuple[int, int] = (0, 0)
+    ) -> Sequence[Taken]:
+        """The same in no order, of collections that are not bound: rows as the driver gives them."""
+        one, where = within(self._connection, collection_ids, start, end, floating_offset)
+        return self._connection.all(TAKEN[one], **where)
+
+    def available(
+        self, collection_ids: Iterable[int], start: int, end: int, *, floating_offset: tuple[int, int] = (0, 0)
+    ) -> Sequence[tuple[Object, bytes]]:
+        """What `in_range` finds of availability (RFC 7953)."""
+        one, where = within(self._connection, collection_ids, start, end, floating_offset)
+        return with_contents(self._connection.all(AVAILABLE[one], **where))
+
     def with_acl(self, collection_id: int) -> Sequence[Object]:
         """The members that have an access control list of their own."""
         return [object_from(row) for row in self._connection.all(WITH_ACL, collection_id=collection_id)]
+
+    def restricted(self, collection_ids: Iterable[int]) -> bool:
+        """Whether any member of some collections has an access control list of its own."""
+        return bool(self._connection.value(RESTRICTED, ids=self._connection.values(collection_ids)))
 
     def count(self, collection_id: int) -> int:
         """How many members with content a collection has."""
@@ -306,8 +321,7 @@ class SqlObjects:
 
     def unindexed(self, horizon: int, limit: int) -> Sequence[tuple[Object, bytes]]:
         """Objects whose marker row lies before `horizon`: those to be indexed anew when it moves."""
-        rows = self._connection.all(UNINDEXED, horizon=horizon, limit=limit)
-        return [(object_from(row), row[_WIDTH]) for row in rows]
+        return with_contents(self._connection.all(UNINDEXED, horizon=horizon, limit=limit))
 
     # -- writing
 
@@ -481,12 +495,3 @@ class SqlObjects:
         row = self._connection.one(statement, **parameters)
         assert row is not None
         return object_from(row)
-
-    def _window(
-        self, collection_ids: Iterable[int], start: int, end: int, floating_offset: tuple[int, int]
-    ) -> tuple[bool, dict[str, Any]]:
-        """Whether it is about one collection, and the parameters of a range query."""
-        ids = list(collection_ids)
-        one = len(ids) == 1
-        collections = ids[0] if one else self._connection.values(ids)
-        return one, {"collections": collections, **index.window(start, end, floating_offset)}

@@ -1,7 +1,7 @@
 """How columns become values: instants, JSON texts, and the rows of the tree."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -158,3 +158,9 @@ def object_from(row: Sequence[Any]) -> Object:
     _object_recurring(made, bool(row[18]))
     _object_acl(made, unpacked_acl(row[19]))
     return made
+
+
+def with_contents(rows: Iterable[Sequence[Any]]) -> list[tuple[Object, bytes]]:
+    """Objects with their contents, from the columns of `OBJECT` and the text."""
+    width = len(OBJECT)
+    return [(object_from(row), row[width]) for row in rows]

@@ -9,7 +9,7 @@ one for collections with members of their own, one for bound ones whose sharee h
 looks for what is personal. The last two cost a look at the collection where it is not bound.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -28,6 +28,7 @@ from sqlalchemy import (
 
 from calserver.store.dialects import among
 from calserver.store.schema import collection, common_content, content, object_, personal, tombstone
+from calserver.store.statements import Statement
 
 place = collection.alias("place")
 """The bound collection that is asked about."""
@@ -97,10 +98,6 @@ def members(columns: Row, narrow: Narrow, *, order: ColumnElement[Any] | None = 
         order: by which of the columns.
     """
     texts = content.c.text in set(columns)
-    source = select(*columns).select_from(object_)
-    if texts:
-        source = source.join(content, content.c.object_id == _o.id)
-    own = narrow(source.where(_o.collection_id == bindparam("collection_id")))
     bound = select(*(_COMMON.get(column, column).label(column.name) for column in columns)).select_from(
         place.join(object_, _o.collection_id == _p.source_id)
     )
@@ -113,7 +110,20 @@ def members(columns: Row, narrow: Narrow, *, order: ColumnElement[Any] | None = 
     if texts:
         theirs = theirs.join(content, content.c.object_id == _o.id)
     theirs = narrow(with_personal(theirs, texts=texts).where(asked, _anything_personal))
-    return one_after_the_other((own, plain, theirs), order)
+    return one_after_the_other((own_members(columns, narrow), plain, theirs), order)
+
+
+def either(columns: Row, narrow: Narrow) -> Mapping[bool, Statement]:
+    """The statement for members of any collection (True), and of one that is not bound, which saves a third."""
+    return {True: Statement(members(columns, narrow)), False: Statement(own_members(columns, narrow))}
+
+
+def own_members(columns: Row, narrow: Narrow) -> Select[Any]:
+    """The same of a collection that is not bound: the first of the arms alone."""
+    source = select(*columns).select_from(object_)
+    if content.c.text in set(columns):
+        source = source.join(content, content.c.object_id == _o.id)
+    return narrow(source.where(_o.collection_id == bindparam("collection_id")))
 
 
 def one_after_the_other(arms: Iterable[Select[Any]], order: ColumnElement[Any] | None = None) -> CompoundSelect[Any]:

@@ -209,6 +209,11 @@ class Draft:
     properties: Mapping[str, str] = attrs.field(factory=dict)
 
 
+Taken = Sequence[Any]
+"""A row of the instance index that is not free: start, end and letter of `calserver.ical.Instance`, whether it floats,
+the ids of collection and object, and whether it is a marker."""
+
+
 class Taker(NamedTuple):
     """An object that takes up time: as little of it as tells whose time, since a busy week has hundreds."""
 

@@ -18,7 +18,7 @@ allowed (`SHARED`), and no more to delegates of the sharee.
 Who has not authenticated never gets more than to read, and nothing of what is shared.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
@@ -90,7 +90,7 @@ def rules(view: View, row: Collection) -> bool:
 
 
 def held(
-    view: View, row: Collection, kind: type[Resource], entries: Acl, properties: Mapping[str, str]
+    view: View, row: Collection, kind: type[Resource], entries: Callable[[], Acl], properties: Mapping[str, str]
 ) -> frozenset[str]:
     """The privileges that the actor holds on a resource, aggregated ones included.
 
@@ -98,7 +98,7 @@ def held(
         view: of the request.
         row: the collection that the resource is, or is in.
         kind: the class of the resource.
-        entries: its own and those that it inherits, in the order in which they count.
+        entries: gives its own and those that it inherits, in the order in which they count; where they do.
         properties: those that clients have set on it.
     """
     model = view.spoken.derived(kind, Privileges)
@@ -112,7 +112,7 @@ def held(
             return True
         return isinstance(who, str) and who.startswith(acl.PROPERTY) and _named(view, row, who, properties)
 
-    found = model.held(entries, matches)
+    found = model.held(entries(), matches)
     if acl.UNAUTHENTICATED in identities:
         return found & READING if row.source_id is None else NOTHING
     if row.source_id is not None:

@@ -98,7 +98,7 @@ class StoredCollection(Collection):
     @cached_property
     def privileges(self) -> frozenset[str]:
         """What the actor holds here and on the objects in it."""
-        return access.held(self.view, self.row, type(self), self.entries, self.stored_properties)
+        return access.held(self.view, self.row, type(self), lambda: self.entries, self.stored_properties)
 
     @property
     def inherited(self) -> Acl:
@@ -145,7 +145,7 @@ class StoredCollection(Collection):
     @cached_property
     def member_privileges(self) -> frozenset[str]:
         """What the actor holds on members with content, as long as they have no list of their own."""
-        return access.held(self.view, self.row, self.object_class, self.passed_on, {})
+        return access.held(self.view, self.row, self.object_class, lambda: self.passed_on, {})
 
     @cached_property
     def varied(self) -> bool:
@@ -366,10 +366,9 @@ class StoredCollection(Collection):
         In a home that has too much already, what makes it no larger is taken.
         """
         most = self.view.settings.quota_bytes
-        if most:
-            home = self.view.txn.collections.get(self.row.home_id)
-            if home is not None and home.quota_used_bytes > max(most, self.estate.row.quota_used_bytes):
-                raise QuotaNotExceeded("there is no room for this")
+        before = self.estate.row.quota_used_bytes
+        if most and self.view.txn.collections.used_bytes(self.row.home_id) > max(most, before):
+            raise QuotaNotExceeded("there is no room for this")
 
     def check_count(self, more: int) -> None:
         """Raise a refusal where a home would have too many collections."""

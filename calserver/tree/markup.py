@@ -4,7 +4,7 @@ Clients that poll ask for ETags and types of thousands of members; those stand i
 that of `calserver.dav.multistatus`.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from calserver.dav import MEMBER_END, MEMBER_MIDDLE, MEMBER_START, Collection, quote_segment, xml
@@ -45,16 +45,20 @@ class Writer:
         type_: tuple[str | Part, ...] = ("<D:getcontenttype>", Part.TYPE, "</D:getcontenttype>") if self._type else ()
         return (*start, *etag, *type_, ("<D:resourcetype/>" if self._kind else "") + MEMBER_END)
 
-    def with_contents(self, rows: Iterable[Sequence[Any]], tags: tuple[str, str]) -> Iterator[tuple[str, str]]:
-        """Names of members and what stands behind their paths, with the content as a property between `tags`.
+    def with_content(self, tags: tuple[str, str]) -> Callable[[str, str, bytes], str]:
+        """What writes all that stands behind the path of a member, its content as a property between `tags`.
 
-        Rows are name, ETag, content type and content.
+        It takes ETag, content type and content.
         """
-        start, end = tags
-        for name, etag, content_type, content in rows:
-            tail = self._tails.get(content_type) or self._tails.setdefault(content_type, self._tail(content_type))
-            opened = f"{MEMBER_MIDDLE}<{start}>{xml.escape(content.decode())}</{end}>"
-            yield name, f'{opened}<D:getetag>"{etag}{tail}' if self._etag else opened + tail
+        start, tails, escaped = f"{MEMBER_MIDDLE}<{tags[0]}>", self._tails, xml.escaped
+        end = f'</{tags[1]}><D:getetag>"' if self._etag else f"</{tags[1]}>"
+        shown = self._etag
+
+        def write(etag: str, content_type: str, content: bytes) -> str:
+            tail = tails.get(content_type) or tails.setdefault(content_type, self._tail(content_type))
+            return f"{start}{escaped(content)}{end}{etag if shown else ''}{tail}"
+
+        return write
 
     def _tail(self, content_type: str) -> str:
         text = '"</D:getetag>' if self._etag else ""

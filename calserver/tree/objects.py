@@ -83,7 +83,7 @@ class StoredObject(Resource):
 
     @cached_property
     def _own_privileges(self) -> frozenset[str]:
-        return access.held(self.view, self._parent.row, type(self), self.entries, self.row.properties)
+        return access.held(self.view, self._parent.row, type(self), lambda: self.entries, self.row.properties)
 
     @property
     def stored_properties(self) -> Mapping[str, str]:
