@@ -23,7 +23,7 @@ from calserver.cluster.paths import At
 from calserver.cluster.places import Places, Whose
 from calserver.cluster.relay import NodeAway, NodeSilent
 from calserver.cluster.spanning import Ask
-from calserver.dav import Depth, Href, Refusal, ValidSyncToken, xml
+from calserver.dav import Depth, Forbidden, Href, PreconditionFailed, Refusal, ValidSyncToken, xml
 from calserver.directory import ANONYMOUS, Actor
 from calserver.names import D
 from calserver.store import Held, Principal, Store, Transaction
@@ -169,6 +169,50 @@ class Branches:
         href = Href(asked.href.segments[:HOME_SEGMENTS], collection=True)
         return Home(envoy=self.envoy, request=request, login=login, asked=asked, href=href)
 
+    # -- names ---------------------------------------------------------------------------------------------------------
+
+    async def rename(self, request: Request, path: str, at: At, target: Href) -> None:
+        """Answer a MOVE of a shared calendar at another node, which gets another name in the home.
+
+        Args:
+            request: of a client.
+            path: of the shared calendar.
+            at: its node.
+            target: the Destination, in the same home.
+        """
+
+        async def send(login: Login) -> None:
+            home = self._home(request, login, path)
+            found = await home.look(target)
+            if found.status == HTTPStatus.MULTI_STATUS:
+                if not home.asked.parsed(dav.overwrite):
+                    raise PreconditionFailed("there is a resource at the Destination, and Overwrite is F")
+                raise Forbidden("a shared calendar at another node does not take the place of something else")
+            if found.status == HTTPStatus.NOT_FOUND:
+                found = await home.hear(at, path, b"", home.fields)
+                await self._refresh(home, at.node)
+            request.respond(found.status, found.fields, found.body)
+
+        await self.ask(request, path, b"", send)
+
+    async def _named(self, home: Home, node: str, where: str, slug: str) -> str:
+        """Let a shared calendar that is new have the name that its sharee wants for it; returns where it is then.
+
+        The name that it has stays where there is something of that name.
+        """
+        target = home.href.child(slug, collection=True)
+        if (await home.look(target)).status != HTTPStatus.NOT_FOUND:
+            return where
+        path = home.asked.prefix + str(target)
+        fields = {b"destination": [path.encode()], b"overwrite": [b"F"]}
+        heard = await home.hear(At(node, part=True), where.removeprefix(home.asked.prefix), b"", fields, "MOVE")
+        await self._refresh(home, node)
+        return path if heard.status == HTTPStatus.CREATED else where
+
+    async def _refresh(self, home: Home, node: str) -> None:
+        _, kind, uid = home.href.segments
+        await self.refresh((kind, uid), (node,))
+
     # -- what is in branches -------------------------------------------------------------------------------------------
 
     async def refresh(self, whose: Whose, more: Iterable[str] = ()) -> None:
@@ -211,7 +255,10 @@ class Branches:
             there, fields = At(node, part=True), {**home.fields, b"content-type": XML}
             heard = await home.hear(there, str(home.href), reply.body(), fields)
             await self.refresh(whose, (node,))
-            request.respond(*caldav.reply_answer(asked, reply, heard.status, heard.fields, heard.body))
+            where = caldav.shared_as(asked, heard.status, heard.body)
+            if where and reply.slug:
+                where = await self._named(home, node, where, reply.slug)
+            request.respond(*caldav.reply_answer(reply, where, heard.status, heard.fields, heard.body))
 
         await self.ask(request, path, request.body, send)
 

@@ -90,10 +90,16 @@ class Front:
         self._branches, self._branch_porter = branches, attrs.evolve(branches, spoken=carrying)
         self._doorkeeper = doorkeeper
         self._places = Places(adapter.store, identity.name, mounts)
-        self._spanning = Spanning(
-            envoy=self._envoy, adapter=adapter, mounts=mounts, where=self._places.find, ask=self._ask, go=self._go
-        )
         self._homes = Branches(envoy=self._envoy, adapter=adapter, places=self._places, caller=caller, ask=self._ask)
+        self._spanning = Spanning(
+            envoy=self._envoy,
+            adapter=adapter,
+            mounts=mounts,
+            where=self._places.find,
+            ask=self._ask,
+            go=self._go,
+            rename=self._homes.rename,
+        )
 
     # -- where ---------------------------------------------------------------------------------------------------------
 
@@ -333,7 +339,7 @@ class Front:
                         raise
                     there = await self._whereabouts(request, path)
                     continue
-                if there.part and request.method == b"PROPPATCH":
+                if there.part and request.method in (b"PROPPATCH", b"MOVE"):
                     await self._homes.refresh(self._places.whose(path) or ("", ""))
                 if isinstance(body, Intake):
                     await body.over()

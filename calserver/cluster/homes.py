@@ -201,13 +201,17 @@ class Home:
     async def _page(self, page: Heard, known: Mapping[str, branches.Signpost], ways: Mapping[str, At]) -> Heard:
         """The page of the home, with what other nodes say of what is there."""
         asked = attrs.evolve(self.asked, method="PROPFIND", headers=dav.Headers([("Depth", "1")]), body=_ROWS)
-        fields = {b"depth": [b"1"], b"content-type": XML}
-        heard = await self.hear(self._here, str(self.href), _ROWS, fields, asked.method)
+        heard = await self.look(self.href, depth=b"1")
         if heard.status != HTTPStatus.MULTI_STATUS:
             return page
         root = parts.read(heard.body)
         await attrs.evolve(self, asked=asked).fill(root, list(root), known, ways)
         return attrs.evolve(page, body=page_of(self.href, parts.rows(root, self.href, asked.prefix)))
+
+    async def look(self, href: Href, depth: bytes = b"0") -> Heard:
+        """Names and sizes, as this node knows them."""
+        fields = {b"depth": [depth], b"content-type": XML}
+        return await self.hear(self._here, str(href), _ROWS, fields, "PROPFIND")
 
     # -- busy time -----------------------------------------------------------------------------------------------------
 

@@ -231,6 +231,29 @@ def carried(play: Play, shared: str) -> None:
     play.see("bob", "DELETE", f"{BOB}Default/copy.ics")
 
 
+def renamed(play: Play, shared: str) -> None:
+    """A shared calendar has another name in the home of the sharee for a while."""
+    tokens = {level: play.sync("bob", BOB, "", level) for level in ("1", "infinite")}
+    own = play.sync("bob", shared, "", "1")
+    new = f"{BOB}Nice/"
+    play.see("bob", "MOVE", shared, Destination=f"{BOB}Default/", Overwrite="F")
+    for who, place in (("bob", shared), ("bob", f"{BOB}Default/in/"), ("carol", new), ("bob", f"{CAROL}Nice/")):
+        play.found.append((who, place == shared or place, play.ask(who, "MOVE", shared, Destination=place).status))
+    play.see("bob", "MOVE", shared, Destination=new, If_Match='"other"')
+    play.see("bob", "MOVE", shared, Destination=new)
+    play.see("bob", "PROPFIND", new, PROPFIND, Depth="0")
+    play.see("bob", "PROPFIND", shared, PROPFIND, Depth="0")
+    play.see("bob", "PUT", f"{new}third.ics", event("third"), Content_Type="text/calendar")
+    play.sync("bob", new, own, "1")
+    tokens = {level: play.sync("bob", BOB, token, level) for level, token in tokens.items()}
+    play.see("ann", "DELETE", f"{ANN}Team/third.ics")
+    tokens = {level: play.sync("bob", BOB, token, level) for level, token in tokens.items()}
+    play.see("bob", "MKCALENDAR", new)
+    play.see("bob", "MOVE", new, Destination=shared)
+    for level, token in tokens.items():
+        play.sync("bob", BOB, token, level)
+
+
 def ended(play: Play, shared: str) -> None:
     play.share(f"{ANN}Team/", "bob", access="read")
     play.see("bob", "PUT", f"{shared}more.ics", event("more"))
@@ -259,9 +282,10 @@ def drafted(play: Play) -> None:
     body = f"<share-resource {SPACES}>{sharee}</share-resource>"
     play.see("ann", "POST", f"{ANN}Drafts/", body, Content_Type=DRAFT)
     path, _ = play.notice("bob", Accept="application/davnotification+xml")
-    for answer in ("<create-in><href>/dav/</href></create-in><invite-accepted/>", "<invite-accepted/>"):
+    slug = "<slug>Named</slug><invite-accepted/>"
+    for answer in (f"<create-in><href>/dav/</href></create-in>{slug}", slug):
         replied = play.ask("bob", "POST", path, f"<invite-reply {SPACES}>{answer}</invite-reply>", Content_Type=DRAFT)
-        play.found.append((replied.status, "Location" in replied.headers))
+        play.found.append((replied.status, replied.headers.get("Location")))
     play.see("bob", "PROPFIND", replied.headers["Location"], PROPFIND, Depth="0")
     play.see("ann", "DELETE", f"{ANN}Drafts/")
     play.see("bob", "PROPFIND", BOB, PROPFIND, Depth="1")
@@ -276,6 +300,7 @@ def test_calendars_are_shared_with_people_at_another_node_as_with_others(cluster
         used(play, shared)
         asked(play, shared)
         carried(play, shared)
+        renamed(play, shared)
         ended(play, shared)
         drafted(play)
         play.see("ann", "DELETE", f"{ANN}Team/")
