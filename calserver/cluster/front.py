@@ -20,7 +20,7 @@ from calserver.auth import Connection, Login
 from calserver.cluster import porter
 from calserver.cluster.assertion import NotBelieved
 from calserver.cluster.believing import Doorkeeper, is_asserted
-from calserver.cluster.branches import Branches
+from calserver.cluster.branches import Branches, expands
 from calserver.cluster.calls import Caller
 from calserver.cluster.counts import Counts
 from calserver.cluster.envoy import Envoy, Misdirected
@@ -300,7 +300,7 @@ class Front:
             await running
 
     def _answer_here(self, there: At | None, request: Request, path: str, answer: Handler) -> Running | None:
-        if there is not None and there.part:
+        if there is not None and there.part and not expands(request):
             return self._hand_on(request, path, there, request.body)
         gathered = self._homes.take(request, path, answer)
         return answer(request) if gathered is None else self._refusing(request, gathered)

@@ -229,11 +229,15 @@ class Home:
 
     async def _of_branch(self, node: str) -> Heard | None:
         """What a node answers to the same about its branch of the home; None if it is away."""
+        return await self.part_of(At(node, part=True), self.href, self.asked.body)
+
+    async def part_of(self, at: At, href: Href, body: bytes) -> Heard | None:
+        """What a node that has a part of the answer says to the same method; None if it is away."""
         fields = {name: each for name, each in self.fields.items() if name in (b"depth", b"content-type")}
         try:
-            return await self.hear(At(node, part=True), str(self.href), self.asked.body, fields, self.asked.method)
+            return await self.hear(at, str(href), body, fields, self.asked.method)
         except (NodeAway, NodeSilent) as error:
-            log.warn("{node} says nothing of its part of {home}: {error}", node=node, home=self.href, error=error)
+            log.warn("{node} says nothing of its part of {path}: {error}", node=at.node, path=href, error=error)
             return None
 
     # -- paths ---------------------------------------------------------------------------------------------------------

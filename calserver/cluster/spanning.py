@@ -137,6 +137,7 @@ class Spanning:
 
         async def gather(login: Login) -> None:
             there = await self.where(path) or self._own
+            there = self._own if there.part else there  # who has the home knows what else is in it
             root = asked.parsed(dav.xml.body)
             if root is None or root.tag != D("expand-property"):
                 await give(await self.envoy.send(there, request, login, path, body=request.body), request)
