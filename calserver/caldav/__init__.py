@@ -14,7 +14,7 @@ from calserver.caldav.homes import branches, mount
 from calserver.caldav.inquiry import Asking, Part, Told
 from calserver.caldav.inquiry import reply as freebusy_reply
 from calserver.caldav.publishing import calendarserver_publishing
-from calserver.caldav.replies import InviteReply, invite_reply, reply_answer
+from calserver.caldav.replies import InviteReply, invite_reply, reply_answer, shared_as
 from calserver.caldav.rfc4791 import rfc4791
 from calserver.caldav.rfc6638 import rfc6638
 from calserver.caldav.rfc7529 import rfc7529
@@ -44,5 +44,6 @@ __all__ = [
     "rfc7529",
     "rfc7809",
     "rfc7953",
+    "shared_as",
     "told",
 ]

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import NoReturn
 
+from calserver import calendars
 from calserver.caldav.resources import CalendarHome
 from calserver.caldav.sharee import TYPE
 from calserver.dav import Collection, Forbidden, Resource, Written
@@ -39,8 +40,9 @@ class Branch(CalendarHome):
 
     @classmethod
     def admit(cls, kind: str) -> None:
-        """Nothing is made here, and nothing comes here but by an invitation."""
-        _refuse()
+        """Nothing is made here, and nothing comes here but by an invitation; it may have another name then."""
+        if kind != calendars.SHARED_CALENDAR:
+            _refuse()
 
     def create(self, name: str, request: DavRequest) -> Written:
         """The same."""

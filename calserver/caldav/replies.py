@@ -26,6 +26,8 @@ class InviteReply:
     """The calendar that is shared, as the client spells it."""
     address: str = ""
     summary: str = ""
+    slug: str = ""
+    """How it shall be called in the home."""
     of_draft: bool = False
     """Whether it was POSTed to the notification (draft-pot-webdav-resource-sharing section 5.5)."""
 
@@ -69,14 +71,28 @@ def _of_notification(request: Request, name: str) -> InviteReply | None:
     home = Href(request.href.segments[:HOME_SEGMENTS], collection=True)
     if answer.create_in and local(request, answer.create_in) != home:
         return None
-    return InviteReply(uid=name.removesuffix(".xml"), accepted=answer.accepted, summary=answer.comment, of_draft=True)
+    return InviteReply(
+        uid=name.removesuffix(".xml"), accepted=answer.accepted, summary=answer.comment, slug=answer.slug, of_draft=True
+    )
 
 
-def reply_answer(
-    request: Request, reply: InviteReply, status: int, fields: Fields, body: bytes
-) -> tuple[int, Fields, bytes]:
-    """What a client hears, given what the node of the sharer says to it: in the words that the client has chosen."""
-    if status != HTTPStatus.OK or not reply.of_draft:
+def shared_as(request: Request, status: int, body: bytes) -> str:
+    """The path of the shared calendar, as the node of the sharer has answered; empty where there is none."""
+    if status != HTTPStatus.OK:
+        return ""
+    return xml.content(xml.parse(body, limits=request.limits).find(D("href"))).rstrip("/") + "/"
+
+
+def reply_answer(reply: InviteReply, where: str, status: int, fields: Fields, body: bytes) -> tuple[int, Fields, bytes]:
+    """What a client hears, in the words that it has chosen.
+
+    Args:
+        reply: of the client.
+        where: the shared calendar is now; empty where it is nowhere.
+        status: what the node of the sharer says.
+        fields: the same.
+        body: the same.
+    """
+    if not where or not reply.of_draft:
         return status, fields, body
-    where = xml.content(xml.parse(body, limits=request.limits).find(D("href")))
-    return HTTPStatus.CREATED, (("Location", f"{where}/"),), b""
+    return HTTPStatus.CREATED, (("Location", where),), b""

@@ -207,6 +207,7 @@ def follow(txn: Transaction, principal_id: int, there: Iterable[Shared], sharers
     known = {name: Signpost.of(row) for name, row in rows.items()}
     placed = txn.placements.of({each.sharer for each in known.values()})
     wanted = {each.name: each for each in there}
+    _rename(txn, home.id, rows, known, wanted)
     for name, each in known.items():
         gone = name not in wanted and (each.sharer in sharers or each.sharer not in placed)
         if gone or (name in wanted and wanted[name].resource_id != each.resource_id):
@@ -217,6 +218,24 @@ def follow(txn: Transaction, principal_id: int, there: Iterable[Shared], sharers
             _update(txn, home.id, rows[name], known[name], shared)
         else:
             _add(txn, home.id, shared)
+
+
+def _rename(
+    txn: Transaction,
+    home_id: int,
+    rows: dict[str, Collection],
+    known: dict[str, Signpost],
+    wanted: Mapping[str, Shared],
+) -> None:
+    """Give signposts the names that the calendars have in the branch by now; `rows` and `known` are changed."""
+    by_id = {each.resource_id: name for name, each in known.items() if name not in wanted}
+    for name, each in wanted.items():
+        before = by_id.get(each.resource_id)
+        if before is not None and name not in known:
+            with suppress(NameTaken):
+                rows[name] = txn.collections.move(rows[before].id, home_id, name)
+                known[name] = attrs.evolve(known.pop(before), name=name)
+                del rows[before]
 
 
 def join(txn: Transaction, principal_id: int) -> None:

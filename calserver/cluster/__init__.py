@@ -5,8 +5,9 @@ directory, a database of its own (`mirror`). So each authenticates everybody, an
 all else that lies in no home. What lies in a home is answered by the node of its principal: `front` decides that for
 each request, `relay` hands it on there, streamed, with an `assertion` of who has authenticated. A front end is a node
 on which nobody is placed. What is copied or moved from one node to another goes as `cargo`: `porter` is what the two
-nodes do, `carriage` what the one does that asks them. `gathering` asks several nodes for what they have together, and
-`conditions` what an If header says of theirs; `spanning` finds the requests that need one of these.
+nodes do, `carriage` what the one does that asks them. `gathering` asks several nodes for what they have together
+(`expansions` for what is in it of others), and `conditions` what an If header says of theirs; `spanning` finds the
+requests that need one of these.
 
 Calendars are shared with people at any node: `tidings` carries what these are told, `branches` finds the
 requests for homes of which a part is at the nodes of sharers, `homes` puts the answers together, `places` knows what is

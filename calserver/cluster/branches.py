@@ -18,12 +18,13 @@ from calserver.calendars import branches
 from calserver.cluster import parts
 from calserver.cluster.calls import Caller, Declined
 from calserver.cluster.envoy import Envoy, Heard
+from calserver.cluster.expansions import Expansion
 from calserver.cluster.homes import PAGES, XML, Home, together
 from calserver.cluster.paths import At
 from calserver.cluster.places import Places, Whose
 from calserver.cluster.relay import NodeAway, NodeSilent
 from calserver.cluster.spanning import Ask
-from calserver.dav import Depth, Href, Refusal, ValidSyncToken, xml
+from calserver.dav import Depth, Element, Forbidden, Href, PreconditionFailed, Refusal, ValidSyncToken, xml
 from calserver.directory import ANONYMOUS, Actor
 from calserver.names import D
 from calserver.store import Held, Principal, Store, Transaction
@@ -77,6 +78,8 @@ class Branches:
         """
         if request.method not in _METHODS:
             return None
+        if expands(request) and (self.places.whose(path) is not None or b"home-set" in request.body):
+            return self._expand(request, path)
         segments = Href.parse(path).segments
         if segments[:1] not in ((), (caldav.mount.name,)):
             return None
@@ -169,6 +172,99 @@ class Branches:
         href = Href(asked.href.segments[:HOME_SEGMENTS], collection=True)
         return Home(envoy=self.envoy, request=request, login=login, asked=asked, href=href)
 
+    # -- expand-property ---------------------------------------------------------------------------------------------
+
+    async def _expand(self, request: Request, path: str) -> None:
+        """Answer an expand-property that begins in a branch of a home here, or leads to one, or to a home with one."""
+        here = At(self.envoy.identity.name, part=True)
+        there = await self.places.find(path)
+        start = there if there is not None and there.part else here
+
+        async def expand(login: Login) -> None:
+            home = self._home(request, login, path)
+            root = home.asked.parsed(xml.body)
+            heard = await home.hear(start, path, request.body, home.fields)
+            if heard.status == HTTPStatus.MULTI_STATUS and root is not None:
+                tree = parts.read(heard.body)
+                if await self._refreshed(tree, home.asked.prefix):
+                    heard = await home.hear(start, path, request.body, home.fields)
+                    tree = parts.read(heard.body)
+
+                async def ask(there: At, hole: parts.Hole) -> Heard | None:
+                    return await home.part_of(there, hole.href, hole.request())
+
+                most = self.adapter.settings.expand_resources
+                expansion = Expansion(where=self._knows_more, ask=ask, prefix=home.asked.prefix, most=most)
+                await expansion.complete(tree, root, start)
+                heard = attrs.evolve(heard, body=parts.written(tree))
+            request.respond(heard.status, heard.fields, heard.body)
+
+        await self.ask(request, path, request.body, expand)
+
+    async def _knows_more(self, before: At, hole: parts.Hole) -> At | None:
+        """The node that knows more of what is in a home here than one that has answered.
+
+        What is at other nodes besides is asked by who has handed the request on.
+        """
+        here = At(self.envoy.identity.name, part=True)
+        there = await self.places.find(str(hole.href))
+        if there is None or not (there.part or self.places.is_here(there)):
+            return None
+        there = there if there.part else here
+        return None if there == before else there
+
+    async def _refreshed(self, tree: Element, prefix: str) -> bool:
+        """Whether an answer is about homes that have branches; they are up to date now."""
+        found = [parts.path_of(each, prefix) for each in tree.iter(D("response"))]
+        homes = {each.segments[1:] for each in found if each is not None and len(each.segments) == HOME_SEGMENTS}
+        split = [each for each in homes if (await self.places.reside(each)).signposts]
+        await together([self.refresh(each) for each in split])
+        return bool(split)
+
+    # -- names ---------------------------------------------------------------------------------------------------------
+
+    async def rename(self, request: Request, path: str, at: At, target: Href) -> None:
+        """Answer a MOVE of a shared calendar at another node, which gets another name in the home.
+
+        Args:
+            request: of a client.
+            path: of the shared calendar.
+            at: its node.
+            target: the Destination, in the same home.
+        """
+
+        async def send(login: Login) -> None:
+            home = self._home(request, login, path)
+            found = await home.look(target)
+            if found.status == HTTPStatus.MULTI_STATUS:
+                if not home.asked.parsed(dav.overwrite):
+                    raise PreconditionFailed("there is a resource at the Destination, and Overwrite is F")
+                raise Forbidden("a shared calendar at another node does not take the place of something else")
+            if found.status == HTTPStatus.NOT_FOUND:
+                found = await home.hear(at, path, b"", home.fields)
+                await self._refresh(home, at.node)
+            request.respond(found.status, found.fields, found.body)
+
+        await self.ask(request, path, b"", send)
+
+    async def _named(self, home: Home, node: str, where: str, slug: str) -> str:
+        """Let a shared calendar that is new have the name that its sharee wants for it; returns where it is then.
+
+        The name that it has stays where there is something of that name.
+        """
+        target = home.href.child(slug, collection=True)
+        if (await home.look(target)).status != HTTPStatus.NOT_FOUND:
+            return where
+        path = home.asked.prefix + str(target)
+        fields = {b"destination": [path.encode()], b"overwrite": [b"F"]}
+        heard = await home.hear(At(node, part=True), where.removeprefix(home.asked.prefix), b"", fields, "MOVE")
+        await self._refresh(home, node)
+        return path if heard.status == HTTPStatus.CREATED else where
+
+    async def _refresh(self, home: Home, node: str) -> None:
+        _, kind, uid = home.href.segments
+        await self.refresh((kind, uid), (node,))
+
     # -- what is in branches -------------------------------------------------------------------------------------------
 
     async def refresh(self, whose: Whose, more: Iterable[str] = ()) -> None:
@@ -211,7 +307,10 @@ class Branches:
             there, fields = At(node, part=True), {**home.fields, b"content-type": XML}
             heard = await home.hear(there, str(home.href), reply.body(), fields)
             await self.refresh(whose, (node,))
-            request.respond(*caldav.reply_answer(asked, reply, heard.status, heard.fields, heard.body))
+            where = caldav.shared_as(asked, heard.status, heard.body)
+            if where and reply.slug:
+                where = await self._named(home, node, where, reply.slug)
+            request.respond(*caldav.reply_answer(reply, where, heard.status, heard.fields, heard.body))
 
         await self.ask(request, path, request.body, send)
 
@@ -229,6 +328,11 @@ class Branches:
 
 
 _METHODS: Final = frozenset({b"PROPFIND", b"REPORT", b"POST", *(each.encode() for each in PAGES)})
+
+
+def expands(request: Request) -> bool:
+    """Whether a request is an expand-property."""
+    return request.method == b"REPORT" and b"expand-property" in request.body
 
 
 def _is_known(known: Iterable[branches.Signpost], there: Iterable[branches.Shared], here: frozenset[int]) -> bool:

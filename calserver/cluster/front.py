@@ -20,7 +20,7 @@ from calserver.auth import Connection, Login
 from calserver.cluster import porter
 from calserver.cluster.assertion import NotBelieved
 from calserver.cluster.believing import Doorkeeper, is_asserted
-from calserver.cluster.branches import Branches
+from calserver.cluster.branches import Branches, expands
 from calserver.cluster.calls import Caller
 from calserver.cluster.counts import Counts
 from calserver.cluster.envoy import Envoy, Misdirected
@@ -90,10 +90,16 @@ class Front:
         self._branches, self._branch_porter = branches, attrs.evolve(branches, spoken=carrying)
         self._doorkeeper = doorkeeper
         self._places = Places(adapter.store, identity.name, mounts)
-        self._spanning = Spanning(
-            envoy=self._envoy, adapter=adapter, mounts=mounts, where=self._places.find, ask=self._ask, go=self._go
-        )
         self._homes = Branches(envoy=self._envoy, adapter=adapter, places=self._places, caller=caller, ask=self._ask)
+        self._spanning = Spanning(
+            envoy=self._envoy,
+            adapter=adapter,
+            mounts=mounts,
+            where=self._places.find,
+            ask=self._ask,
+            go=self._go,
+            rename=self._homes.rename,
+        )
 
     # -- where ---------------------------------------------------------------------------------------------------------
 
@@ -294,7 +300,7 @@ class Front:
             await running
 
     def _answer_here(self, there: At | None, request: Request, path: str, answer: Handler) -> Running | None:
-        if there is not None and there.part:
+        if there is not None and there.part and not expands(request):
             return self._hand_on(request, path, there, request.body)
         gathered = self._homes.take(request, path, answer)
         return answer(request) if gathered is None else self._refusing(request, gathered)
@@ -333,7 +339,7 @@ class Front:
                         raise
                     there = await self._whereabouts(request, path)
                     continue
-                if there.part and request.method == b"PROPPATCH":
+                if there.part and request.method in (b"PROPPATCH", b"MOVE"):
                     await self._homes.refresh(self._places.whose(path) or ("", ""))
                 if isinstance(body, Intake):
                     await body.over()

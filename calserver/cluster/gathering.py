@@ -15,12 +15,12 @@ from twisted.logger import Logger
 from calserver.auth import Login
 from calserver.cluster import parts
 from calserver.cluster.envoy import Envoy, Fields, Heard
+from calserver.cluster.expansions import Expansion
 from calserver.cluster.homes import PAGES, together
 from calserver.cluster.paths import At
 from calserver.cluster.relay import NodeAway, NodeSilent, request_fields
-from calserver.dav import Depth, Element, Href, NumberOfMatchesWithinLimits, depth
+from calserver.dav import Depth, Element, Href, depth
 from calserver.dav import Request as Asked
-from calserver.names import D
 from calserver.tree import Row, page_of
 from calserver.web import Request
 
@@ -150,25 +150,18 @@ class Gathering:
             self._respond(heard)
             return
         tree = parts.read(heard.body)
-        missing = [(node, hole) for each in tree.iterchildren(D("response")) for hole in self._holes(each, root)]
-        asked = 0
-        while missing:
-            found = [(before, await self.where(str(hole.href)), hole) for before, hole in missing]
-            elsewhere = [(there, hole) for before, there, hole in found if there is not None and there != before]
-            asked += len(elsewhere)
-            if asked > most:
-                raise NumberOfMatchesWithinLimits("the properties point to more resources than this server visits")
-            answers = await together([self._hear(there, str(hole.href), hole.request()) for there, hole in elsewhere])
-            missing = []
-            for (there, hole), answer in zip(elsewhere, answers, strict=True):
-                if isinstance(answer, Exception):
-                    hole.miss()
-                elif answer.status == _FOUND and (filled := hole.fill(parts.read(answer.body))) is not None:
-                    missing += [(there, inner) for inner in self._holes(filled, hole.asked)]
-        self._respond(attrs.evolve(heard, body=parts.written(tree)))
 
-    def _holes(self, response: Element, asked: Element) -> Sequence[parts.Hole]:
-        return list(parts.holes(response, asked, self.asked.prefix))
+        async def where(before: At, hole: parts.Hole) -> At | None:
+            there = await self.where(str(hole.href)) if hole.is_missing else None
+            return None if there == before else there
+
+        async def ask(there: At, hole: parts.Hole) -> Heard | None:
+            said = await self._hear(there, str(hole.href), hole.request())
+            return None if isinstance(said, Exception) else said
+
+        expansion = Expansion(where=where, ask=ask, prefix=self.asked.prefix, most=most)
+        await expansion.complete(tree, root, node)
+        self._respond(attrs.evolve(heard, body=parts.written(tree)))
 
     # -- both ----------------------------------------------------------------------------------------------------------
 

@@ -201,13 +201,17 @@ class Home:
     async def _page(self, page: Heard, known: Mapping[str, branches.Signpost], ways: Mapping[str, At]) -> Heard:
         """The page of the home, with what other nodes say of what is there."""
         asked = attrs.evolve(self.asked, method="PROPFIND", headers=dav.Headers([("Depth", "1")]), body=_ROWS)
-        fields = {b"depth": [b"1"], b"content-type": XML}
-        heard = await self.hear(self._here, str(self.href), _ROWS, fields, asked.method)
+        heard = await self.look(self.href, depth=b"1")
         if heard.status != HTTPStatus.MULTI_STATUS:
             return page
         root = parts.read(heard.body)
         await attrs.evolve(self, asked=asked).fill(root, list(root), known, ways)
         return attrs.evolve(page, body=page_of(self.href, parts.rows(root, self.href, asked.prefix)))
+
+    async def look(self, href: Href, depth: bytes = b"0") -> Heard:
+        """Names and sizes, as this node knows them."""
+        fields = {b"depth": [depth], b"content-type": XML}
+        return await self.hear(self._here, str(href), _ROWS, fields, "PROPFIND")
 
     # -- busy time -----------------------------------------------------------------------------------------------------
 
@@ -225,11 +229,15 @@ class Home:
 
     async def _of_branch(self, node: str) -> Heard | None:
         """What a node answers to the same about its branch of the home; None if it is away."""
+        return await self.part_of(At(node, part=True), self.href, self.asked.body)
+
+    async def part_of(self, at: At, href: Href, body: bytes) -> Heard | None:
+        """What a node that has a part of the answer says to the same method; None if it is away."""
         fields = {name: each for name, each in self.fields.items() if name in (b"depth", b"content-type")}
         try:
-            return await self.hear(At(node, part=True), str(self.href), self.asked.body, fields, self.asked.method)
+            return await self.hear(at, str(href), body, fields, self.asked.method)
         except (NodeAway, NodeSilent) as error:
-            log.warn("{node} says nothing of its part of {home}: {error}", node=node, home=self.href, error=error)
+            log.warn("{node} says nothing of its part of {path}: {error}", node=at.node, path=href, error=error)
             return None
 
     # -- paths ---------------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from calserver.names import D
 from calserver.tree import HOME_SEGMENTS, Row
 
 _LIMITS: Final = Limits(size_bytes=64 * 1024 * 1024, elements=4_000_000, depth=200)
-_NOT_THERE: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.FORBIDDEN})
+NOT_THERE: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.FORBIDDEN})
 """What a node says of homes that are elsewhere."""
 
 
@@ -107,16 +107,22 @@ class Hole:
         parent.replace(self.response, found)
         return found
 
-    def miss(self) -> None:
-        """Say that it is away."""
-        status = self.response.find(D("status"))
-        if status is not None:
-            away = HTTPStatus.SERVICE_UNAVAILABLE
-            status.text = f"HTTP/1.1 {away.value} {away.phrase}"
+    @property
+    def is_missing(self) -> bool:
+        """Whether the node that has answered says that there is nothing."""
+        return _status(self.response) in NOT_THERE
+
+    def miss(self, status: HTTPStatus) -> None:
+        """Say that it is away, or not there."""
+        href = self.response.find(D("href"))
+        for each in list(self.response):
+            if each is not href:
+                self.response.remove(each)
+        etree.SubElement(self.response, D("status")).text = f"HTTP/1.1 {status.value} {status.phrase}"
 
 
 def holes(response: Element, asked: Element, prefix: str) -> Iterator[Hole]:
-    """What is missing in a response to expand-property.
+    """What another node may know more of in a response to expand-property: the responses in it, not those in these.
 
     Args:
         response: a ``DAV:response``.
@@ -130,10 +136,8 @@ def holes(response: Element, asked: Element, prefix: str) -> Iterator[Hole]:
             continue
         for each in _responses(element):
             href = path_of(each, prefix)
-            if _status(each) in _NOT_THERE and href is not None:
+            if href is not None:
                 yield Hole(each, href, inner)
-            else:
-                yield from holes(each, inner, prefix)
 
 
 def _responses(element: Element) -> Iterator[Element]:

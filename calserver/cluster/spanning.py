@@ -24,6 +24,7 @@ from calserver.dav import Href, Refusal
 from calserver.directory import ANONYMOUS, Actor
 from calserver.names import D
 from calserver.store import Transaction
+from calserver.tree import HOME_SEGMENTS
 from calserver.web import DavAdapter, Handler, Intake, Request, Running
 
 IN_MEMORY: Final = 8
@@ -54,6 +55,7 @@ class Spanning:
         where: finds the node of a path; None where that is at all nodes.
         ask: finds out who asks, and lets other nodes answer.
         go: begins to answer a request that one node answers, given that.
+        rename: answers a MOVE of a shared calendar at another node within a home.
     """
 
     envoy: Envoy
@@ -62,6 +64,7 @@ class Spanning:
     where: Callable[[str], Awaitable[At | None]]
     ask: Ask
     go: Callable[[Request, str, At | None, Handler], Running | None]
+    rename: Callable[[Request, str, At, Href], Awaitable[None]]
     _room: DeferredSemaphore = attrs.field(init=False, factory=lambda: DeferredSemaphore(IN_MEMORY))
 
     def take(self, request: Request, path: str, answer: Handler) -> Running | None:
@@ -134,6 +137,7 @@ class Spanning:
 
         async def gather(login: Login) -> None:
             there = await self.where(path) or self._own
+            there = self._own if there.part else there  # who has the home knows what else is in it
             root = asked.parsed(dav.xml.body)
             if root is None or root.tag != D("expand-property"):
                 await give(await self.envoy.send(there, request, login, path, body=request.body), request)
@@ -173,6 +177,11 @@ class Spanning:
         return True
 
     async def _carried(self, request: Request, asked: dav.Request, source: Place, target: Place) -> None:
+        href = Href.parse(target.path)
+        if asked.method == "MOVE" and source.node.part and _is_name_beside(asked.href, href):
+            await self.rename(request, source.path, source.node, href)
+            return
+
         async def carry(login: Login) -> None:
             lists = asked.parsed(dav.if_lists)
             carriage = Carriage(
@@ -233,6 +242,12 @@ class Spanning:
             return None
         node = None if href is None else await self.where(str(href))
         return None if href is None or node is None else (node, href)
+
+
+def _is_name_beside(one: Href, other: Href) -> bool:
+    """Whether two are direct members of the same home."""
+    homes = {each.segments[:HOME_SEGMENTS] for each in (one, other)}
+    return len(homes) == 1 and len(one.segments) == len(other.segments) == HOME_SEGMENTS + 1
 
 
 def may_span(request: Request) -> bool:

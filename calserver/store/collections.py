@@ -394,6 +394,8 @@ class SqlCollections:
         )
         self._connection.run(REPLACE, which=id, parent=parent_id, new_name=name, at=self._now)
         self._connection.run(LIFT_BELOW, top=id, revision=last, at=self._now)
+        if at.source_id is not None:  # its members are those of the source, and are not numbered anew
+            revisions.begin_anew(self._connection, id, last)
         moved = self.get(id)
         assert moved is not None
         return moved

@@ -107,6 +107,7 @@ RAISE_FLOORS = Statement(
     .values(floor=bindparam("least"))
     .where(_c.id.in_(select(_up.c.id)), _c.floor < bindparam("least"))
 )
+BEGIN_ANEW = Statement(update(collection).values(floor=bindparam("number")).where(_c.id == bindparam("collection_id")))
 MEMBER = Statement(
     select(_c.id)
     .where(_c.parent_id == bindparam("collection_id"), _c.name == bindparam("name"))
@@ -192,6 +193,12 @@ def unbury(connection: Connection, collection_id: int, name: str, found: Grave |
     if found.was_collection:
         connection.run(RAISE_FLOORS, lowest=collection_id, least=found.revision)
         count(connection, "floors")
+
+
+def begin_anew(connection: Connection, collection_id: int, number: int) -> None:
+    """Let no token from before a revision be good for a collection, whose members keep older numbers."""
+    connection.run(BEGIN_ANEW, collection_id=collection_id, number=number)
+    count(connection, "floors")
 
 
 def bury(

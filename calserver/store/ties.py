@@ -52,7 +52,6 @@ DETACH = Statement(
     .where(_c.id == bindparam("which"))
 )
 INSERT = Statement(inserting(collection, "id"))
-BEGIN_ANEW = Statement(update(collection).values(floor=bindparam("number")).where(_c.id == bindparam("home")))
 
 
 class SqlTies:
@@ -116,6 +115,5 @@ class SqlTies:
         self._connection.run(TAKEN, home=home_id, taken=name)
         revisions.unbury(self._connection, home_id, name, revisions.grave(self._connection, home_id, name))
         number = self._collections.touch(home_id)
-        self._connection.run(BEGIN_ANEW, home=home_id, number=number)
-        revisions.count(self._connection, "floors")
+        revisions.begin_anew(self._connection, home_id, number)
         return number

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import attrs
 import pytest
-from dialogue import Dialogue
+from dialogue import Answer, Dialogue
 from ics import event
 from sharers import (
     ANN,
@@ -730,6 +730,22 @@ def test_a_shared_calendar_is_renamed_in_its_home_and_nowhere_else(
     assert bob("MOVE", shared, destination=bob.destination(BOB + "Boss/")).status == 201
     assert bob("GET", BOB + "Boss/lunch.ics").status == 200
     assert property_of(bob, BOB + "Boss/", CS("shared-url")).findtext(D("href")) == "/dav/" + WORK
+
+
+def test_a_report_of_all_levels_does_not_pass_over_what_is_in_a_shared_calendar_that_is_renamed(
+    ann: Dialogue, bob: Dialogue, shared: str
+) -> None:
+    """Its members keep their numbers, so they are told to who begins anew (RFC 6578 section 3.8)."""
+    assert ann("PUT", WORK + "lunch.ics", event(), content_type="text/calendar").status == 201
+
+    def report(token: str) -> Answer:
+        body = f'<sync-collection xmlns="DAV:"><sync-token>{token}</sync-token><sync-level>infinite</sync-level>'
+        return bob("REPORT", BOB, f"{body}<prop><getetag/></prop></sync-collection>")
+
+    token = report("").xml.findtext(D("sync-token"), "")
+    assert bob("MOVE", shared, destination=bob.destination(BOB + "Boss/")).status == 201
+    assert report(token).status == 403
+    assert b"Boss/lunch.ics" in report("").body
 
 
 def test_a_copy_of_a_shared_calendar_is_a_calendar(ann: Dialogue, bob: Dialogue, shared: str) -> None:

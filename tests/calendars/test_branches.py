@@ -198,6 +198,25 @@ def test_signposts_are_what_is_in_the_branch(store: Store, people: People) -> No
     assert follow() > third
 
 
+def test_a_signpost_has_the_name_that_the_calendar_has_in_the_branch(store: Store, people: People) -> None:
+    def follow(*there: Shared) -> tuple[int, dict[str, Signpost]]:
+        def work(txn: Transaction) -> tuple[int, dict[str, Signpost]]:
+            branches.follow(txn, people.ann.id, there, (people.bob.id,))
+            return home(txn, people.ann).revision, signposts(txn)
+
+        return store.write_now(work)
+
+    first, _ = follow(shared(people, "x", 5, "a"), shared(people, "z", 5, "b"))
+    second, found = follow(shared(people, "y", 7, "a"), shared(people, "z", 5, "b"))
+    assert sorted(found) == ["y", "z"]
+    assert (found["y"].known_at(first), found["y"].known_at(second)) == (5, 7)
+    assert follow(shared(people, "y", 7, "a"), shared(people, "z", 5, "b")) == (second, found)
+    _, found = follow(shared(people, "y", 9, "b"), shared(people, "z", 9, "a"))
+    assert {name: each.resource_id for name, each in found.items()} == {"y": "b", "z": "a"}
+    _, found = follow(shared(people, "Default", 10, "b"), shared(people, "z", 9, "a"))
+    assert list(found) == ["z"]
+
+
 def test_a_signpost_knows_what_goes_with_a_revision_of_the_home(store: Store, people: People) -> None:
     def at(revision: int) -> int:
         def work(txn: Transaction) -> int:

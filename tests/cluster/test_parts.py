@@ -74,39 +74,28 @@ def prop(name: str, *inside: str) -> str:
     return f"<D:propstat><D:prop><D:{name}>{''.join(inside)}</D:{name}></D:prop></D:propstat>"
 
 
-def test_what_is_elsewhere_is_found_at_any_depth_and_filled_in() -> None:
-    inner = response(
-        "/dav/principals/a/", prop("group", status_response("/dav/calendars/user/c/", HTTPStatus.FORBIDDEN))
-    )
-    text = (
-        Multistatus(
-            [
-                response(
-                    "/dav/x",
-                    prop(
-                        "owner",
-                        inner,
-                        "<D:deep>",
-                        status_response("/dav/calendars/user/b/", HTTPStatus.NOT_FOUND),
-                        "</D:deep>",
-                    )
-                    + prop("plain", status_response("/dav/calendars/user/d/", HTTPStatus.NOT_FOUND)),
-                )
-            ]
-        )
-        .answer()
-        .body
-    )
+def test_what_another_node_may_know_more_of_is_found_and_filled_in() -> None:
+    group = prop("group", status_response("/dav/calendars/user/c/", HTTPStatus.FORBIDDEN))
+    deep = ("<D:deep>", status_response("/dav/calendars/user/b/", HTTPStatus.NOT_FOUND), "</D:deep>")
+    plain = prop("plain", status_response("/dav/calendars/user/d/", HTTPStatus.NOT_FOUND))
+    owner = prop("owner", response("/dav/principals/a/", group), *deep, response("/elsewhere/", group))
+    text = Multistatus([response("/dav/x", owner + plain)]).answer().body
     assert isinstance(text, bytes)
     tree, asked = read(text), xml.parse(ASKED.encode())
-    found = list(holes(tree[0], asked, "/dav/"))
-    assert [str(each.href) for each in found] == ["calendars/user/c/", "calendars/user/b/"]
-    assert [each.get("name") for each in etree.fromstring(found[0].request())] == ["x"]
-    filled = found[0].fill(read(body("calendars/user/c/")))
-    assert filled is not None
-    found[1].miss()
-    assert written(tree).count(b"503") == 1
-    assert b"403" not in written(tree)
+    outer = list(holes(tree[0], asked, "/dav/"))
+    assert [(str(each.href), each.is_missing) for each in outer] == [
+        ("principals/a/", False),
+        ("calendars/user/b/", True),
+    ]
+    (inner,) = holes(outer[0].response, outer[0].asked, "/dav/")
+    assert (str(inner.href), inner.is_missing) == ("calendars/user/c/", True)
+    assert [each.get("name") for each in etree.fromstring(inner.request())] == ["x"]
+    assert inner.fill(read(body("calendars/user/c/"))) is not None
+    outer[1].miss(HTTPStatus.SERVICE_UNAVAILABLE)
+    assert written(tree).count(b" 503 ") == 1
+    assert written(tree).count(b" 403 ") == 1  # what is at no node of ours
+    outer[0].miss(HTTPStatus.NOT_FOUND)
+    assert [each.tag for each in outer[0].response] == [D("href"), D("status")]
 
 
 # -- homes with branches -----------------------------------------------------------------------------------------------

@@ -65,7 +65,7 @@ class Play:
 
     def _seen(self, answer: Answer) -> object:
         if not answer.text.startswith("<?xml"):
-            return self._plain(answer.text)
+            return self.plain(answer.text)
         root = etree.fromstring(answer.body)
         for token in root.iter("{DAV:}sync-token", "{DAV:}getetag"):
             token.text = ""
@@ -75,9 +75,11 @@ class Play:
         parts = [etree.tostring(each, encoding="unicode", with_tail=False) for each in root] or [root.text or ""]
         plain = [etree.canonicalize(each, strip_text=True, rewrite_prefixes=True) for each in parts]
         plain.sort(key=lambda each: UUID.sub(lambda match: self._names.get(match[0], ""), each))
-        return sorted(self._plain(each) for each in plain)
+        return sorted(self.plain(each) for each in plain)
 
-    def _plain(self, text: str) -> str:
+    def plain(self, text: str) -> str:
+        """A text without what differs each time."""
+
         def named(match: "re.Match[str]") -> str:
             return self._names.setdefault(match[0], f"name{next(self._numbers)}")
 
@@ -123,7 +125,7 @@ class Play:
         """What a browser shows of a home."""
         page, head = (self.ask(who, method, home) for method in ("GET", "HEAD"))
         rows = re.findall(r'<li><a href="\./([^"]*)">(.*)', page.text)
-        rows = [self._plain(f"{name} {text}") for name, text in rows if home + name not in self._before]
+        rows = [self.plain(f"{name} {text}") for name, text in rows if home + name not in self._before]
         told = [(each.status, each.headers["Content-Type"], each.headers["Content-Length"]) for each in (page, head)]
         self.found.append((who, rows, told[0] == told[1], told[0][:2]))
         again = self.ask(who, "GET", home, If_None_Match=page.headers["ETag"])
@@ -215,6 +217,29 @@ def asked(play: Play, shared: str) -> None:
     play.see("bob", "DELETE", f"{BOB}Default/later.ics")
 
 
+def expanded(play: Play, shared: str) -> None:
+    """expand-property (RFC 3253 section 3.8) from a shared calendar, to one, and to the home that it is in."""
+    ctag = '<property name="getctag" namespace="http://calendarserver.org/ns/"/>'
+    home = f'<property name="calendar-home-set" namespace="urn:ietf:params:xml:ns:caldav">{ctag}</property>'
+    names = '<property name="displayname"/><property name="share-access"/>'
+    people = "".join(
+        f'<property name="{each}">{home}{names}</property>' for each in ("owner", "current-user-principal")
+    )
+    here = f"{names}{ctag}{people}{home}"
+    link = f'<property name="link" namespace="urn:e">{here}</property>'
+    hrefs = "".join(f"<href>{shared}{each}</href>" for each in ("", "first.ics", "nothing.ics"))
+    link_set = f'<set><prop><E:link xmlns:E="urn:e">{hrefs}</E:link></prop></set>'
+    play.ask("bob", "PROPPATCH", f"{BOB}Default/", f"<propertyupdate {SPACES}>{link_set}</propertyupdate>", **XML)
+    for number, place in enumerate((shared, f"{shared}first.ics", BOB, f"{BOB}Default/", "/dav/principals/user/bob/")):
+        play.ask("ann", "PUT", f"{ANN}Team/first.ics", event("first", f"SUMMARY:{number}"))
+        told = play.ask("bob", "REPORT", place, f'<expand-property xmlns="DAV:">{here}{link}</expand-property>', **XML)
+        tags = {BOB: play.ctag("bob", BOB), shared: play.ctag("bob", shared)}
+        text = play.plain(etree.canonicalize(told.text, strip_text=True, rewrite_prefixes=True))
+        for path, tag in tags.items():
+            text = text.replace(f">{tag}<", f">the tag of {play.plain(path)}<")
+        play.found.append((number, re.sub(r">\d+-\d+<", ">another<", text)))
+
+
 def carried(play: Play, shared: str) -> None:
     """COPY and MOVE out of a shared calendar and into it."""
     play.see("bob", "PUT", f"{BOB}Default/own.ics", event("own"))
@@ -229,6 +254,29 @@ def carried(play: Play, shared: str) -> None:
         play.see("bob", "PROPFIND", path, f"<propfind {SPACES}><prop><getcontentlength/></prop></propfind>", Depth="1")
     play.see("bob", "DELETE", f"{BOB}Mine/")
     play.see("bob", "DELETE", f"{BOB}Default/copy.ics")
+
+
+def renamed(play: Play, shared: str) -> None:
+    """A shared calendar has another name in the home of the sharee for a while."""
+    tokens = {level: play.sync("bob", BOB, "", level) for level in ("1", "infinite")}
+    own = play.sync("bob", shared, "", "1")
+    new = f"{BOB}Nice/"
+    play.see("bob", "MOVE", shared, Destination=f"{BOB}Default/", Overwrite="F")
+    for who, place in (("bob", shared), ("bob", f"{BOB}Default/in/"), ("carol", new), ("bob", f"{CAROL}Nice/")):
+        play.found.append((who, place == shared or place, play.ask(who, "MOVE", shared, Destination=place).status))
+    play.see("bob", "MOVE", shared, Destination=new, If_Match='"other"')
+    play.see("bob", "MOVE", shared, Destination=new)
+    play.see("bob", "PROPFIND", new, PROPFIND, Depth="0")
+    play.see("bob", "PROPFIND", shared, PROPFIND, Depth="0")
+    play.see("bob", "PUT", f"{new}third.ics", event("third"), Content_Type="text/calendar")
+    play.sync("bob", new, own, "1")
+    tokens = {level: play.sync("bob", BOB, token, level) for level, token in tokens.items()}
+    play.see("ann", "DELETE", f"{ANN}Team/third.ics")
+    tokens = {level: play.sync("bob", BOB, token, level) for level, token in tokens.items()}
+    play.see("bob", "MKCALENDAR", new)
+    play.see("bob", "MOVE", new, Destination=shared)
+    for level, token in tokens.items():
+        play.sync("bob", BOB, token, level)
 
 
 def ended(play: Play, shared: str) -> None:
@@ -259,9 +307,10 @@ def drafted(play: Play) -> None:
     body = f"<share-resource {SPACES}>{sharee}</share-resource>"
     play.see("ann", "POST", f"{ANN}Drafts/", body, Content_Type=DRAFT)
     path, _ = play.notice("bob", Accept="application/davnotification+xml")
-    for answer in ("<create-in><href>/dav/</href></create-in><invite-accepted/>", "<invite-accepted/>"):
+    slug = "<slug>Named</slug><invite-accepted/>"
+    for answer in (f"<create-in><href>/dav/</href></create-in>{slug}", slug):
         replied = play.ask("bob", "POST", path, f"<invite-reply {SPACES}>{answer}</invite-reply>", Content_Type=DRAFT)
-        play.found.append((replied.status, "Location" in replied.headers))
+        play.found.append((replied.status, replied.headers.get("Location")))
     play.see("bob", "PROPFIND", replied.headers["Location"], PROPFIND, Depth="0")
     play.see("ann", "DELETE", f"{ANN}Drafts/")
     play.see("bob", "PROPFIND", BOB, PROPFIND, Depth="1")
@@ -275,7 +324,9 @@ def test_calendars_are_shared_with_people_at_another_node_as_with_others(cluster
         shared = accepted(play)
         used(play, shared)
         asked(play, shared)
+        expanded(play, shared)
         carried(play, shared)
+        renamed(play, shared)
         ended(play, shared)
         drafted(play)
         play.see("ann", "DELETE", f"{ANN}Team/")
