@@ -8,6 +8,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
+from calserver.dav import TakesLong
 from calserver.store import Busy, Held, Store, Task, Transaction
 from calserver.telemetry import Metrics
 from calserver.work.backoff import next_try
@@ -75,7 +76,10 @@ class Worker:
         def look(txn: Transaction) -> tuple[datetime | None, datetime]:
             return txn.tasks.next_due(), txn.now
 
-        self._next, now = await self._store.read(look)
+        try:
+            self._next, now = self._store.glance(look)
+        except TakesLong:
+            self._next, now = await self._store.read(look)
         return self._next is not None and self._next <= now
 
     async def _do_all(self, kind: str, work: Work) -> None:

@@ -138,6 +138,11 @@ def test_markup_is_not_escaped_again_and_plain_text_is() -> None:
     assert xml.element("a", "") == "<a/>"
 
 
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_octets_are_escaped_as_their_text_is(text: str) -> None:
+    assert xml.escaped(text.encode()) == xml.escape(text)
+
+
 @given(st.text())
 def test_any_text_makes_well_formed_xml_and_comes_back(text: str) -> None:
     root = xml.parse(xml.document("{urn:x}a", text, attributes={"b": text}))

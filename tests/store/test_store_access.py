@@ -38,7 +38,9 @@ def test_a_list_comes_back_as_it_was_set(store: Store, place: Place) -> None:
     assert changed.acl == LIST
     assert collection(store, place.calendar.id) == changed
     lunch = put(store, place.calendar.id)
+    assert not store.read_now(lambda txn: txn.objects.restricted([place.calendar.id]))
     changed_object = store.write_now(lambda txn: txn.objects.set_acl(lunch.id, LIST))
+    assert store.read_now(lambda txn: txn.objects.restricted([place.home.id, place.calendar.id]))
     assert changed_object.acl == LIST
     assert stored(store, lunch.id) == changed_object
 

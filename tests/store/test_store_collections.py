@@ -198,6 +198,7 @@ def test_a_moved_collection_keeps_its_ids_and_its_members(store: Store, place: P
     home = get(store, place.home.id)
     assert home is not None
     assert home.quota_used_bytes == 3
+    assert store.read_now(lambda txn: (txn.collections.used_bytes(home.id), txn.collections.used_bytes(-1))) == (3, 0)
 
 
 def test_a_collection_moved_to_another_home_belongs_there(store: Store, place: Place) -> None:

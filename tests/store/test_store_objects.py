@@ -5,7 +5,7 @@ import pytest
 from samples import Clock, Place, draft, furnish, put, revision
 
 from calserver.ical import Instance
-from calserver.store import Draft, Missing, NameTaken, Object, Store, UidTaken
+from calserver.store import Draft, Missing, NameTaken, Object, Store, Transaction, UidTaken
 
 
 def test_an_object_comes_back_byte_for_byte(store: Store, place: Place, clock: Clock) -> None:
@@ -250,6 +250,17 @@ def test_many_are_read_by_name_or_id(store: Store, place: Place, three: list[Obj
     assert found == {"a": (a, b"a"), "c": (c, b"c")}
     assert store.read_now(lambda txn: txn.objects.texts([b.id, c.id, 4711])) == {b.id: b"b", c.id: b"c"}
     assert store.read_now(lambda txn: txn.objects.named(place.calendar.id, [])) == {}
+
+
+def test_one_is_read_with_its_content(store: Store, place: Place, three: list[Object]) -> None:
+    def look(txn: Transaction) -> None:
+        for bound in (True, False):
+            assert txn.objects.whole(place.calendar.id, "b", bound=bound) == (three[1], b"b")
+            assert txn.objects.whole(place.calendar.id, "nothing", bound=bound) is None
+            rows = txn.objects.contents(place.calendar.id, ["b", "nothing"], bound=bound)
+            assert [tuple(each) for each in rows] == [("b", three[1].etag, three[1].content_type, b"b")]
+
+    store.read_now(look)
 
 
 def test_a_multiget_of_very_many_is_still_one_query(store: Store, place: Place, three: list[Object]) -> None:

@@ -205,9 +205,10 @@ def test_the_index_finds_what_a_slow_search_finds(
         return (
             txn.objects.in_range([id], start, end, floating_offset=offset),
             txn.objects.busy([id], start, end, floating_offset=offset),
+            txn.objects.taken([id, place.home.id], start, end, floating_offset=offset),
         )
 
-    found, busy = store.write_now(work)
+    found, busy, taken = store.write_now(work)
     expected = [
         f"{number:03}"
         for number, row in enumerate(data)
@@ -216,6 +217,23 @@ def test_the_index_finds_what_a_slow_search_finds(
     assert [each.name for each, _ in found] == expected
     assert sorted(each.name for each, _ in busy) == [name for name in expected if data[int(name)].busy != "F"]
     assert all(row == data[int(each.name)] for each, row in busy)
+    assert sorted(map(tuple, taken)) == sorted(
+        (row.start, row.end, row.busy, row.floating, each.collection_id, each.id, row.marker) for each, row in busy
+    )
+
+
+def test_availability_is_found_among_what_takes_time(store: Store, place: Place) -> None:
+    fill(store, place, Instance(start=0, end=HOUR), Instance(start=0, end=HOUR, busy="F"))
+    put(store, place.calendar.id, "hours", instances=(Instance(start=0, end=DAY, busy="F"),), component="VAVAILABILITY")
+
+    def look(txn: Transaction) -> None:
+        for ids in ([place.calendar.id], [place.calendar.id, place.home.id]):
+            found = txn.objects.available(ids, 0, HOUR)
+            assert found == txn.objects.in_range(ids, 0, HOUR, component="VAVAILABILITY")
+            assert [each.name for each, _ in found] == ["hours"]
+            assert txn.objects.available(ids, DAY, 2 * DAY) == []
+
+    store.read_now(look)
 
 
 @sqlite_only

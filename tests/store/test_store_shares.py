@@ -125,6 +125,7 @@ def test_what_is_bound_has_the_members_of_its_source_as_its_own(store: Store, sh
         assert [each.name for each in txn.objects.in_collection(bound.id)] == ["lunch.ics", "before.ics"]
         assert txn.objects.listing(bound.id) == txn.objects.listing(shared.ann.calendar.id)
         assert txn.objects.named(bound.id, ["lunch.ics", "x"]) == {"lunch.ics": (seen, b"lunch")}
+        assert txn.objects.whole(bound.id, "lunch.ics") == (seen, b"lunch")
         assert [text for _, text in txn.objects.iterate(bound.id)] == [b"before", b"lunch"]
         assert [*txn.objects.iterate(bound.id, component="VTODO")] == []
         assert (seen, b"lunch") in txn.objects.in_range([bound.id], 0, DAY)
