@@ -32,6 +32,7 @@ from calserver.itip.message import Message, Method, Version, sequence_of
 from calserver.itip.people import is_served
 from calserver.itip.plan import Applied, Plan, Role
 from calserver.itip.requests import seeded
+from calserver.itip.sameness import looks_alike, other_answers
 from calserver.itip.view import refresh
 
 __all__ = [
@@ -48,6 +49,8 @@ __all__ = [
     "apply",
     "delivered",
     "is_served",
+    "looks_alike",
+    "other_answers",
     "plan",
     "refresh",
     "role_of",

@@ -93,14 +93,14 @@ class Meeting:
     def could_make(self, key: int) -> bool:
         """Whether the series would make the instance if it were neither excluded nor ended (what clients may store)."""
         master = self.master
-        if master is None or master.first("RRULE") is None or self.makes(key) or key in self.excluded:
+        if master is None or master.first("RRULE") is None or self.makes(key):
             return True
-        endless = tuple(
-            each.with_value(_endless(each.value)) if each.name == "RRULE" else each
+        unbounded = tuple(
+            each.with_value(endless(each.value)) if each.name == "RRULE" else each
             for each in master.properties
             if each.name not in ("EXDATE", "EXRULE")
         )
-        return attrs.evolve(self, components={None: attrs.evolve(master, properties=endless)}).makes(key)
+        return attrs.evolve(self, components={None: attrs.evolve(master, properties=unbounded)}).makes(key)
 
     @cached_property
     def _made(self) -> dict[int, bool]:
@@ -142,7 +142,7 @@ class Meeting:
     def only_participation(self, key: int) -> bool:
         """Whether an override says of its instance what the series says, but for who takes part."""
         own, series = self.components.get(key), self.like_series_or_none(key)
-        if own is None or series is None or own.components:
+        if own is None or series is None or own.components != series.components:
             return False
         ignored = BOOKKEEPING | PEOPLE | {"TRANSP"}
         return meaning(own, self.zones, ignored) == meaning(series, self.zones, ignored)
@@ -162,6 +162,10 @@ class Meeting:
         return next(
             (each for each in self._starts(key + 1, key + _YEAR, 1000) if each > key and each not in closed), None
         )
+
+    def between(self, first: int, last: int) -> list[int]:
+        """The instances of the series after one and before another, a thousand at most."""
+        return [each for each in self._starts(first + 1, last, 1000) if first < each < last]
 
     def follows(self, key: int) -> Key:
         """What an instance without a component is like: the last override for future ones before it, or the series."""
@@ -202,7 +206,8 @@ def alone(component: Component) -> Component:
     return component.replacing("RECURRENCE-ID", prop.with_param("RANGE", None))
 
 
-def _endless(rule: str) -> str:
+def endless(rule: str) -> str:
+    """A rule without its end."""
     return ";".join(part for part in rule.split(";") if part.partition("=")[0].upper() not in ("COUNT", "UNTIL"))
 
 

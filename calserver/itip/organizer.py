@@ -19,7 +19,7 @@ from calserver.ical import CalendarObject, Component, Property
 from calserver.itip import reasons
 from calserver.itip.conditions import AllowedOrganizerSchedulingObjectChange
 from calserver.itip.meaning import BOOKKEEPING, RECURRENCE, Meaning, dates, meaning, times
-from calserver.itip.meeting import Key, Meeting, alone, calendar, key_of, ranging_like
+from calserver.itip.meeting import Key, Meeting, alone, calendar, is_era, key_of, ranging_like
 from calserver.itip.memory import Memory
 from calserver.itip.message import Method, sequence_of, stamped
 from calserver.itip.people import (
@@ -135,15 +135,25 @@ class _Change:
     # -- participation
 
     def _keep_participation(self) -> None:
-        """Keep the overrides that hold nothing but answers: a client that does not have them did not remove them."""
+        """Keep the overrides that hold nothing but answers: a client that does not have them did not remove them.
+
+        Of others that are gone the answers stay, where their instances are not moved by that.
+        """
         components = dict(self.after.components)
         for key, stored in self.before.components.items():
-            if key is not None and key not in components and self.before.only_participation(key):
+            if key is not None and key not in components:
                 again = self.after.derived(key)
-                if again is not None:
+                if again is not None and (self.before.only_participation(key) or self._keeps_answers(stored, again)):
                     again = ranging_like(again, stored)
                     components[key] = each_attendee(again, lambda prop, had=stored: _status_of(prop, had))  # type: ignore[misc] # bound at once
         self._set(components)
+
+    def _keeps_answers(self, stored: Component, again: Component) -> bool:
+        """Whether an instance that falls back to the series stays where it is, and has answers of its own."""
+        if times(stored, self.before.zones) != times(again, self.after.zones) or _is_cancelled(stored):
+            return False
+        had, series = attendees(stored), attendees(again)
+        return any(partstat(had[who]) != partstat(series[who]) for who in had.keys() & series.keys())
 
     def _merge(self) -> None:
         merged = {}
@@ -252,6 +262,8 @@ class _Change:
             if names or not self.forced.isdisjoint(_served(each)):
                 self.touched.add(key)
                 self.differences[key] = frozenset(names)
+                if is_era(each) and (base is None or _served(base) != _served(each)):
+                    self.touched.add(None)  # who sees the series without what follows is told so by the series
         for key, each in self.before.components.items():
             if key is not None and key not in self.after.components:
                 self.touched.add(None)
@@ -329,8 +341,8 @@ def _tell(
     if None in news:
         news = set(after.components)
     dead = {key for key in news if _is_cancelled(after.components[key]) and not forced}
-    if None in dead:
-        dead = news
+    if any(is_era(after.components[key]) for key in news - dead):
+        dead.discard(None)  # it says when future instances are
     why = reasons.told(before.components.keys(), after.components.keys(), news, change.differences, forced=forced)
     mailing.add(Method.CANCEL, some, [after.components[key] for key in after.keys if key in dead], reasons.CALLED_OFF)
     mailing.add(Method.REQUEST, some, [after.components[key] for key in after.keys if key in news - dead], why)

@@ -13,7 +13,6 @@ from calserver import ical
 from calserver.ical import CalendarObject, Component, Property
 from calserver.itip import reasons
 from calserver.itip.attendee import own_exclusions
-from calserver.itip.meaning import BOOKKEEPING, meaning
 from calserver.itip.meeting import (
     Key,
     Meeting,
@@ -28,8 +27,9 @@ from calserver.itip.meeting import (
 )
 from calserver.itip.memory import Memory
 from calserver.itip.message import Message, Method, Version
-from calserver.itip.people import DECLINED, NEEDS_ACTION, attendee, partstat, with_partstat
+from calserver.itip.people import DECLINED, attendee, partstat, with_partstat
 from calserver.itip.plan import Applied
+from calserver.itip.sameness import says, says_but_participation
 
 _OWN: Final = ("TRANSP", "COMPLETED", "PERCENT-COMPLETE")
 _KEPT_PARAMETERS: Final = ("SCHEDULE-AGENT", "SCHEDULE-STATUS")
@@ -51,10 +51,10 @@ def apply_request(
         return Applied(calendar=None, memory=merged)
     if stored is None:
         return Applied(calendar=found, memory=merged, changed=True, inbox=message)
-    if _says(found) == _says(stored):
+    if says(found) == says(stored):
         quiet = merged.entries == known.entries or _echoes(known, merged, addresses)
         return Applied(calendar=stored, memory=merged, inbox=None if quiet else message)
-    quiet = _says_but_participation(found, addresses) == _says_but_participation(stored, addresses)
+    quiet = says_but_participation(found, addresses) == says_but_participation(stored, addresses)
     return Applied(
         calendar=found, memory=merged, changed=True, inbox=None if quiet else message, participation_only=quiet
     )
@@ -202,20 +202,24 @@ class _Copy:
         self.removed = own_exclusions(before, self.stored)
 
     def made(self) -> CalendarObject | None:
+        """The copy; None where nothing is left of a meeting that was not there.
+
+        A series that is cancelled, but for some instances, is left out, unless it is what says when future ones are.
+        """
         entries = dict(self.said.components)
         alive = {key for key, each in entries.items() if not _is_cancelled(each)}
         if not alive and self.object is None:
             return None
         master = entries.get(None)
         if master is not None and None not in alive:
-            if alive:
-                entries = {key: each for key, each in entries.items() if key is not None}
-            else:
+            if not alive:
                 entries |= {key: self._cancelled(key) for key in self.stored.components if key not in entries}
-        if None in alive:
+            elif not any(is_era(entries[key]) for key in alive):
+                entries = {key: each for key, each in entries.items() if key is not None}
+        if None in entries and alive:
             entries = self._with_dates(entries)
         components = {key: self._own(key, each) for key, each in entries.items()}
-        if None in components and None in alive:
+        if None in components and alive:
             components = self._with_own_instances(components)
         like = None if self.object is None else self.object.calendar
         timezones = (*self.memory.zones, *self.stored.timezones)
@@ -227,8 +231,8 @@ class _Copy:
         """With the instances that no series known so far makes among its dates, as clients store nothing else."""
         master, start = entries[None], self.said.start
         least = Version.of(master)
-        odd = [key for key, each in entries.items() if key is not None and Version.of(each) > least]
-        odd = [key for key in odd if not self.said.could_make(key)]
+        news = (key for key, each in entries.items() if Version.of(each) > least or _is_cancelled(each))
+        odd = [key for key in news if key is not None and not self.said.could_make(key)]
         if start is None or not odd:
             return entries
         shown = [key for key in odd if not _is_cancelled(entries[key])]
@@ -304,12 +308,12 @@ class _Copy:
     def _with_own_instances(self, components: dict[Key, Component]) -> dict[Key, Component]:
         """The instances that the attendee removed, and those that it changed for itself."""
         master, start = components[None], self.said.start
-        sequence = Version.of(self.said.components[None]).sequence
         hidden = set()
         for key in self.removed:
             shown = components.get(key)
             if shown is None:
-                if self._answered(key, sequence) and self.said.makes(key):
+                again = self.said.derived(key)
+                if again is not None and self._answer(key, again) == DECLINED:
                     hidden.add(key)
             elif partstat(attendee(shown, self.addresses)) == DECLINED and not _is_cancelled(shown):
                 hidden.add(key)
@@ -320,8 +324,8 @@ class _Copy:
                 if again is not None and self._is_own(at, had, Version.of(again).sequence):
                     components = {**components, at: self._own(at, ranging_like(again, had))}
         components = components | self._own_ranges(components)
-        shown_cancelled = {key for key, each in components.items() if key is not None and _is_cancelled(each)}
-        components[None] = self._excluding(master, start, hidden, shown_cancelled)
+        own = {key for key in components if key is not None}
+        components[None] = self._excluding(master, start, hidden, own)
         return components
 
     def _own_ranges(self, components: dict[Key, Component]) -> dict[Key, Component]:
@@ -344,6 +348,7 @@ class _Copy:
         return had.children("VALARM") != master.children("VALARM") or had.all("TRANSP") != master.all("TRANSP")
 
     def _excluding(self, master: Component, start: ical.When | None, hidden: set[int], shown: set[int]) -> Component:
+        """The series without what is hidden; what is shown by itself - cancelled, or added later - is not excluded."""
         if start is None or not (hidden or shown & self.said.excluded):
             return master
         kept = sorted((self.said.excluded - shown) | hidden)
@@ -367,31 +372,3 @@ def _with_parameters(said: Component, had: Component) -> Component:
     for name in _KEPT_PARAMETERS:
         organizer = organizer.with_param(name, stored.param(name))
     return said.replacing("ORGANIZER", organizer)
-
-
-# -- what changed
-
-
-def _says(found: CalendarObject) -> object:
-    meeting = Meeting.of(found)
-    return {
-        key: (Version.of(each).sequence, meaning(each, meeting.zones, {"DTSTAMP", "LAST-MODIFIED", "CREATED"}))
-        for key, each in meeting.components.items()
-    }
-
-
-def _says_but_participation(found: CalendarObject, addresses: frozenset[str]) -> object:
-    """What a copy says, without what others answered: overrides that hold nothing else are left out."""
-    meeting = Meeting.of(found)
-    said = {}
-    for key, each in meeting.components.items():
-        mine = attendee(each, addresses)
-        own = NEEDS_ACTION if mine is None else partstat(mine)
-        who = frozenset(ical.address(prop.value) for prop in each.all("ATTENDEE"))
-        series = None if key is None else meeting.like_series_or_none(key)
-        if key is not None and series is not None and meeting.only_participation(key):
-            same = own == partstat(attendee(series, addresses))
-            if same and who == frozenset(ical.address(prop.value) for prop in series.all("ATTENDEE")):
-                continue
-        said[key] = (own, who, meaning(each, meeting.zones, {"ATTENDEE", *(BOOKKEEPING - {"SEQUENCE"})}))
-    return said

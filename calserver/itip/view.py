@@ -1,18 +1,23 @@
 """What each attendee may see of a meeting: the instances that it is invited to (RFC 6638 section 3.2.6)."""
 
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Final
 
 import attrs
 
 from calserver import ical
-from calserver.ical import CalendarObject, Component
+from calserver.ical import CalendarObject, Component, Property, When
 from calserver.itip import reasons
-from calserver.itip.meeting import Key, Meeting, calendar, written_like
+from calserver.itip.meaning import PEOPLE, RECURRENCE, instants
+from calserver.itip.meeting import Key, Meeting, calendar, endless, written_like
 from calserver.itip.message import Message, Method
 from calserver.itip.people import SERVER, agent, without_agent_parameters
 
 _PRIVATE: Final = frozenset({"X-MOZ-LASTACK", "X-MOZ-GENERATION", "X-LIC-ERROR", "X-CALENDARSERVER-PRIVATE-COMMENT"})
+
+
+_FRAME: Final = {"UID", "DTSTAMP", "SEQUENCE", "DTSTART", "DTEND", "DURATION", "DUE", *RECURRENCE}
 
 
 class Views:
@@ -45,19 +50,63 @@ class Views:
     def _view(self, keys: frozenset[Key]) -> Meeting:
         meeting = self.meeting
         seen = {key: self._sent(key) for key in meeting.keys if key in keys}
+        if None not in seen and meeting.master is not None and (eras := meeting.eras & seen.keys()):
+            seen[None] = _frame(meeting.master, seen[min(eras)])
         if None in seen and meeting.start is not None:
-            hidden = [
-                key for key in meeting.keys if key is not None and key not in keys and key not in meeting.excluded
-            ]
-            if hidden:
-                excluded = tuple(written_like(meeting.start, key).property("EXDATE") for key in hidden)
-                seen[None] = attrs.evolve(seen[None], properties=(*seen[None].properties, *excluded))
+            hidden = [key for key in meeting.keys if key is not None and key not in keys]
+            seen[None] = _without(meeting, meeting.start, seen[None], hidden)
         return meeting.with_components(seen)
 
     def _sent(self, key: Key) -> Component:
         if key not in self._sendable:
             self._sendable[key] = sendable(self.meeting.components[key])
         return self._sendable[key]
+
+
+def _frame(master: Component, era: Component) -> Component:
+    """What says when future instances are, and no more, to who is invited to them and not to the series."""
+    kept = tuple(each for each in master.properties if each.name in _FRAME)
+    people = tuple(Property(each.name, each.value) for each in era.properties if each.name in PEOPLE)
+    return Component(master.name, (*kept, Property("STATUS", "CANCELLED"), *people))
+
+
+def _without(meeting: Meeting, start: When, master: Component, hidden: list[int]) -> Component:
+    """A series without the instances of some overrides; those for future ones hide what follows, up to the next."""
+    eras, gone = sorted(meeting.eras), set(hidden)
+    for key in meeting.eras.intersection(hidden):
+        following = next((each for each in eras if each > key), None)
+        if following is None:
+            end, first = _first_of(meeting, start, key, hidden), start.epoch()
+            master, gone = _ended(master, start, end, meeting), {each for each in gone if each < end or each == first}
+        else:
+            gone.update(each for each in meeting.between(key, following) if each not in meeting.components)
+    excluded = tuple(written_like(start, key).property("EXDATE") for key in sorted(gone - meeting.excluded))
+    return attrs.evolve(master, properties=(*master.properties, *excluded)) if excluded else master
+
+
+def _first_of(meeting: Meeting, start: When, key: int, hidden: list[int]) -> int:
+    """The first of some hidden instances that follow one another, up to one; not where the series starts."""
+    for each in sorted((each for each in hidden if start.epoch() < each < key), reverse=True):
+        if meeting.between(each, key):
+            break
+        key = each
+    return key
+
+
+def _ended(master: Component, start: When, key: int, meeting: Meeting) -> Component:
+    """A series that ends before an instance, by UNTIL as its start is written (RFC 5545 section 3.3.10)."""
+    last = datetime.fromtimestamp(key - 1, UTC)
+    until = f"{last:%Y%m%d}" if start.is_date else f"{last:%Y%m%dT%H%M%S}{'' if start.is_floating else 'Z'}"
+    kept: list[Property] = []
+    for prop in master.properties:
+        if prop.name == "RRULE":
+            kept.append(prop.with_value(f"{endless(prop.value)};UNTIL={until}"))
+        elif prop.name == "RDATE":
+            each = (prop.with_value(value) for value in prop.value.split(","))
+            kept += (one for one in each if min(instants(Component("", (one,)), "RDATE", meeting.zones)) < key)
+        else:
+            kept.append(prop)
+    return attrs.evolve(master, properties=tuple(kept))
 
 
 def _invitations(meeting: Meeting, owner: Iterable[str]) -> dict[str, frozenset[Key]]:

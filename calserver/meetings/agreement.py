@@ -8,7 +8,7 @@ but how others answered (of that attendees are told later, or never), and when b
 repair is to deliver so. What was over long ago is left out: changes of it are told to nobody elsewhere.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 
@@ -189,18 +189,18 @@ def disagreements(
         return ()
     if attendees.organizer != organizers.organizer:
         return ("it is a meeting of another organizer",)
-    attendees = itip.without_cancelled(attendees)
     applied = itip.apply(attendees, message, addresses=addresses, now=_NEVER, memory=_as_if_unknown(message, memory))
     if applied.problem is not None:
         return (f"it cannot be brought into line ({applied.problem})",)
     texts = []
-    if applied.calendar is None or (applied.changed and not applied.participation_only):
+    if applied.calendar is None or (
+        applied.changed
+        and not applied.participation_only
+        and not itip.looks_alike(attendees, applied.calendar, addresses)
+    ):
         texts.append(_difference(attendees, applied.calendar))
-    for key, said in _answers(attendees, addresses).items():
-        known = _answers(organizers, addresses)
-        there = known.get(key, known.get(None, said))
-        if there != said:
-            texts.append(f"the attendee's copy says {said}, the organizer's {there}")
+    for said, there in itip.other_answers(organizers, attendees, addresses).values():
+        texts.append(f"the attendee's copy says {said}, the organizer's {there}")
     return tuple(dict.fromkeys(texts))
 
 
@@ -251,12 +251,7 @@ def _settle(delivery: Delivery, who: Principal, mine: CalendarObject, message: M
     holding, addresses = delivery.held[who.id], delivery.people.addresses(who)
     if holding.object is None:
         return True
-    known = _answers(mine, addresses)
-    wanted = {
-        key: known.get(key, known.get(None, said))
-        for key, said in _answers(holding.object, addresses).items()
-        if known.get(key, known.get(None, said)) != said
-    }
+    wanted = {key: there for key, (_, there) in itip.other_answers(mine, holding.object, addresses).items()}
     if wanted:
         again = itip.with_answers(holding.object, addresses, wanted)
         holding.becomes(again, holding.memory, tag_changes=True)
@@ -275,16 +270,6 @@ def _key(found: CalendarObject, component: Component) -> int | None:
     """The instance that a component stands for; None for a series."""
     prop = component.first("RECURRENCE-ID")
     return None if prop is None else ical.when(prop, found.zones).epoch()
-
-
-def _answers(found: CalendarObject, addresses: frozenset[str]) -> Mapping[int | None, str]:
-    """How an attendee answered each component."""
-    return {
-        _key(found, each): (prop.param("PARTSTAT") or "NEEDS-ACTION").upper()
-        for each in found.components
-        for prop in each.all("ATTENDEE")
-        if ical.address(prop.value) in addresses
-    }
 
 
 def _should_have(mine: CalendarObject, addresses: frozenset[str]) -> bool:

@@ -72,8 +72,9 @@ class _Comparison:
 
     def _series(self) -> Iterator[str]:
         said, has = self.said.master, self.has.master
-        if said is None:
-            yield "the attendee is not invited to the series"
+        if said is None or _is_cancelled(said):
+            if has is not None and not _is_cancelled(has):
+                yield "the attendee is not invited to the series"
         elif has is None:
             yield "the series is missing"
         else:

@@ -68,6 +68,18 @@ class Edit:
     """Days to which somebody is invited who is not invited to the series."""
     future: int | None = None
     """From this day on it has another title and time."""
+    not_in_future: bool = False
+    """Whether the second attendee is not invited to that."""
+    other_agent: str = ""
+    """Of the second attendee in all but the master, where that is another."""
+    called_off: bool = False
+    """Whether the series is cancelled, and only what differs from it takes place."""
+    every: int = 1
+    """Days from one to the next."""
+
+    def has(self, day: int) -> bool:
+        """Whether the series has a day, if it goes on for long enough."""
+        return (day - 1) % self.every == 0 or day in self.added
 
 
 def some(*days: int) -> st.SearchStrategy[frozenset[int]]:
@@ -82,13 +94,17 @@ edits = st.builds(
     guests=st.sampled_from([frozenset(ATTENDEES), frozenset(ATTENDEES), frozenset(ATTENDEES[:1]), frozenset()]),
     agent=st.sampled_from(["SERVER", "SERVER", "SERVER", "CLIENT", "NONE", "X-OTHER"]),
     added=some(8, 9),
-    excluded=some(2, 3),
+    excluded=some(2, 3, 7),
     moved=some(2, 4, 8),
     renamed=some(1, 3),
     cancelled=some(5),
     without=some(1, 4),
     alone=some(2, 5),
-    future=st.sampled_from([None, None, None, 3]),
+    future=st.sampled_from([None, None, None, 2, 3, 4]),
+    not_in_future=st.booleans(),
+    other_agent=st.sampled_from(["", "", "", "SERVER", "CLIENT", "NONE"]),
+    called_off=st.sampled_from([False, False, False, False, True]),
+    every=st.sampled_from([1, 1, 1, 2]),
 )
 styles = st.builds(
     Style,
@@ -109,24 +125,28 @@ def written(style: Style, edit: Edit, had: CalendarObject | None) -> bytes:
         lines += [f"ORGANIZER:{ORGANIZER}", f"ATTENDEE;PARTSTAT=ACCEPTED:{ORGANIZER}", *more]
         for who in sorted(guests):
             known = None if base is None else attendee(base, (who,))
-            agent = f";SCHEDULE-AGENT={edit.agent}" if who == ATTENDEES[1] and edit.agent != "SERVER" else ""
+            by = edit.agent if day is None else edit.other_agent or edit.agent
+            agent = f";SCHEDULE-AGENT={by}" if who == ATTENDEES[1] and by != "SERVER" else ""
             lines.append(f"ATTENDEE;PARTSTAT={partstat(known)}{agent}:{who}")
         return [*lines, f"END:{style.component}"]
 
-    rules = [f"RRULE:FREQ=DAILY;COUNT={edit.count}"]
+    rules = [f"RRULE:FREQ=DAILY;INTERVAL={edit.every};COUNT={edit.count}"]
+    rules += ["STATUS:CANCELLED"] if edit.called_off else []
     rules += [style.time("RDATE", day, edit.hour) for day in sorted(edit.added)]
     rules += [style.time("EXDATE", day, edit.hour) for day in sorted(edit.excluded)]
     found = component(None, edit.hour, edit.summary, edit.guests, *rules)
     days = edit.moved | edit.renamed | edit.without | edit.cancelled | edit.alone
+    days = frozenset(filter(edit.has, days))
     for day in sorted(days - edit.excluded):
         guests = edit.guests - ({ATTENDEES[1]} if day in edit.without else set())
         guests |= {ATTENDEES[1]} if day in edit.alone else set()
         more = [style.time("RECURRENCE-ID", day, edit.hour), *(["STATUS:CANCELLED"] if day in edit.cancelled else [])]
         name = edit.summary + ("!" if day in edit.renamed else "")
         found += component(day, edit.hour + (5 if day in edit.moved else 0), name, guests, *more)
-    if edit.future is not None and edit.future not in days | edit.excluded:
+    if edit.future is not None and edit.has(edit.future) and edit.future not in days | edit.excluded:
         more = [style.time("RECURRENCE-ID", edit.future, edit.hour, "RANGE=THISANDFUTURE")]
-        found += component(edit.future, edit.hour + (0 if style.zone == "day" else 2), "later", edit.guests, *more)
+        guests = edit.guests - ({ATTENDEES[1]} if edit.not_in_future else set())
+        found += component(edit.future, edit.hour + (0 if style.zone == "day" else 2), "later", guests, *more)
     return "\r\n".join(["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:x", *found, "END:VCALENDAR", ""]).encode()
 
 

@@ -8,6 +8,7 @@ from itip_scripts import ATTENDEES, ORGANIZER, Edit, Game, Style, shown
 from calserver import ical, itip
 from calserver.ical import Property
 from calserver.itip.meeting import Meeting
+from calserver.meetings import agreement
 
 A, B = ATTENDEES
 ALL = (1, 2, 3, 4, 5)
@@ -160,3 +161,185 @@ def test_answers_to_future_instances_are_remembered(game: Game) -> None:
     memory = game.world.people[A].memory
     assert memory.ranges
     assert itip.Memory.parse(memory.text()) == memory
+
+
+# -- what random scheduling found
+
+
+def agree(game: Game) -> None:
+    """Both attendees see what the organizer has, and an administrator's check finds nothing."""
+    organizer = game.world.people[ORGANIZER].copy
+    assert organizer is not None
+    for who in ATTENDEES:
+        copy, memory = game.world.people[who].copy, game.world.people[who].memory
+        assert disagreements(organizer, copy, {who}) == ()
+        for message in itip.refresh(organizer, frozenset({ORGANIZER})):
+            if copy is not None and who in message.recipients:
+                assert agreement.disagreements(organizer, copy, message, frozenset({who}), memory) == ()
+
+
+def test_what_is_left_of_a_series_that_is_called_off_takes_place(game: Game) -> None:
+    """STATUS is that of a component (RFC 5545 section 3.8.1.11): that of a series says nothing of an override."""
+    game.edit(Edit(renamed=frozenset({3}), called_off=True), False)
+    assert [each.method for each in game.world.sent] == ["CANCEL", "REQUEST"]
+    game.deliver_all()
+    assert answers(game, A) == {3: "NEEDS-ACTION"}
+    agree(game)
+    game.answer(A, 3, "ACCEPTED", "")
+    game.deliver_all()
+    assert answers(game, A) == {3: "ACCEPTED"}
+    game.edit(Edit(), False)
+    game.deliver_all()
+    assert answers(game, B) == everywhere("NEEDS-ACTION")
+    agree(game)
+
+
+def test_a_series_that_is_cancelled_whole_takes_its_overrides_with_it(game: Game) -> None:
+    """From elsewhere, by a CANCEL without RECURRENCE-ID (RFC 5546 section 3.2.5)."""
+    game.edit(Edit(renamed=frozenset({3})), False)
+    game.deliver_all()
+    copy = game.world.people[ORGANIZER].copy
+    assert copy is not None
+    master = copy.components[0].replacing("SEQUENCE", Property("SEQUENCE", "9"))
+    content = copy.calendar.with_components((master,))
+    cancel = itip.Message(
+        method=itip.Method.CANCEL, originator=ORGANIZER, recipients=(A,), calendar=ical.CalendarObject.of(content)
+    )
+    game.world.deliver(cancel, A)
+    assert shown(game.world.people[A].copy, A) == {}
+
+
+def test_an_instance_that_falls_back_to_the_series_keeps_its_answer(game: Game) -> None:
+    game.edit(Edit(renamed=frozenset({1})), False)
+    game.deliver_all()
+    game.answer(A, 1, "ACCEPTED", "")
+    game.deliver_all()
+    game.edit(Edit(), False)
+    game.deliver_all()
+    assert answers(game, A) == everywhere("NEEDS-ACTION", on_1="ACCEPTED")
+    assert answers(game, B) == everywhere("NEEDS-ACTION")
+
+
+def test_an_instance_to_which_somebody_is_invited_again_is_not_excluded(game: Game) -> None:
+    """Clients take an instance that has both an EXDATE and an override for one that is not there."""
+    world = World.of(ORGANIZER, A, B)
+    game = Game(world, Style())
+    game.edit(Edit(without=frozenset({1})), False)
+    game.deliver_all()
+    game.edit(Edit(), False)
+    game.deliver_all()
+    assert b"EXDATE" not in text(game, B)
+    agree(game)
+
+
+def test_a_copy_can_be_stored_again_where_an_instance_went_with_its_rule(game: Game) -> None:
+    game.edit(Edit(every=2, excluded=frozenset({2})), False)
+    game.deliver_all()
+    game.answer(B, None, "ACCEPTED", "")
+    assert b"STATUS:CANCELLED" not in text(game, B)
+
+
+def test_what_was_removed_from_a_series_that_was_declined_stays_away(game: Game) -> None:
+    game.answer(B, None, "DECLINED", "")
+    game.take_away(B, 2)
+    game.deliver_all()
+    game.answer(A, None, "ACCEPTED", "")
+    game.deliver_all()
+    game.refresh()
+    game.deliver_all()
+    assert b"EXDATE" in text(game, B)
+    agree(game)
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        Edit(excluded=frozenset({2}), cancelled=frozenset({5})),
+        Edit(without=frozenset({4})),
+        Edit(guests=frozenset(), alone=frozenset({5}), cancelled=frozenset({5})),
+    ],
+)
+def test_instances_that_are_cancelled_are_no_disagreement(game: Game, edit: Edit) -> None:
+    game.edit(edit, False)
+    game.answer(A, None, "ACCEPTED", "alarm")
+    game.deliver_all()
+    game.answer(A, 4, "ACCEPTED", "")
+    game.deliver_all()
+    game.refresh()
+    game.deliver_all()
+    agree(game)
+
+
+def test_an_exdate_that_excludes_nothing_is_no_disagreement(game: Game) -> None:
+    copy = game.world.people[A].copy
+    assert copy is not None
+    for day, same in (("20", True), ("02", False)):
+        master = copy.components[0].replacing("EXDATE", Property("EXDATE", f"202606{day}T090000Z"))
+        other = ical.CalendarObject.of(copy.calendar.with_components((master,)))
+        assert itip.looks_alike(copy, other, frozenset({A})) is same
+        assert itip.looks_alike(other, copy, frozenset({A})) is same
+    stray = copy.components[0].replacing("EXDATE", Property("EXDATE", "20260620T090000Z"))
+    game.world.put(A, ical.serialize(copy.calendar.with_components((stray,))))
+    assert b"EXDATE" in text(game, A)
+    agree(game)
+
+
+def by_day(game: Game, who: str) -> dict[int, str]:
+    """When each day begins that somebody sees."""
+    return {int(starts[6:8]): starts[9:11] for starts, _, _ in shown(game.world.people[who].copy, who).values()}
+
+
+def test_who_is_not_invited_to_future_instances_sees_none_of_them(game: Game) -> None:
+    """An override for this and future instances hides what it stands for (RFC 6638 section 3.2.6)."""
+    game.edit(Edit(future=3, not_in_future=True, added=frozenset({8})), False)
+    game.deliver_all()
+    assert by_day(game, A) == {1: "09", 2: "09", 3: "11", 4: "11", 5: "11", 8: "11"}
+    assert by_day(game, B) == {1: "09", 2: "09"}
+    agree(game)
+    game.take_away(A, 3)
+    game.deliver_all()
+    agree(game)
+    game.edit(Edit(), False)
+    game.deliver_all()
+    assert by_day(game, B) == {1: "09", 2: "09", 3: "09", 4: "09", 5: "09"}
+
+
+def test_who_is_not_invited_to_future_instances_from_the_first_on_sees_nothing() -> None:
+    game = Game(World.of(ORGANIZER, A, B), Style())
+    game.edit(Edit(future=1, not_in_future=True, renamed=frozenset({4})), False)
+    game.deliver_all()
+    assert by_day(game, B) == {4: "09"}
+    agree(game)
+
+
+def test_who_is_invited_to_future_instances_alone_sees_all_of_them(game: Game) -> None:
+    """The series says when they are, and nothing else of it is told."""
+    game.edit(Edit(agent="CLIENT", other_agent="SERVER", future=3, summary="secret"), False)
+    game.deliver_all()
+    assert by_day(game, B) == {3: "11", 4: "11", 5: "11"}
+    assert b"secret" not in text(game, B)
+    agree(game)
+    game.answer(B, 4, "ACCEPTED", "")
+    game.deliver_all()
+    assert answers(game, B) == {3: "NEEDS-ACTION", 4: "ACCEPTED", 5: "NEEDS-ACTION"}
+    newcomer = Game(World.of(ORGANIZER, A, B), Style())
+    newcomer.edit(Edit(agent="CLIENT", other_agent="SERVER", future=3), False)
+    newcomer.deliver_all()
+    assert by_day(newcomer, B) == {3: "11", 4: "11", 5: "11"}
+
+
+def test_future_instances_take_place_where_the_series_before_them_is_called_off(game: Game) -> None:
+    game.edit(Edit(future=3, called_off=True), False)
+    game.deliver_all()
+    assert by_day(game, A) == by_day(game, B) == {3: "11", 4: "11", 5: "11"}
+    agree(game)
+
+
+def test_an_answer_to_future_instances_is_known_for_each_of_them(game: Game) -> None:
+    """The check looks for it where the organizer has it: in the override for this and future instances."""
+    game.answer(A, 4, "TENTATIVE", "future")
+    game.answer(A, 5, "TENTATIVE", "alarm")
+    game.deliver_all()
+    game.refresh()
+    game.deliver_all()
+    agree(game)
