@@ -304,11 +304,12 @@ class Branches:
 
         async def send(login: Login) -> None:
             home = self._home(request, login, path)
+            before = (await self.places.reside(whose)).signposts
             there, fields = At(node, part=True), {**home.fields, b"content-type": XML}
             heard = await home.hear(there, str(home.href), reply.body(), fields)
             await self.refresh(whose, (node,))
             where = caldav.shared_as(asked, heard.status, heard.body)
-            if where and reply.slug:
+            if where and reply.slug and Href.parse(where.removeprefix(asked.prefix)).name not in before:
                 where = await self._named(home, node, where, reply.slug)
             request.respond(*caldav.reply_answer(reply, where, heard.status, heard.fields, heard.body))
 

@@ -308,7 +308,7 @@ def drafted(play: Play) -> None:
     play.see("ann", "POST", f"{ANN}Drafts/", body, Content_Type=DRAFT)
     path, _ = play.notice("bob", Accept="application/davnotification+xml")
     slug = "<slug>Named</slug><invite-accepted/>"
-    for answer in (f"<create-in><href>/dav/</href></create-in>{slug}", slug):
+    for answer in (f"<create-in><href>/dav/</href></create-in>{slug}", slug, slug.replace("Named", "Again")):
         replied = play.ask("bob", "POST", path, f"<invite-reply {SPACES}>{answer}</invite-reply>", Content_Type=DRAFT)
         play.found.append((replied.status, replied.headers.get("Location")))
     play.see("bob", "PROPFIND", replied.headers["Location"], PROPFIND, Depth="0")
