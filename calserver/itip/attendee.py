@@ -143,6 +143,8 @@ class _Change:
     def _is_own(self, key: Key) -> bool:
         """Whether an override is neither the organizer's nor an answer, but for alarms and the like."""
         known = self.memory.entries
+        if key in self.before.eras:
+            return False  # the organizer's, whose first instance was removed
         return key is not None and None in known and key not in known and ("", key) not in self.memory.answers
 
     def _following(self, key: Key, stored: Component) -> Component:
@@ -221,7 +223,7 @@ class _Change:
         for key in sorted(self._excluded()):
             gone = self.before.governing(key)
             if gone is not None and self._attends(gone):
-                changed[key] = self._declined(gone if key in self.moved else alone(gone))
+                changed[key] = self._declined(alone(gone))
                 if key in self.moved:
                     changed[self.moved[key]] = self.after.components[self.moved[key]]
         changed |= self._still_declined(changed)

@@ -141,15 +141,27 @@ class _Change:
         """
         components = dict(self.after.components)
         for key, stored in self.before.components.items():
-            if key is not None and key not in components:
-                again = self.after.derived(key)
-                if again is not None and (self.before.only_participation(key) or self._keeps_answers(stored, again)):
-                    again = ranging_like(again, stored)
-                    components[key] = each_attendee(again, lambda prop, had=stored: _status_of(prop, had))  # type: ignore[misc] # bound at once
+            at = key
+            if key in components and key in self.before.eras - self.after.eras and self.before.only_participation(key):
+                at = self.after.next_open(key)  # its first instance has an override now, the others have not
+                self._know_answers(key, at)
+            again = None if at is None or at in components else self.after.derived(at)
+            if key is None or again is None:
+                continue
+            kept = key not in self.before.eras and self._has_answers(stored, again)
+            if kept or self.before.only_participation(key):
+                again = ranging_like(again, stored)
+                components[at] = each_attendee(again, lambda prop, had=stored: _status_of(prop, had))  # type: ignore[misc] # bound at once
         self._set(components)
 
-    def _keeps_answers(self, stored: Component, again: Component) -> bool:
-        """Whether an instance that falls back to the series stays where it is, and has answers of its own."""
+    def _know_answers(self, key: int, at: int | None) -> None:
+        """Remember the answers to future instances by another of them."""
+        same = {(who, at): version for (who, had), version in self.memory.answers.items() if had == key}
+        if at is not None:
+            self.memory = attrs.evolve(self.memory, answers=same | self.memory.answers)
+
+    def _has_answers(self, stored: Component, again: Component) -> bool:
+        """Whether an instance that falls back to the series stays when it is, and has answers of its own."""
         if times(stored, self.before.zones) != times(again, self.after.zones) or _is_cancelled(stored):
             return False
         had, series = attendees(stored), attendees(again)
@@ -262,7 +274,7 @@ class _Change:
             if names or not self.forced.isdisjoint(_served(each)):
                 self.touched.add(key)
                 self.differences[key] = frozenset(names)
-                if is_era(each) and (base is None or _served(base) != _served(each)):
+                if (is_era(each) or key in self.before.eras) and not self._all_see(each, base):
                     self.touched.add(None)  # who sees the series without what follows is told so by the series
         for key, each in self.before.components.items():
             if key is not None and key not in self.after.components:
@@ -274,8 +286,15 @@ class _Change:
                     else _differences(_meaning(each, self.before), _meaning(again, self.after))
                 )
                 self.differences[None] = self.differences.get(None, frozenset()) | names
-                bump = bump or bool(names & _SCHEDULE)
+                lost = again is not None and key in self.before.eras and self._has_answers(each, again)
+                bump = bump or lost or bool(names & _SCHEDULE)
         return bump
+
+    def _all_see(self, *some: Component | None) -> bool:
+        """Whether all who are invited to the series are to some components."""
+        masters = (each for each in (self.before.master, self.after.master) if each is not None)
+        everybody = set().union(*map(_served, masters))
+        return all(each is not None and everybody <= _served(each) for each in some)
 
     # -- messages
 
@@ -317,7 +336,8 @@ class _Change:
 
     def _remembered(self) -> Memory:
         sent = {key: each for key, each in self.memory.sent.items() if key in self.after.components}
-        sent |= {key: sequence_of(self.after.components[key]) for key in self.touched if key in self.after.components}
+        told = self.touched | (self.after.components.keys() - self.before.components.keys())
+        sent |= {key: sequence_of(each) for key, each in self.after.components.items() if key in told}
         still = {ical.address(p.value) for each in self.after.components.values() for p in each.all("ATTENDEE")}
         answers = {at: each for at, each in self.memory.answers.items() if at[0] in still}
         proposals = {at: each for at, each in self.memory.proposals.items() if at[0] in still}

@@ -8,7 +8,7 @@ import attrs
 from calserver import ical
 from calserver.ical import CalendarObject, Component, Property
 from calserver.itip import reasons
-from calserver.itip.meeting import Key, Meeting, as_era, calendar, is_era, key_of, ranging_like
+from calserver.itip.meeting import Key, Meeting, alone, as_era, calendar, is_era, key_of, ranging_like
 from calserver.itip.memory import Memory
 from calserver.itip.message import Message, Version, sequence_of, stamped
 from calserver.itip.organizer import next_stamp
@@ -62,7 +62,7 @@ class _Answers:
             return
         if version.sequence < self._floor(key) or (known is not None and version <= known):
             return
-        self._split(key, target, is_era(reply))
+        target = self._split(key, target, is_era(reply))
         self.memory = attrs.evolve(self.memory, answers={**self.memory.answers, (self.who, key): version})
         components = dict(self.meeting.components)
         targets = {key: target} | {at: components[at] for at in self._following(key, version, is_era(reply))}
@@ -77,20 +77,25 @@ class _Answers:
         """The least SEQUENCE that an answer must have: that with which what governs the instance was sent last."""
         return self.memory.floor(key, None if key is None else self.meeting.follows(key))
 
-    def _split(self, key: Key, target: Component, ranges: bool) -> None:
-        """Give future instances a component where the answer is for them and its target is not, or conversely."""
+    def _split(self, key: Key, target: Component, ranges: bool) -> Component:
+        """Give future instances a component where the answer is for them and its target is not, or conversely.
+
+        Returns:
+            The target, which stands for its instance alone then.
+        """
         if key not in self.meeting.components or key is None or is_era(target) == ranges:
-            return
+            return target
         first = self.meeting.next_open(key)
         again = None if first is None else self.meeting.derived(first)
         if first is None or again is None or first in self.meeting.components:
-            return
+            return target
         self.meeting = self.meeting.with_components({**self.meeting.components, first: as_era(again)})
         self.moved.add(first)
         if is_era(target):
             same = {(who, first): version for (who, at), version in self.memory.answers.items() if at == key}
             sent: dict[Key, int] = {first: self.memory.sent[key]} if key in self.memory.sent else {}
             self.memory = attrs.evolve(self.memory, answers=self.memory.answers | same, sent=self.memory.sent | sent)
+        return alone(target)
 
     def _following(self, key: Key, version: Version, ranges: bool) -> list[int]:
         """The overrides in which an answer to the series counts: those that hold nothing but answers, none of its own.

@@ -313,11 +313,11 @@ class _Copy:
             shown = components.get(key)
             if shown is None:
                 again = self.said.derived(key)
-                if again is not None and self._answer(key, again) == DECLINED:
+                if again is not None and partstat(attendee(self._with_answer(again, key), self.addresses)) == DECLINED:
                     hidden.add(key)
             elif partstat(attendee(shown, self.addresses)) == DECLINED and not _is_cancelled(shown):
                 hidden.add(key)
-                components = {at: each for at, each in components.items() if at != key}
+                components = {at: each for at, each in components.items() if at != key} | self._after(key, shown)
         for at, had in self.stored.components.items():
             if at is not None and at not in components and at not in self.said.components:
                 again = self.said.derived(at)
@@ -327,6 +327,12 @@ class _Copy:
         own = {key for key in components if key is not None}
         components[None] = self._excluding(master, start, hidden, own)
         return components
+
+    def _after(self, key: int, hidden: Component) -> dict[Key, Component]:
+        """What is left of this and future instances where the first is hidden."""
+        first = self.said.next_open(key) if is_era(hidden) else None
+        again = None if first is None else self.said.derived(first)
+        return {} if again is None or first in self.said.components else {first: self._own(first, as_era(again))}
 
     def _own_ranges(self, components: dict[Key, Component]) -> dict[Key, Component]:
         """The answers to this and future instances, where the organizer has another component for the first of them."""

@@ -50,10 +50,12 @@ class Views:
     def _view(self, keys: frozenset[Key]) -> Meeting:
         meeting = self.meeting
         seen = {key: self._sent(key) for key in meeting.keys if key in keys}
-        if None not in seen and meeting.master is not None and (eras := meeting.eras & seen.keys()):
+        eras = meeting.eras & seen.keys()
+        if None not in seen and meeting.master is not None and eras:
             seen[None] = _frame(meeting.master, seen[min(eras)])
         if None in seen and meeting.start is not None:
-            hidden = [key for key in meeting.keys if key is not None and key not in keys]
+            since = meeting.start.epoch() if None in keys else min(eras)
+            hidden = [key for key in meeting.keys if key is not None and key not in keys and key >= since]
             seen[None] = _without(meeting, meeting.start, seen[None], hidden)
         return meeting.with_components(seen)
 

@@ -343,3 +343,78 @@ def test_an_answer_to_future_instances_is_known_for_each_of_them(game: Game) -> 
     game.refresh()
     game.deliver_all()
     agree(game)
+
+
+def test_an_answer_to_future_instances_stays_where_the_organizer_changes_the_first(game: Game) -> None:
+    game.answer(A, 2, "DECLINED", "future")
+    game.answer(B, 2, "ACCEPTED", "future")
+    game.deliver_all()
+    game.edit(Edit(moved=frozenset({2})), False)
+    game.deliver_all()
+    assert answers(game, A) == {1: "NEEDS-ACTION", 2: "NEEDS-ACTION"}
+    assert answers(game, B) == everywhere("ACCEPTED", on_1="NEEDS-ACTION", on_2="NEEDS-ACTION")
+
+
+def test_what_is_left_of_future_instances_stays_when_the_first_was_removed_before() -> None:
+    """The organizer changes future instances while the first is declined and removed; the client drops what is left."""
+    game = Game(World.of(ORGANIZER, A, B), Style(zone="day"))
+    game.edit(Edit(), False)
+    game.deliver_all()
+    game.take_away(A, 3)
+    game.edit(Edit(future=3), True)
+    game.deliver_all()
+    game.answer(A, 1, "ACCEPTED", "forgets")
+    game.deliver_all()
+    titles = [title for _, title, _ in shown(game.world.people[A].copy, A).values()]
+    assert titles == ["x", "x", "later", "later"]
+    assert shown(game.world.people[A].copy, A) == shown(game.world.people[ORGANIZER].copy, A)
+
+
+def test_the_first_of_future_instances_alone_is_declined_when_it_is_removed() -> None:
+    """The answer comes when the organizer has no such range any more."""
+    game = Game(World.of(ORGANIZER, A, B), Style(component="VTODO", zone="day"))
+    game.edit(Edit(without=frozenset({4}), future=3), True)
+    game.deliver_all()
+    game.take_away(A, 3)
+    game.edit(Edit(), True)
+    game.deliver_all()
+    assert shown(game.world.people[A].copy, A) == shown(game.world.people[ORGANIZER].copy, A)
+
+
+def test_who_was_hidden_from_future_instances_is_told_where_they_are_one_instance_now(game: Game) -> None:
+    game.edit(Edit(count=4, future=4, not_in_future=True), False)
+    game.edit(Edit(count=4, without=frozenset({4})), True)
+    game.deliver_all()
+    assert b"UNTIL" not in text(game, B)
+    agree(game)
+
+
+def test_future_instances_that_lose_answers_are_asked_anew(game: Game) -> None:
+    """The organizer's client takes back an override for this and future instances that somebody has answered."""
+    game.edit(Edit(future=3), False)
+    game.deliver_all()
+    game.answer(A, 3, "ACCEPTED", "")
+    game.deliver_all()
+    game.edit(Edit(), True)
+    game.deliver_all()
+    assert answers(game, A) == everywhere("NEEDS-ACTION")
+
+
+def test_an_instance_of_a_declined_series_can_be_removed_after_another_revision(game: Game) -> None:
+    game.answer(B, None, "DECLINED", "")
+    game.deliver_all()
+    game.edit(Edit(excluded=frozenset({3})), True)
+    game.deliver_all()
+    game.take_away(B, 1)
+    game.deliver_all()
+    agree(game)
+
+
+def test_an_override_like_the_series_among_changed_future_instances_can_be_answered() -> None:
+    game = Game(World.of(ORGANIZER, A, B), Style())
+    game.edit(Edit(), False)
+    game.edit(Edit(alone=frozenset({5}), future=3), False)
+    game.deliver_all()
+    game.answer(B, 5, "TENTATIVE", "")
+    game.deliver_all()
+    assert answers(game, B) == everywhere("NEEDS-ACTION", on_5="TENTATIVE")
