@@ -358,6 +358,8 @@ def _own(new: Property, had: Property) -> Property:
     status = partstat(new)
     found = had.with_param("PARTSTAT", new.param("PARTSTAT")) if status != partstat(had) else had
     found = found.with_param("RSVP", new.param("RSVP") if status != NEEDS_ACTION else had.param("RSVP"))
+    if status == "DELEGATED" or partstat(had) == "DELEGATED":
+        found = found.with_param("DELEGATED-TO", new.param("DELEGATED-TO") if status == "DELEGATED" else None)
     extra = tuple(pair for pair in new.params if _is_extra(pair[0]) and found.param(pair[0]) is None)
     return attrs.evolve(found, params=(*found.params, *extra)) if extra else found
 

@@ -204,5 +204,7 @@ def refresh(
     views, mailing = Views(meeting, addresses), Mailing(stored.organizer or "", stored.calendar, meeting.timezones)
     told = views.invited.keys() - set(excluding)
     for who in sorted(told if only is None else told & set(only)):
-        mailing.add(Method.REQUEST, (who,), ordered(views.of(views.keys(who))), reason)
+        content = ordered(views.of(views.keys(who)))
+        called_off = all((each.value("STATUS") or "").upper() == "CANCELLED" for each in content)
+        mailing.add(Method.CANCEL if called_off else Method.REQUEST, (who,), content, reason)
     return mailing.messages()

@@ -21,7 +21,7 @@ from calserver.itip.people import attendee, partstat
 ORGANIZER = "mailto:o@example.com"
 ATTENDEES = ("mailto:a@example.com", "mailto:b@example.com")
 DAYS = (1, 2, 3, 4, 5, 8, 9)
-STATUSES = ("ACCEPTED", "DECLINED", "TENTATIVE")
+STATUSES = ("ACCEPTED", "DECLINED", "TENTATIVE", "DELEGATED")
 
 
 @attrs.frozen

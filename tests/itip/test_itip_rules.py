@@ -990,3 +990,32 @@ def test_several_instances_that_are_added_at_once_are_asked_for() -> None:
     assert applied.calendar is copy
     assert methods(applied.messages) == ["REFRESH"]
     world.deliver_all()
+
+
+def test_who_delegates_says_to_whom() -> None:
+    """RFC 5546 section 3.2.2.3: the delegator's reply has DELEGATED-TO, and the organizer's copy notes it."""
+    world = world_with(component())
+    delegated = f'ATTENDEE;PARTSTAT=DELEGATED;DELEGATED-TO="{B}":{A}'
+    (reply,) = world.put(A, text(component(guests=(delegated,))))
+    assert f'DELEGATED-TO="{B}"' in reply.text.decode().replace("\r\n ", "")
+    world.deliver_all()
+    assert f'DELEGATED-TO="{B}"' in stored(world, A)
+    assert f'DELEGATED-TO="{B}"' in stored(world, O)
+    world.put(A, text(component(guests=(delegated.replace("PARTSTAT=DELEGATED", "PARTSTAT=ACCEPTED"),))))
+    world.deliver_all()
+    assert "DELEGATED-TO" not in stored(world, A)
+    assert "DELEGATED-TO" not in stored(world, O)
+
+
+def test_who_asks_for_a_meeting_that_is_called_off_is_told_so() -> None:
+    """A REQUEST has no STATUS:CANCELLED (RFC 5546 sections 3.2.2 and 3.2.5)."""
+    world = world_with(component())
+    world.put(O, text(component("STATUS:CANCELLED")))
+    world.deliver_all()
+    copy = world.people[O].copy
+    assert copy is not None
+    assert methods(itip.refresh(copy, frozenset({O}))) == ["CANCEL"]
+    before = world.people[A].copy
+    for each in itip.refresh(copy, frozenset({O})):
+        assert not world.deliver(each, A).changed
+    assert world.people[A].copy is before
