@@ -9,7 +9,7 @@ from pathlib import Path
 import attrs
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from office import Office, people, text, vevent
+from office import Office, mail, people, text, vevent
 
 from calserver import meetings
 from calserver.calendars import CALENDAR_HOME
@@ -32,18 +32,31 @@ class Series:
     moved: frozenset[str] = frozenset()
     uninvited: frozenset[tuple[str, str]] = frozenset()
     """Days, and who does not come on them."""
+    future: str = ""
+    """The day from which on it is at another place, if there is one."""
+    by_client: str = ""
+    """Who is invited by the organizer's client, and not by the server: in overrides, or in the series."""
+    called_off: bool = False
 
     def text(self) -> bytes:
         lines = [WEEKLY, f"SUMMARY:{self.summary}", f"DTSTART:20990105T{self.hour:02}0000Z"]
         lines += [f"EXDATE:{self._at(day)}" for day in sorted(self.excluded)]
+        lines += ["STATUS:CANCELLED"] if self.called_off else []
         overrides = [
             vevent(
                 "m", f"RECURRENCE-ID:{self._at(day)}", f"DTSTART:{self._starts(day)}", *self._people(day), "SUMMARY:x"
             )
             for day in DAYS
-            if day not in self.excluded and (day in self.moved or any(day == each for each, _ in self.uninvited))
+            if day not in self.excluded and self._is_other(day)
         ]
+        if self.future and not self._is_other(self.future):
+            lasting = f"RECURRENCE-ID;RANGE=THISANDFUTURE:{self._at(self.future)}"
+            start = f"DTSTART:{self._starts(self.future)}"
+            overrides.append(vevent("m", lasting, start, *self._people(self.future), "LOCATION:there"))
         return text(vevent("m", *self._people(""), *lines), *overrides)
+
+    def _is_other(self, day: str) -> bool:
+        return day in self.excluded or day in self.moved or any(day == each for each, _ in self.uninvited)
 
     def _at(self, day: str) -> str:
         return f"{day[:9]}{self.hour:02}0000Z"
@@ -53,7 +66,14 @@ class Series:
 
     def _people(self, day: str) -> list[str]:
         here = [each for each in sorted(self.invited) if (day, each) not in self.uninvited]
-        return people("ann", *here)
+        found = people("ann", *here)
+        alone = self.by_client.endswith("alone")
+        who = mail(self.by_client.removesuffix(" alone"))
+        if self.by_client and alone == bool(day):
+            found = [
+                each.replace("ATTENDEE;", "ATTENDEE;SCHEDULE-AGENT=CLIENT;") if who in each else each for each in found
+            ]
+        return found
 
 
 SERIES = st.builds(
@@ -64,6 +84,9 @@ SERIES = st.builds(
     excluded=st.frozensets(st.sampled_from(DAYS[1:]), max_size=2),
     moved=st.frozensets(st.sampled_from(DAYS), max_size=2),
     uninvited=st.frozensets(st.tuples(st.sampled_from(DAYS), st.sampled_from(INVITED)), max_size=2),
+    future=st.sampled_from(["", "", *DAYS[1:3]]),
+    by_client=st.sampled_from(["", "", "bob", "cyd", "bob alone"]),
+    called_off=st.sampled_from([False, False, False, True]),
 )
 STEPS = st.one_of(
     SERIES,
