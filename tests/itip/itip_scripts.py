@@ -159,7 +159,7 @@ def candidates(meeting: Meeting) -> list[int]:
     if meeting.start is None:
         return sorted(own)
     first = meeting.start.epoch()
-    return sorted({*own, *(key for day in DAYS if meeting.covers(key := first + (day - 1) * 86400))})
+    return sorted({*own, *(key for day in range(1, 10) if meeting.covers(key := first + (day - 1) * 86400))})
 
 
 def on_day(meeting: Meeting, day: int) -> int | None:
