@@ -20,7 +20,7 @@ from calserver.ical.model import Component
 from calserver.ical.overrides import check_overrides
 from calserver.ical.parse import parse
 from calserver.ical.serialize import serialize
-from calserver.ical.validate import validate
+from calserver.ical.validate import END, validate
 from calserver.ical.value import address, unescape, when
 from calserver.ical.zones import Zones
 
@@ -30,7 +30,6 @@ JCAL: Final = "application/calendar+json"
 _LONGEST_UID = 1024
 """Octets; RFC 7986 section 5.3 asks for less than 255, and indexes take about 2,700."""
 _DELIMITERS = re.compile(rb"^(?:BEGIN|END):[A-Z0-9-]+\r?(?:\n(?![ \t])|\Z)", re.MULTILINE | re.IGNORECASE)
-_END: Final = {"VEVENT": "DTEND", "VTODO": "DUE"}
 _CHARSETS = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
 
 
@@ -165,7 +164,7 @@ def _with_one_end(calendar: Component) -> Component:
 
 
 def _has_two_ends(component: Component) -> bool:
-    end = _END.get(component.name)
+    end = END.get(component.name)
     if end is None or component.first("RECURRENCE-ID") is None:
         return False
     return component.first("DURATION") is not None and component.first(end) is not None

@@ -5,6 +5,7 @@ What clients in wide use get wrong without anybody being misled is let through:
 
 - no PRODID, no DTSTAMP; DTSTAMP, CREATED and the like not in UTC;
 - CREATED in the year 0, as Google writes it where it does not know; of tasks it is read (RFC 4791 section 9.9);
+- an end beside a DURATION in an override, as Thunderbird writes it; the end counts (`calserver.ical.object`);
 - an end that equals its start, as Outlook and Reminders write them;
 - a task whose DTSTART and DUE are of different types, or in different zones; the two are not compared then;
 - a STATUS of a task that no RFC defines yet (drafts of task extensions);
@@ -33,13 +34,14 @@ from calserver.ical.vocabulary import DEFAULT_TYPES, LISTS, ONCE, STATUSES
 from calserver.ical.zones import Zones
 
 _REQUIRED: Final = {"VEVENT": ("DTSTART",), "AVAILABLE": ("DTSTART",), "VALARM": ("ACTION", "TRIGGER")}
-_END: Final = {"VEVENT": "DTEND", "VTODO": "DUE", "VFREEBUSY": "DTEND", "VAVAILABILITY": "DTEND", "AVAILABLE": "DTEND"}
+END: Final = {"VEVENT": "DTEND", "VTODO": "DUE", "VFREEBUSY": "DTEND", "VAVAILABILITY": "DTEND", "AVAILABLE": "DTEND"}
 _RANGES: Final = {"PERCENT-COMPLETE": (0, 100), "PRIORITY": (0, 9), "REPEAT": (0, 2**31)}
 _MAX_RULES: Final = 8
 """RFC 5545 says that there should be one (section 3.8.5.3)."""
 _LIMITED: Final = frozenset({"DTSTART", "DTEND", "DUE", "RECURRENCE-ID", "RDATE", "EXDATE"})
 _YEAR_0: Final = "0000"
 _LEAP_YEAR: Final = "2000"
+"""Stands for the year 0 when the rest of a CREATED is checked: it has all days."""
 _TRANSPARENCIES: Final = frozenset({"OPAQUE", "TRANSPARENT"})
 _TOKEN: Final = re.compile(r"[A-Z0-9-]+")
 _BAD_ESCAPE: Final = re.compile(r"(?<!\\)(?:\\\\)*+\\(?![\\;,nN])")
@@ -128,7 +130,7 @@ class _Validation:
         for required in _REQUIRED.get(component.name, ()):
             if required not in found and not (self.is_message and required == "DTSTART"):
                 raise ValidCalendarData(f"{component.name}: {required} is missing")
-        end_name = _END.get(component.name)
+        end_name = END.get(component.name)
         if end_name is None:
             return
         if end_name in found and "DURATION" in found:

@@ -5,13 +5,12 @@ from datetime import UTC, datetime
 
 import pytest
 from daemon import ACCOUNTS
+from desktop import changes_of_others_are_seen, event
 from diaries import Diaries
 from evolution import PROGRAM, Calendar, Evolution, EvolutionRefuses
 from organizations import until
 
 HOME = "/dav/calendars/user/{}/Default/"
-LINES = "BEGIN:VEVENT\r\nUID:{}\r\nDTSTAMP:20260101T000000Z\r\nDTSTART:20281201T100000Z\r\nDTEND:20281201T110000Z\r\n{}"
-END = "END:VEVENT\r\n"
 
 
 @pytest.fixture(scope="module")
@@ -44,10 +43,6 @@ def bob(calendars: dict[str, Calendar]) -> Calendar:
     return calendars["bob"]
 
 
-def event(uid: str, *lines: str) -> str:
-    return LINES.format(uid, "".join(f"{line}\r\n" for line in lines)) + END
-
-
 def test_calendars_are_found_from_the_address_of_the_server(evolution: Evolution, diaries: Diaries) -> None:
     found = evolution.does("discover", url=diaries.url, user="ann")
     assert {HOME.format("ann") in href for href in found["calendars"].values()} == {True, False}, "and those of tasks"
@@ -73,15 +68,7 @@ def test_what_is_made_changed_and_removed_here_is_so_at_the_server(ann: Calendar
 
 
 def test_what_others_make_change_and_remove_is_seen(ann: Calendar, diaries: Diaries) -> None:
-    path = HOME.format("ann") + "other.ics"
-    text = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//x//y//EN\r\n{}END:VCALENDAR\r\n"
-    by = diaries.by("ann")
-    for summary in ("First", "Second"):
-        body = text.format(event("other", f"SUMMARY:{summary}"))
-        assert by.request("PUT", path, body, Content_Type="text/calendar").status in (201, 204)
-        until(lambda summary=summary: f"SUMMARY:{summary}" in (ann.find("other") or ""), "it is there")  # type: ignore[misc] # bound at once
-    assert by.request("DELETE", path).status == 204
-    until(lambda: ann.find("other") is None, "it is gone")
+    changes_of_others_are_seen(diaries, ann.find)
 
 
 def test_one_instance_of_a_series_is_changed_and_one_removed(ann: Calendar, diaries: Diaries) -> None:

@@ -449,10 +449,10 @@ def test_a_shared_calendar_is_used_while_its_sharer_moves(moving: Murder, moves:
     writers = [Writer(front, who, place) for who, place in {"ann": f"{ANN}Team/", **places}.items()]
     homes = [Client(front, who, f"/dav/calendars/user/{who}/", deep=True) for who in places]
     going = [Going(each.work) for each in writers]
-    going += [Going(lambda _, each=each: each.sync()) for each in homes]  # type: ignore[misc]
+    going += [Going(lambda _, each=each: each.sync()) for each in homes]  # type: ignore[misc] # bound at once
     for node in MOVES:
         goals = {each: each.times + 2 for each in going}
-        until(lambda: all(each.has(times) for each, times in goals.items()))  # noqa: B023
+        until(lambda: all(each.has(times) for each, times in goals.items()))  # noqa: B023 - it is waited for at once
         assert [each["node"] for each in moves.move(["ann"], node)] == [node]
     for each in going:
         each.stop()
