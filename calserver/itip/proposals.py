@@ -3,7 +3,7 @@
 RFC 6638 section 1 leaves them out, so no copy is changed by them: whether a meeting is moved is for its organizer to
 decide, who then stores it with another time (which all are told of, and asked for anew). But a proposal is a message of
 an attendee to a person, and that person is to see it. So it goes into the Inbox, where messages that have arrived lie
-(RFC 6638 section 2.2), and nowhere else. A PARTSTAT that it has says what the sender would answer
+(section 4.2 of the draft), and nowhere else. A PARTSTAT that it has says what the sender would answer
 if the meeting were as proposed; it is no answer to the meeting as it is.
 
 Messages come late and twice: what was proposed for an earlier revision than the one that was sent last is of no use any
