@@ -201,14 +201,17 @@ class _Change:
 
         Nodes say what theirs have; what others were told, and those of a node that says nothing, the journal knows.
         """
-        people, journal = self.delivery.people, self.txn.journal.about(uid)
-        people.meet(each.originator for each in journal)
-        sent = [each for each in journal if each.method != Method.REPLY and people.whose(each.originator) == self.owner]
+        people = self.delivery.people
         nodes: dict[str, dict[str, int]] = {}
-        for address, who in known.items() if sent else ():
+        for address, who in known.items():
             node = people.node_of(who)
             if node is not None:
                 nodes.setdefault(node, {})[address] = who.id
+        journal = self.txn.journal.about(uid) if nodes or foreign else ()
+        people.meet(each.originator for each in journal)
+        sent = [each for each in journal if each.method != Method.REPLY and people.whose(each.originator) == self.owner]
+        if not sent:
+            return 0
         latest = 0
         for node, some in nodes.items():
             found = self.policy.standings(Inquiry(node, uid, tuple(sorted(some.values()))))

@@ -97,7 +97,7 @@ class Delivery:
     _queue: deque[_Post] = attrs.field(factory=deque, init=False)
     _inbox: list[tuple[House, Message]] = attrs.field(factory=list, init=False)
     _journal: dict[tuple[Method, str, str, str, str, int], list[str]] = attrs.field(factory=dict, init=False)
-    """Recipients by method, originator, status, reason and outcome."""
+    """Recipients by method, originator, status, reason, outcome and SEQUENCE."""
     _drafts: dict[object, Draft] = attrs.field(factory=dict, init=False)
     _name: str = attrs.field(factory=lambda: f"{uuid.uuid4()}.ics", init=False)
     """Of all new copies."""
